@@ -1,0 +1,93 @@
+"""Hyperparameter optimization as a service of a Ray cluster.
+
+One named, durable actor that any driver, any number of Tune runs and any plain remote task can ask and
+tell, and a stateless probe that any worker can sample without asking anybody. Names load on first use, so
+that ``import arqon_ray`` costs next to nothing and does not import Ray.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ArqonError": "errors",
+    "ArqonProbe": "core",
+    "ArqonSearcher": "tune",
+    "ArqonSolver": "core",
+    "AskTimeoutError": "errors",
+    "ConfigError": "errors",
+    "IdentityError": "errors",
+    "Result": "fanout",
+    "ResultsError": "errors",
+    "SolverClient": "service",
+    "StateError": "errors",
+    "StudyNotFoundError": "errors",
+    "StudyRefusedError": "errors",
+    "SweepResult": "fanout",
+    "UnknownCandidateError": "errors",
+    "connect": "service",
+    "init": "service",
+    "list": "service",
+    "optimize": "fanout",
+    "probe_shard": "fanout",
+    "start": "service",
+    "sweep": "fanout",
+}
+
+if TYPE_CHECKING:
+    from arqon_ray.core import ArqonProbe, ArqonSolver
+    from arqon_ray.errors import (
+        ArqonError,
+        AskTimeoutError,
+        ConfigError,
+        IdentityError,
+        ResultsError,
+        StateError,
+        StudyNotFoundError,
+        StudyRefusedError,
+        UnknownCandidateError,
+    )
+    from arqon_ray.fanout import Result, SweepResult, optimize, probe_shard, sweep
+    from arqon_ray.service import SolverClient, connect, init, list, start
+    from arqon_ray.tune import ArqonSearcher
+
+__all__ = [
+    "ArqonError",
+    "ArqonProbe",
+    "ArqonSearcher",
+    "ArqonSolver",
+    "AskTimeoutError",
+    "ConfigError",
+    "IdentityError",
+    "Result",
+    "ResultsError",
+    "SolverClient",
+    "StateError",
+    "StudyNotFoundError",
+    "StudyRefusedError",
+    "SweepResult",
+    "UnknownCandidateError",
+    "__version__",
+    "connect",
+    "init",
+    "list",
+    "optimize",
+    "probe_shard",
+    "start",
+    "sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> Any:
+    return sorted({*globals(), *_HOME})

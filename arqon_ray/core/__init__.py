@@ -1,0 +1,6 @@
+"""The solver and the probe: numpy and scipy alone, usable without Ray."""
+
+from arqon_ray.core.probe import ArqonProbe
+from arqon_ray.core.solver import ArqonSolver, Candidate
+
+__all__ = ["ArqonProbe", "ArqonSolver", "Candidate"]

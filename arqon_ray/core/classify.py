@@ -1,0 +1,174 @@
+"""Classify: decide from the evidence what kind of landscape this is, and so which strategy comes next.
+
+The decision is made anew at every ask. What it may rest on: the kinds of parameters, whether values are noisy
+(found by evaluating the incumbent once more), how well a separable quadratic predicts held-out values, the
+share of the budget that is left and what is in flight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arqon_ray.core.evidence import Evidence, Memory
+from arqon_ray.core.refine import noise_share
+
+Array = NDArray[np.float64]
+
+HORIZON = 100
+"""Evaluations that an unlimited study is planned for at a time."""
+
+_TRUST_REGION_UNTIL = 0.4
+_TRUST_REGION_AGAIN = 0.8
+"""Shares of the budget: a local model first, a global one in between, the local one to finish.
+
+Of the orders compared on shifted test functions (first, last, alternating, win-stay) this one did best.
+"""
+
+_TRUST_REGION_IN_FLIGHT = 2
+"""A local model that waits for its last step has nothing new to say; the global one fills the other workers."""
+
+_FIRST_NOISE_TEST = 15
+_NOISE_TEST_PERIOD = 5
+_SUSPICIOUS_NOISE = 5e-3
+"""From when on, how often, and from which noise share on the incumbent is evaluated once more."""
+
+_TREE_PARZEN_FROM = 1000
+"""Observations from which a surrogate on categories costs more than it finds."""
+
+_SMOOTH = 0.7
+"""Rank correlation of held-out predictions from which a landscape is called smooth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What Classify decided for one ask.
+
+    Attributes:
+        landscape: ``unknown``, ``smooth``, ``rugged``, ``noisy``, ``mixed`` or ``conditional``.
+        strategies: names in the order in which they are to be tried.
+        reason: why, in one sentence.
+        findings: the numbers that it rests on.
+        memory: what the classifier wants back at its next call; JSON-able.
+        repeat: the row of the observation to evaluate once more, or None.
+    """
+
+    landscape: str
+    strategies: tuple[str, ...]
+    reason: str
+    findings: dict[str, Any]
+    memory: dict[str, Any] = field(default_factory=dict)
+    repeat: int | None = None
+
+
+def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
+    """Decide which strategies to try for the next candidate.
+
+    Args:
+        evidence: what is known; at least one observation.
+        memory: what the last verdict wanted back.
+        surrogate: the Gaussian process's memory, for the noise that it found.
+    """
+    memory = dict(memory)
+    noisy = _noise(evidence, memory)
+    findings = {
+        "observations": len(evidence.y),
+        "failed": len(evidence.failed),
+        "in_flight": len(evidence.pending),
+        "noisy": noisy,
+        "noise_share": noise_share(surrogate),
+        "quadratic_rank_correlation": _rank_correlation(evidence, memory),
+        "budget_share": _share(evidence),
+    }
+    landscape = _landscape(evidence, findings)
+    strategies, reason = _order(evidence, landscape, findings)
+    repeat = _repeat(evidence, memory, findings) if noisy is None else None
+    return Verdict(landscape, strategies, reason, findings, memory, repeat)
+
+
+def _order(evidence: Evidence, landscape: str, findings: dict[str, Any]) -> tuple[tuple[str, ...], str]:
+    """Return the strategies to try, and why."""
+    if landscape in ("mixed", "conditional"):
+        if len(evidence.y) >= _TREE_PARZEN_FROM:
+            return ("tpe", "gaussian_process"), "many observations on categories: density ratios stay cheap"
+        return ("gaussian_process", "tpe"), "categories or conditions: a surrogate over all of them"
+    if landscape == "noisy":
+        return ("gaussian_process",), "the incumbent's value changed when it was evaluated again"
+    share = findings["budget_share"]
+    if evidence.pending_origins.count("trust_region") >= _TRUST_REGION_IN_FLIGHT:
+        return ("gaussian_process", "trust_region"), "local steps are in flight: the surrogate fills the others"
+    if share < _TRUST_REGION_UNTIL:
+        return ("trust_region", "gaussian_process"), "early in the budget: descend from what is best so far"
+    if share < _TRUST_REGION_AGAIN:
+        return ("gaussian_process", "trust_region"), "in the middle of the budget: look for better basins"
+    return ("trust_region", "gaussian_process"), "late in the budget: finish in the best basin"
+
+
+def _share(evidence: Evidence) -> float:
+    """Return how much of the budget is handed out; an unlimited one is planned by horizons."""
+    if evidence.budget is None:
+        return (evidence.number % HORIZON) / HORIZON
+    return evidence.number / max(evidence.budget, 1)
+
+
+def _landscape(evidence: Evidence, findings: dict[str, Any]) -> str:
+    if evidence.space.conditional:
+        return "conditional"
+    if any(parameter.kind == "categorical" for parameter in evidence.space.parameters):
+        return "mixed"
+    if findings["noisy"]:
+        return "noisy"
+    correlation = findings["quadratic_rank_correlation"]
+    if correlation is None:
+        return "unknown"
+    return "smooth" if correlation >= _SMOOTH else "rugged"
+
+
+def _noise(evidence: Evidence, memory: dict[str, Any]) -> bool | None:
+    """Return whether values are noisy; None as long as it was not tested."""
+    if memory.get("noisy") is None and "repeated" in memory:
+        rows = np.flatnonzero(evidence.numbers == memory["repeated"])
+        if len(rows):
+            first, again = memory["value"], float(evidence.y[rows[0]])
+            memory["noisy"] = bool(abs(again - first) > 1e-9 * max(abs(first), abs(again)))
+    noisy: bool | None = memory.get("noisy")
+    return noisy
+
+
+def _repeat(evidence: Evidence, memory: dict[str, Any], findings: dict[str, Any]) -> int | None:
+    """Return the row to evaluate once more, when the surrogate suspects noise; the test is made once."""
+    share = findings["noise_share"]
+    due = len(evidence.y) >= _FIRST_NOISE_TEST and evidence.number % _NOISE_TEST_PERIOD == 0
+    if not due or share is None or share < _SUSPICIOUS_NOISE or "repeated" in memory:
+        return None
+    row = int(np.argmin(evidence.y))
+    memory.update(repeated=evidence.number, value=float(evidence.y[row]))
+    return row
+
+
+def _rank_correlation(evidence: Evidence, memory: dict[str, Any]) -> float | None:
+    """Return Spearman's correlation of the values with held-out predictions of a separable quadratic.
+
+    Leave-one-out residuals of a ridge regression are ``r_i / (1 - h_ii)`` (Hastie et al., "The elements of
+    statistical learning", eq. 7.64). None below ``2 d + 3`` observations. Renewed when a tenth is new.
+    """
+    n, d = evidence.X.shape
+    if n < 2 * d + 3:
+        return None
+    if "correlation" in memory and n < 1.1 * memory["correlation_at"] + 1:
+        return float(memory["correlation"])
+    rows = slice(max(0, n - 500), n)
+    X, y = 2.0 * evidence.X[rows] - 1.0, evidence.y[rows]
+    ranks = np.argsort(np.argsort(y)).astype(np.float64)
+    P = np.hstack([np.ones((len(X), 1)), X, X * X])
+    gram = P.T @ P + 1e-3 * np.eye(P.shape[1])
+    hat = P @ np.linalg.solve(gram, P.T)
+    held_out = ranks - (ranks - hat @ ranks) / np.maximum(1.0 - np.diag(hat), 1e-9)
+    spread = np.std(held_out) * np.std(ranks)
+    predicted = np.argsort(np.argsort(held_out)).astype(np.float64)
+    correlation = float(np.corrcoef(predicted, ranks)[0, 1]) if spread > 0 else 0.0
+    memory.update(correlation=correlation, correlation_at=n)
+    return correlation

@@ -1,0 +1,298 @@
+"""The one configuration schema: read, checked and written back.
+
+A config is a dict, a JSON string or a YAML file, always the same keys; see :class:`StudyConfig`. Whatever
+breaks a rule is refused here, before anything is built, in one message that names key, value and rule.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from arqon_ray.errors import ConfigError
+
+Scalar = str | int | float | bool | None
+"""What a choice may be: the JSON scalars."""
+
+_MAX_LEVELS = 2**53  # beyond it float64 cannot tell neighboring integers apart
+
+
+def _fold_scale(value: Any) -> Any:
+    return value.capitalize() if isinstance(value, str) else value
+
+
+class ParameterConfig(BaseModel):
+    """One parameter: a range (``min``, ``max``) or a list of ``choices``.
+
+    Attributes:
+        min: smallest value, in native units.
+        max: largest value, included; equal to ``min`` for a constant. Excluded when ``scale`` is Periodic.
+        scale: ``Linear``, ``Log`` (needs ``min > 0``) or ``Periodic``; read in any case.
+        type: ``float`` or ``int``.
+        step: the values are ``min + k * step``, none above ``max``.
+        choices: the values of a categorical parameter, JSON scalars.
+        ordered: True when the choices have an order that the search may use.
+        when: ``{earlier parameter: value or list of values}``; the parameter exists only then.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    min: float | None = None
+    max: float | None = None
+    scale: Annotated[Literal["Linear", "Log", "Periodic"], BeforeValidator(_fold_scale)] = "Linear"
+    type: Literal["float", "int"] = "float"
+    step: float | None = None
+    choices: list[Any] | None = None
+    ordered: bool = False
+    when: dict[str, list[Any]] | None = None
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _one_value_is_a_list(cls, when: Any) -> Any:
+        if not isinstance(when, Mapping):
+            return when
+        return {name: value if isinstance(value, list) else [value] for name, value in when.items()}
+
+    @model_validator(mode="after")
+    def _check(self) -> ParameterConfig:
+        if self.choices is not None:
+            self._check_choices(self.choices)
+        elif self.min is None or self.max is None:
+            missing = "min" if self.min is None else "max"
+            raise ValueError(f"{missing} is missing: give min and max, or choices")
+        else:
+            self._check_range(self.min, self.max)
+        if self.when is not None and (not self.when or not all(self.when.values())):
+            raise ValueError(f"when is {self.when!r}: it needs at least one parameter with at least one value")
+        return self
+
+    def _check_choices(self, choices: list[Any]) -> None:
+        for key in ("min", "max", "step"):
+            if getattr(self, key) is not None:
+                raise ValueError(f"{key} is {getattr(self, key)!r}: a parameter has choices or a range, not both")
+        if self.scale != "Linear" or self.type != "float":
+            raise ValueError(f"scale is {self.scale!r} and type {self.type!r}: choices have neither")
+        if not choices:
+            raise ValueError("choices is []: give at least one")
+        for choice in choices:
+            if not isinstance(choice, Scalar):
+                raise ValueError(f"choices holds {choice!r}: a choice is a string, a number, true, false or null")
+        if any(isinstance(c, float) and not math.isfinite(c) for c in choices):
+            raise ValueError(f"choices is {choices!r}: every number must be finite")
+        if len({_choice_key(c) for c in choices}) < len(choices):
+            raise ValueError(f"choices is {choices!r}: every choice may stand there once")
+
+    def _check_range(self, low: float, high: float) -> None:
+        for key, value in (("min", low), ("max", high), ("step", self.step)):
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"{key} is {value!r}: it must be a finite number")
+        if low > high:
+            raise ValueError(f"min is {low!r} and max {high!r}: min must not be above max")
+        if not math.isfinite(high - low):
+            raise ValueError(f"min is {low!r} and max {high!r}: max - min must be finite in float64")
+        if self.scale == "Log" and low <= 0:
+            raise ValueError(f"min is {low!r}: scale Log needs min > 0")
+        if self.ordered:
+            raise ValueError("ordered is True: only choices can be ordered; a range always is")
+        if self.step is not None and self.step <= 0:
+            raise ValueError(f"step is {self.step!r}: it must be above 0")
+        if self.type == "int":
+            for key, value in (("min", low), ("max", high), ("step", self.step)):
+                if value is not None and value != int(value):
+                    raise ValueError(f"{key} is {value!r}: type int needs a whole number")
+            if max(abs(low), abs(high)) > _MAX_LEVELS:
+                raise ValueError(f"min is {low!r} and max {high!r}: type int reaches to +-2**53")
+        if self.grid_step is not None and (high - low) / self.grid_step > _MAX_LEVELS:
+            raise ValueError(f"step is {self.grid_step!r}: more than 2**53 values between min and max")
+
+    @property
+    def grid_step(self) -> float | None:
+        """The distance of neighboring values of a range; None when it is continuous."""
+        if self.choices is not None:
+            return None
+        return self.step if self.step is not None else (1.0 if self.type == "int" else None)
+
+
+def _choice_key(choice: Scalar) -> tuple[str, Scalar]:
+    """Tell 1, 1.0 and True apart from each other, as JSON does for 1 and true."""
+    return ("bool" if isinstance(choice, bool) else "number" if isinstance(choice, int | float) else "other", choice)
+
+
+class StudyConfig(BaseModel):
+    """A study: what is searched, in which direction, how often and by what.
+
+    Attributes:
+        seed: 0 .. 2**64 - 1; with the config it decides every candidate.
+        budget: evaluations handed out in all; None for no limit.
+        mode: ``min`` or ``max``.
+        bounds: the parameters by name, at least one.
+        probe_ratio: at most this share of the budget goes to the probe, 0 .. 1.
+        strategy: ``auto``, or the name of one strategy.
+        strategy_params: what the strategy takes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    seed: int = Field(default=42, ge=0, lt=2**64)
+    budget: int | None = Field(default=None, ge=0, lt=2**63)
+    mode: Literal["min", "max"] = "min"
+    bounds: dict[str, ParameterConfig] = Field(min_length=1)
+    probe_ratio: float = Field(default=0.2, ge=0.0, le=1.0)
+    strategy: str = "auto"
+    strategy_params: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("strategy_params", mode="before")
+    @classmethod
+    def _null_is_empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @model_validator(mode="after")
+    def _check(self) -> StudyConfig:
+        earlier: dict[str, ParameterConfig] = {}
+        for name, parameter in self.bounds.items():
+            if not name:
+                raise ValueError("bounds has a parameter with an empty name: name it")
+            for parent, values in (parameter.when or {}).items():
+                self._check_condition(name, parent, values, earlier)
+            earlier[name] = parameter
+        return self
+
+    @staticmethod
+    def _check_condition(name: str, parent: str, values: list[Scalar], earlier: dict[str, ParameterConfig]) -> None:
+        where = f"bounds.{name}.when"
+        if parent not in earlier:
+            raise ValueError(f"{where} is {parent!r}: it must name a parameter that stands earlier in bounds")
+        config = earlier[parent]
+        if config.choices is None and config.grid_step is None and config.min != config.max:
+            raise ValueError(f"{where} is {parent!r}: a condition needs choices, type int or step there")
+        for value in values:
+            if not _may_be(config, value):
+                raise ValueError(f"{where}.{parent} is {value!r}: {parent} never has this value")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain dict that reads back as this config, defaults left out but the seed."""
+        return {"seed": self.seed, **self.model_dump(exclude_defaults=True)}
+
+
+def _may_be(config: ParameterConfig, value: Scalar) -> bool:
+    """Tell whether a parameter of this config can have this value."""
+    if config.choices is not None:
+        return _choice_key(value) in {_choice_key(c) for c in config.choices}
+    if isinstance(value, bool) or not isinstance(value, int | float) or config.min is None or config.max is None:
+        return False
+    steps = (value - config.min) / (config.grid_step or 1.0)
+    return config.min <= value <= config.max and abs(steps - round(steps)) < 1e-9
+
+
+def identity(config: StudyConfig) -> dict[str, Any]:
+    """Return what makes a study this study: everything but its budget, which may grow."""
+    plain = config.to_dict()
+    return {
+        "seed": config.seed,
+        "mode": config.mode,
+        "bounds": plain["bounds"],
+        "probe_ratio": config.probe_ratio,
+        "strategy": config.strategy,
+        "strategy_params": dict(config.strategy_params),
+    }
+
+
+def is_arqon_config(obj: object) -> bool:
+    """Tell an arqon config (a dict whose ``bounds`` are dicts of min and max, or choices) from a Tune space."""
+    bounds = obj.get("bounds") if isinstance(obj, Mapping) else None
+    if not isinstance(bounds, Mapping):
+        return False
+    return all(isinstance(p, Mapping) and ("choices" in p or {"min", "max"} & set(p)) for p in bounds.values())
+
+
+def load_config(source: Mapping[str, Any] | str | StudyConfig) -> StudyConfig:
+    """Check a config and return it typed.
+
+    Args:
+        source: a dict, a JSON string, or a config that was checked before.
+
+    Raises:
+        ConfigError: for malformed JSON or any broken rule; one message for all of them.
+    """
+    if isinstance(source, StudyConfig):
+        return source
+    if isinstance(source, str):
+        source = _parse_json(source)
+    if not isinstance(source, Mapping):
+        raise ConfigError(f"config is {source!r}: it must be a dict or a JSON object with the key bounds")
+    try:
+        return StudyConfig.model_validate(_plain(source))
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(e) for e in error.errors())) from None
+
+
+def read_config_file(path: str | Path) -> dict[str, Any]:
+    """Read a YAML or JSON file into a dict, unchecked.
+
+    Raises:
+        ConfigError: when the file is missing, is no YAML, or holds no mapping.
+    """
+    import yaml
+
+    try:
+        loaded = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_yaml_loader())
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{path} holds {type(loaded).__name__}: it must hold a mapping with keys such as bounds")
+    return loaded
+
+
+def _yaml_loader() -> Any:
+    """Return a safe loader that reads 1e-4 as a number, as YAML 1.2 and JSON do (PyYAML: a string)."""
+    import re
+
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    pattern = re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", pattern, list("-+.0123456789"))
+    return Loader
+
+
+def _parse_json(text: str) -> Any:
+    def refuse(constant: str) -> Any:
+        raise ConfigError(f"config holds {constant}: numbers must be finite")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"config is not valid JSON: {error}. Got {text[:80]!r}") from None
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy scalars and tuples into plain Python, so that one schema fits JSON, YAML and Python."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _explain(error: Any) -> str:
+    """Turn one pydantic error into ``key: rule (got value)``."""
+    where = ".".join(str(part) for part in error["loc"] if part not in ("list[union]",))
+    if error["type"] == "extra_forbidden":
+        known = ParameterConfig if error["loc"][0] == "bounds" else StudyConfig
+        return f"{where} is {error['input']!r}: unknown key; the keys are {', '.join(known.model_fields)}"
+    if error["type"] == "missing":
+        return f"{where} is missing: it must be there, a dict of the parameters"
+    if error["type"] == "value_error":
+        message = str(error["ctx"]["error"])
+        return message if not where or message.startswith("bounds.") else f"{where}.{message}"
+    return f"{where} is {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"

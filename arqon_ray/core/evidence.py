@@ -1,0 +1,80 @@
+"""What a refine strategy sees and what it answers.
+
+A strategy is a pure function: ``(evidence, memory, rng) -> Proposal``. All that it wants to remember
+between two asks (warm starts, a trust region's radius) is the JSON-able ``memory`` that it returns and
+is given back next time, so that a restored solver takes the same arithmetic path by construction.
+
+Notation: ``d`` parameters, ``n`` observations, ``f`` failures, ``p`` candidates in flight. Points live in
+the unit cube, in the dimension order of ``Space.names``; values are minimised whatever the mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from arqon_ray.core.space import Space
+
+Array = NDArray[np.float64]
+Memory = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known when one candidate is asked for. The arrays are read-only views.
+
+    Attributes:
+        space: the search space.
+        X: ``(n, d)`` unit-cube points of the observations, in the order in which they were told.
+        y: ``(n,)`` their values, finite, to be minimised.
+        numbers: ``(n,)`` the candidate's number of each row; -1 for a point from outside.
+        failed: ``(f, d)`` points whose evaluation failed.
+        pending: ``(p, d)`` candidates in flight, in the order in which they were handed out.
+        pending_numbers: ``(p,)`` their numbers.
+        pending_origins: ``(p,)`` the strategy that made each of them.
+        number: the number of the candidate that is asked for (0-based).
+        budget: evaluations that may be handed out in all; None for no limit.
+        params: the user's ``strategy_params``.
+    """
+
+    space: Space
+    X: Array
+    y: Array
+    numbers: NDArray[np.int64]
+    failed: Array
+    pending: Array
+    pending_numbers: NDArray[np.int64]
+    pending_origins: tuple[str, ...]
+    number: int
+    budget: int | None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A strategy's answer.
+
+    Attributes:
+        point: ``(d,)`` the point to evaluate, in the unit cube.
+        memory: what the strategy wants back at its next call; JSON-able.
+        repeat: True when evaluating this known point once more is meant (to measure noise).
+    """
+
+    point: Array
+    memory: dict[str, Any]
+    repeat: bool = False
+
+
+class Strategy(Protocol):
+    """One way to choose the next point; stateless, see the module docstring."""
+
+    name: str
+
+    def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
+        """Return the next point, or None when this strategy has nothing left to try."""
+        ...

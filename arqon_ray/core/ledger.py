@@ -1,0 +1,228 @@
+"""Who was asked and what came back: candidates, observations, and the arrays made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arqon_ray.core.evidence import Evidence
+from arqon_ray.core.space import Params, Space
+from arqon_ray.errors import UnknownCandidateError
+
+Array = NDArray[np.float64]
+Status = Literal["complete", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A point that the solver proposed.
+
+    Attributes:
+        number: 0-based, in the order in which candidates were handed out.
+        params: native values.
+        origin: what made it: ``probe``, ``repeat`` or the name of a strategy.
+        memory: what the strategies and the classifier want to remember and changed with this ask; JSON-able.
+    """
+
+    number: int
+    params: Params
+    origin: str
+    memory: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The candidate's name to the outside."""
+        return str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What came back for a point.
+
+    Attributes:
+        number: the candidate's; -1 for a point from outside.
+        params: native values.
+        value: native, as it was told; None when the evaluation failed.
+        origin: what made the point, see :class:`Candidate`; ``outside`` for a point from outside.
+        cost: in the user's units.
+        status: ``complete`` or ``failed``.
+        step: how far a multi-step evaluation had come; None for a whole one.
+        reason: why it failed.
+    """
+
+    number: int
+    params: Params
+    value: float | None
+    origin: str = "outside"
+    cost: float = 1.0
+    status: Status = "complete"
+    step: int | None = None
+    reason: str | None = None
+
+
+class _Rows:
+    """An array that grows at its end; ``view`` is read-only and never copied."""
+
+    def __init__(self, width: int | None, dtype: type) -> None:
+        self._data = np.empty((16,) if width is None else (16, width), dtype=dtype)
+        self._count = 0
+
+    def append(self, row: Any) -> None:
+        if self._count == len(self._data):
+            # Views of the old array stay as they were: evidence is never changed under a strategy.
+            self._data = np.concatenate([self._data, np.empty_like(self._data)])
+        self._data[self._count] = row
+        self._count += 1
+
+    @property
+    def view(self) -> NDArray[Any]:
+        view = self._data[: self._count]
+        view.setflags(write=False)
+        return view
+
+
+class Ledger:
+    """Every candidate is pending, withdrawn (held by nobody, may come back) or told, exactly one of them.
+
+    Attributes:
+        handed_out: how many candidates there are.
+        pending: candidates in flight, in the order of their asks.
+        withdrawn: candidates whose lease ended without a result.
+        observations: in the order in which they were told.
+    """
+
+    def __init__(self, space: Space, mode: Literal["min", "max"]) -> None:
+        """Begin an empty ledger."""
+        self._space = space
+        self._sign = 1.0 if mode == "min" else -1.0
+        self.handed_out = 0
+        self.pending: dict[int, Candidate] = {}
+        self.withdrawn: dict[int, Candidate] = {}
+        self.observations: list[Observation] = []
+        self.told: dict[int, int] = {}
+        self._points: dict[int, Array] = {}
+        self._by_params: dict[tuple[Any, ...], list[int]] = {}
+        self._X = _Rows(space.d, np.float64)
+        self._y = _Rows(None, np.float64)
+        self._numbers = _Rows(None, np.int64)
+        self._failed = _Rows(space.d, np.float64)
+        self._known: set[bytes] = set()
+
+    def hand_out(self, candidate: Candidate, point: Array) -> None:
+        """Register the next candidate at its canonical ``(d,)`` point."""
+        self.handed_out += 1
+        self.readmit(candidate, point)
+
+    def readmit(self, candidate: Candidate, point: Array) -> None:
+        """Register a candidate that was counted before, as pending."""
+        self._points[candidate.number] = point
+        self._by_params.setdefault(_key(candidate.params), []).append(candidate.number)
+        self._known.add(point.tobytes())
+        self.pending[candidate.number] = candidate
+
+    def restore(self, observations: list[Observation], points: Array) -> None:
+        """Take observations that were told before, with their ``(n, d)`` points, into an empty ledger."""
+        for observation, point in zip(observations, points, strict=True):
+            self._store(observation, point)
+
+    def candidate(self, number: int) -> Candidate:
+        """Return a known candidate, whatever became of it."""
+        open_one = self.pending.get(number) or self.withdrawn.get(number)
+        if open_one is not None:
+            return open_one
+        observation = self.observations[self.told[number]]
+        return Candidate(number, observation.params, observation.origin)
+
+    def withdraw(self, number: int) -> None:
+        """Take a candidate out of the pending ones."""
+        self.withdrawn[number] = self._open(number, self.pending)
+
+    def reissue(self, number: int) -> Candidate:
+        """Make a withdrawn candidate pending again."""
+        candidate = self.pending[number] = self._open(number, self.withdrawn)
+        return candidate
+
+    def _open(self, number: int, where: dict[int, Candidate]) -> Candidate:
+        if number not in where:
+            raise UnknownCandidateError(f"candidate {number} is {self.state_of(number)}: only another state allows it")
+        return where.pop(number)
+
+    def state_of(self, number: int) -> str:
+        """Return ``pending``, ``withdrawn``, ``told`` or ``unknown``."""
+        for state, numbers in (("pending", self.pending), ("withdrawn", self.withdrawn), ("told", self.told)):
+            if number in numbers:
+                return state
+        return "unknown"
+
+    def find(self, params: Mapping[str, Any]) -> int | None:
+        """Return the oldest candidate without a result that has these parameters."""
+        return next((n for n in self._by_params.get(_key(params), ()) if n not in self.told), None)
+
+    def record(self, observation: Observation, point: Array | None = None) -> None:
+        """Take a result; ``point`` is needed for one from outside alone."""
+        number = observation.number
+        if number >= 0:
+            candidate = self.pending.pop(number, None) or self.withdrawn.pop(number)
+            point = self._points.pop(number)
+            self._forget(candidate)
+        if point is None:
+            raise UnknownCandidateError(f"an observation of {observation.params!r} has neither a candidate nor a point")
+        self._store(observation, point)
+
+    def _store(self, observation: Observation, point: Array) -> None:
+        number = observation.number
+        if number >= 0:
+            self.told[number] = len(self.observations)
+        self._known.add(point.tobytes())
+        self.observations.append(observation)
+        if observation.value is None:
+            self._failed.append(point)
+            return
+        self._X.append(point)
+        self._y.append(self._sign * observation.value)
+        self._numbers.append(number)
+
+    def _forget(self, candidate: Candidate) -> None:
+        key = _key(candidate.params)
+        self._by_params[key].remove(candidate.number)
+        if not self._by_params[key]:
+            del self._by_params[key]
+
+    def knows(self, point: Array) -> bool:
+        """Tell whether this very point was handed out or observed before."""
+        return point.tobytes() in self._known
+
+    @property
+    def distinct(self) -> int:
+        """How many distinct points were handed out or observed."""
+        return len(self._known)
+
+    def evidence(self, budget: int | None, params: Mapping[str, Any]) -> Evidence:
+        """Return what a strategy may see now."""
+        numbers = list(self.pending)
+        d = self._space.d
+        return Evidence(
+            space=self._space,
+            X=self._X.view,
+            y=self._y.view,
+            numbers=self._numbers.view,
+            failed=self._failed.view,
+            pending=np.array([self._points[n] for n in numbers]).reshape(len(numbers), d),
+            pending_numbers=np.array(numbers, dtype=np.int64),
+            pending_origins=tuple(candidate.origin for candidate in self.pending.values()),
+            number=self.handed_out,
+            budget=budget,
+            params=params,
+        )
+
+
+def _key(params: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return a dict key for native values that went through JSON, or a spreadsheet with 12 digits."""
+    return tuple(
+        (name, f"{value:.12g}" if isinstance(value, int | float) and not isinstance(value, bool) else value)
+        for name, value in sorted(params.items())
+    )

@@ -1,0 +1,23 @@
+"""Counter-based random numbers: a stream is named, not advanced.
+
+Whoever knows a stream's name can draw from it, in any process and in any order, so nothing about random
+numbers needs to be saved. Philox: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+
+def generator(seed: int, purpose: str, index: int) -> np.random.Generator:
+    """Return the generator of stream ``(seed, purpose, index)``.
+
+    Args:
+        seed: the study's seed, 0 .. 2**64 - 1.
+        purpose: what the numbers are for; streams of different purposes are independent.
+        index: the number of the candidate or dimension, 0 .. 2**32 - 1.
+    """
+    stream = (zlib.crc32(purpose.encode()) << 32) | index
+    return np.random.Generator(np.random.Philox(key=np.array([seed, stream], dtype=np.uint64)))

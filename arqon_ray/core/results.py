@@ -1,0 +1,124 @@
+"""Results as users give them: read, checked as a whole, and only then taken."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arqon_ray.core.ledger import Status
+from arqon_ray.errors import ResultsError
+
+_KEYS = ("params", "value", "cost", "eval_id", "id", "status", "step", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One checked entry of a list of results.
+
+    Attributes:
+        params: native values, or None when the id alone names the point.
+        number: the candidate's number that the entry names, or None.
+        value: finite, or None for a failed evaluation.
+        cost: finite, 0 or more.
+        status: ``complete`` or ``failed``.
+        step: how far a multi-step evaluation had come, or None.
+        reason: why it failed, or None.
+    """
+
+    params: Mapping[str, Any] | None
+    number: int | None
+    value: float | None
+    cost: float
+    status: Status
+    step: int | None
+    reason: str | None
+
+
+def parse_results(results: str | Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> list[Entry]:
+    """Check a list of results (a list of dicts, one dict, or the JSON of either).
+
+    Each has ``params`` or an id (``id`` or ``eval_id``), ``value`` (a number; None, NaN or infinite means a
+    failed evaluation), and optionally ``cost``, ``status`` (``complete``, ``failed``), ``step``, ``reason``.
+
+    Raises:
+        ResultsError: when any entry is malformed; it names the entry, the key, the value and the rule.
+    """
+    if isinstance(results, str):
+        try:
+            results = json.loads(results)
+        except json.JSONDecodeError as error:
+            raise ResultsError(f"results is not valid JSON: {error}. Got {results[:80]!r}") from None
+    if isinstance(results, Mapping):
+        results = [results]
+    if not isinstance(results, Sequence) or isinstance(results, str | bytes):
+        raise ResultsError(f"results is {results!r}: it must be a list of dicts with params and value")
+    return [_parse_entry(entry, f"results[{i}]") for i, entry in enumerate(results)]
+
+
+def _parse_entry(entry: Any, where: str) -> Entry:
+    if not isinstance(entry, Mapping):
+        raise ResultsError(f"{where} is {entry!r}: it must be a dict with params and value")
+    for key in entry:
+        if key not in _KEYS:
+            raise ResultsError(f"{where} has {key!r}: the keys are {', '.join(_KEYS)}")
+    params, number = entry.get("params"), _parse_id(entry, where)
+    if params is None and number is None:
+        raise ResultsError(f"{where} has neither params nor eval_id: it must say which point it is about")
+    if params is not None and not isinstance(params, Mapping):
+        raise ResultsError(f"{where}.params is {params!r}: it must be a dict of the parameters' values")
+    status = entry.get("status") or "complete"
+    if status not in ("complete", "failed"):
+        raise ResultsError(f"{where}.status is {status!r}: it must be complete or failed")
+    if "value" not in entry and status == "complete":
+        raise ResultsError(f"{where} has no value: give a number, or null for a failed evaluation")
+    value = parse_value(entry.get("value"), f"{where}.value") if status == "complete" else None
+    cost = parse_value(entry.get("cost", 1.0), f"{where}.cost")
+    if cost is None or cost < 0:
+        raise ResultsError(f"{where}.cost is {entry.get('cost')!r}: it must be a finite number, 0 or more")
+    step, reason = entry.get("step"), entry.get("reason")
+    if step is not None and (isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 0):
+        raise ResultsError(f"{where}.step is {step!r}: it must be a whole number, 0 or more")
+    if reason is not None and not isinstance(reason, str):
+        raise ResultsError(f"{where}.reason is {reason!r}: it must be a string")
+    if value is None and reason is None:
+        reason = f"value is {entry.get('value')!r}" if status == "complete" else "failed"
+    return Entry(params, number, value, cost, "failed" if value is None else "complete", _int(step), reason)
+
+
+def _int(step: Any) -> int | None:
+    return None if step is None else int(step)
+
+
+def _parse_id(entry: Mapping[str, Any], where: str) -> int | None:
+    """Return the number behind ``eval_id`` (an int, as ArqonHPO has it) or ``id`` (its string)."""
+    given = entry.get("eval_id") if entry.get("eval_id") is not None else entry.get("id")
+    if given is None:
+        return None
+    number = int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
+        raise ResultsError(f"{where}.eval_id is {given!r}: it must be a whole number, 0 or more")
+    return int(number)
+
+
+def parse_value(value: Any, where: str) -> float | None:
+    """Return a finite float, or None for what means a failed evaluation: None, NaN, an infinity.
+
+    Raises:
+        ResultsError: when it is no number at all.
+    """
+    if value is None:
+        return None
+    if isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ResultsError(f"{where} is {value!r}: it must be a number, or null for a failed evaluation")
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

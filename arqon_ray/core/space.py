@@ -1,0 +1,155 @@
+"""The search space: named parameters on one side, the unit cube on the other.
+
+Users see native values, the code works in the unit cube. The dimensions stand in the order of the sorted
+names, whatever the order in the config, so that a config that went through JSON means the same space.
+
+A point has one canonical form in the cube, ``encode(decode(u))``: a discrete or categorical value is the
+center of its cell, an inactive conditional parameter is 0.5, a constant is 0.5.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arqon_ray.core.config import ParameterConfig, Scalar
+from arqon_ray.core.parameters import INACTIVE, Categorical, Continuous, Discrete, Parameter, make_parameter
+from arqon_ray.errors import ResultsError
+
+Array = NDArray[np.float64]
+Params = dict[str, Scalar]
+
+__all__ = ["INACTIVE", "Categorical", "Continuous", "Discrete", "Parameter", "Params", "Space"]
+
+
+class Space:
+    """The parameters of a study and their maps to the unit cube.
+
+    Attributes:
+        names: the parameters' names, sorted by their UTF-8 bytes; the dimension order.
+        d: their number.
+        parameters: the same order; see :mod:`arqon_ray.core.parameters`.
+    """
+
+    def __init__(self, bounds: Mapping[str, ParameterConfig]) -> None:
+        """Build the space of checked bounds, in declared order."""
+        self._declared = tuple(bounds)
+        self.names = tuple(sorted(bounds, key=str.encode))
+        self.d = len(self.names)
+        self.parameters: tuple[Parameter, ...] = tuple(make_parameter(bounds[name]) for name in self.names)
+        self._column = {name: j for j, name in enumerate(self.names)}
+        # Parents are declared before their children, so this order resolves chains of conditions.
+        self._conditions = [
+            (self._column[name], self._conditions_of(bounds[name])) for name in self._declared if bounds[name].when
+        ]
+
+    def _conditions_of(self, config: ParameterConfig) -> list[tuple[int, NDArray[np.float64]]]:
+        """Return, for each parent, its column and its unit-cube values under which the child exists."""
+        conditions = []
+        for parent, values in (config.when or {}).items():
+            parameter = self.parameters[self._column[parent]]
+            conditions.append((self._column[parent], np.array([parameter.encode(value) for value in values])))
+        return conditions
+
+    @property
+    def conditional(self) -> bool:
+        """Whether any parameter depends on another."""
+        return bool(self._conditions)
+
+    @property
+    def cardinality(self) -> int | None:
+        """The number of distinct points, conditions ignored; None when it is infinite."""
+        levels = [parameter.levels for parameter in self.parameters]
+        return None if None in levels else math.prod(level for level in levels if level is not None)
+
+    def active(self, U: Array) -> NDArray[np.bool_]:
+        """Tell which parameters exist at ``(n, d)`` points: a boolean ``(n, d)``."""
+        return self._activity(self._snap_each(U))
+
+    def snap(self, U: Array) -> Array:
+        """Return the canonical form of ``(n, d)`` points."""
+        snapped = self._snap_each(U)
+        if self._conditions:
+            snapped[~self._activity(snapped)] = INACTIVE
+        return snapped
+
+    def decode(self, u: Array) -> Params:
+        """Return the native values at a ``(d,)`` point, in declared order, inactive parameters left out."""
+        return self.decode_array(np.asarray(u)[None])[0]
+
+    def decode_array(self, U: Array) -> list[Params]:
+        """Return the native values at ``(n, d)`` points, a dict each."""
+        U = np.asarray(U, dtype=np.float64)
+        columns = [parameter.decode(U[:, j]) for j, parameter in enumerate(self.parameters)]
+        order = [self._column[name] for name in self._declared]
+        rows = zip(*(columns[j] for j in order), strict=True)
+        if not self._conditions:
+            return [dict(zip(self._declared, row, strict=True)) for row in rows]
+        active = self.active(U)[:, order].tolist()
+        return [
+            {name: value for name, value, here in zip(self._declared, row, mask, strict=True) if here}
+            for row, mask in zip(rows, active, strict=True)
+        ]
+
+    def to_native(self, U: Array) -> Array:
+        """Return ``(n, d)`` native float64 values; a category is its index, an inactive parameter NaN."""
+        native = np.stack([p.to_native(U[:, j]) for j, p in enumerate(self.parameters)], axis=1)
+        if self._conditions:
+            native[~self.active(U)] = np.nan
+        return native
+
+    def encode(self, params: Mapping[str, Any]) -> Array:
+        """Return the canonical ``(d,)`` point of native values.
+
+        Raises:
+            ResultsError: when a name is unknown, an active one is missing, an inactive one is given, or a value
+                is not one that the parameter can have.
+        """
+        return self.encode_many([params])[0]
+
+    def encode_many(self, rows: Sequence[Mapping[str, Any]]) -> Array:
+        """Return the canonical ``(n, d)`` points of ``n`` dicts of native values; see :meth:`encode`."""
+        U = np.full((len(rows), self.d), INACTIVE)
+        for i, params in enumerate(rows):
+            self._encode_into(U[i], params)
+        if self._conditions:
+            given = np.array([[name in params for name in self.names] for params in rows]).reshape(U.shape)
+            self._check_conditions(given, self._activity(U), rows)
+        return U
+
+    def _encode_into(self, u: Array, params: Mapping[str, Any]) -> None:
+        if not isinstance(params, Mapping):
+            raise ResultsError(f"params is {params!r}: it must be a dict with the values of {', '.join(self.names)}")
+        for name, value in params.items():
+            if name not in self._column:
+                raise ResultsError(f"params has {name!r}: the parameters of this study are {', '.join(self._declared)}")
+            try:
+                u[self._column[name]] = self.parameters[self._column[name]].encode(value)
+            except ValueError as error:
+                raise ResultsError(f"params.{name} is {value!r}: {error}") from None
+        if len(params) < self.d and not self._conditions:
+            missing = [name for name in self._declared if name not in params]
+            raise ResultsError(f"params {dict(params)!r} lacks {', '.join(missing)}: give every parameter a value")
+
+    def _check_conditions(
+        self, given: NDArray[np.bool_], active: NDArray[np.bool_], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        wrong = [(active & ~given, "is missing"), (given & ~active, "is given, but its condition does not hold")]
+        for mask, rule in wrong:
+            for i, j in np.argwhere(mask):
+                raise ResultsError(f"params {dict(rows[i])!r}: {self.names[j]} {rule}")
+
+    def _snap_each(self, U: Array) -> Array:
+        U = np.asarray(U, dtype=np.float64)
+        return np.stack([p.snap(U[:, j]) for j, p in enumerate(self.parameters)], axis=1)
+
+    def _activity(self, snapped: Array) -> NDArray[np.bool_]:
+        active = np.ones(snapped.shape, dtype=bool)
+        for child, parents in self._conditions:
+            for parent, values in parents:
+                active[:, child] &= active[:, parent] & np.isin(snapped[:, parent], values)
+        return active

@@ -1,0 +1,160 @@
+"""The exported state of a solver: one JSON document, also readable as an ArqonHPO run artifact.
+
+An ArqonHPO artifact has ``run_id``, ``seed``, ``budget``, ``config`` and ``history`` (``eval_id``, ``params``,
+``value``, ``cost``). Ours adds keys, which its reader passes over: failed evaluations, which it cannot hold,
+candidates in flight and what the strategies remember.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+from arqon_ray.core.config import StudyConfig, identity, load_config
+from arqon_ray.core.ledger import Candidate, Ledger, Observation
+from arqon_ray.core.results import Entry, parse_results
+from arqon_ray.core.space import Space
+from arqon_ray.errors import ArqonError, StateError
+
+FORMAT = "arqon_ray.solver"
+VERSION = 1
+
+_OUTSIDE = 2**32
+"""The ``eval_id`` of a point from outside is its place in the history above this."""
+
+
+def export(config: StudyConfig, ledger: Ledger, memory: dict[str, Any], phases: list[list[Any]]) -> str:
+    """Return the state as JSON; see the module docstring for its keys."""
+    rows = [_exported(observation, place) for place, observation in enumerate(ledger.observations)]
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "run_id": f"arqon-{zlib.crc32(json.dumps(identity(config)).encode()):08x}",
+        "seed": config.seed,
+        "budget": config.budget if config.budget is not None else max(ledger.handed_out, len(rows)),
+        "config": config.to_dict(),
+        "history": [row for row in rows if row["value"] is not None],
+        "failed": [row for row in rows if row["value"] is None],
+        "handed_out": ledger.handed_out,
+        "pending": [_exported_candidate(candidate) for candidate in ledger.pending.values()],
+        "withdrawn": [_exported_candidate(candidate) for candidate in ledger.withdrawn.values()],
+        "memory": memory,
+        "phases": phases,
+    }
+    return json.dumps(document, allow_nan=False)
+
+
+def parse(exported: str) -> dict[str, Any]:
+    """Return the document of an exported state.
+
+    Raises:
+        StateError: when it is no JSON, of another format or a later version, or lacks a key.
+    """
+    if not isinstance(exported, str):
+        raise StateError(f"state is a {type(exported).__name__}: it must be the string that export() returned")
+    try:
+        document = json.loads(exported)
+    except json.JSONDecodeError as error:
+        raise StateError(f"state is not valid JSON: {error}. Give the whole string that export() returned") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise StateError(f"state has no format {FORMAT!r}: give the string that export() returned")
+    if document.get("version") != VERSION:
+        raise StateError(f"state has version {document.get('version')!r}: this release reads version {VERSION}")
+    shape = {"config": dict, "history": list, "failed": list, "pending": list, "withdrawn": list, "memory": dict}
+    for key, kind in {**shape, "handed_out": int, "phases": list}.items():
+        if not isinstance(document.get(key), kind):
+            raise StateError(f"state.{key} is {document.get(key)!r}: it must be a {kind.__name__}")
+    return document
+
+
+def config_of(document: dict[str, Any]) -> StudyConfig:
+    """Return the config in a parsed state.
+
+    Raises:
+        StateError: when it breaks a rule.
+    """
+    try:
+        return load_config(document["config"])
+    except ArqonError as error:
+        raise StateError(f"state.config: {error}") from None
+
+
+def restore(document: dict[str, Any], space: Space, ledger: Ledger) -> tuple[dict[str, Any], list[list[Any]]]:
+    """Fill an empty ledger from a parsed state; return the strategies' memory and the phases.
+
+    Raises:
+        StateError: when an entry is malformed or a candidate is there twice or not at all.
+    """
+    try:
+        _refill(document, space, ledger)
+    except StateError:
+        raise
+    except (ArqonError, KeyError, TypeError, ValueError) as error:
+        raise StateError(f"state is malformed: {error}") from None
+    return document["memory"], document["phases"]
+
+
+def _refill(document: dict[str, Any], space: Space, ledger: Ledger) -> None:
+    told = sorted(document["history"] + document["failed"], key=lambda row: int(row["place"]))
+    entries = parse_results([{k: v for k, v in row.items() if k not in ("place", "origin")} for row in told])
+    observations = [_observation(entry, row["origin"]) for entry, row in zip(entries, told, strict=True)]
+    waiting = [(_candidate(row), kind) for kind in ("pending", "withdrawn") for row in document[kind]]
+    numbers = [o.number for o in observations if o.number >= 0] + [candidate.number for candidate, _ in waiting]
+    if sorted(numbers) != list(range(document["handed_out"])):
+        raise StateError(f"state.handed_out is {document['handed_out']}: every candidate must be there exactly once")
+    points = space.encode_many([o.params for o in observations])
+    ledger.restore(observations, points)
+    ledger.handed_out = document["handed_out"]
+    for candidate, kind in waiting:
+        ledger.readmit(candidate, space.encode(candidate.params))
+        if kind == "withdrawn":
+            ledger.withdraw(candidate.number)
+
+
+def check_next(candidate: Candidate, handed_out: int) -> None:
+    """Refuse to hand out a candidate out of turn.
+
+    Raises:
+        StateError: when its number is not the next one.
+    """
+    if candidate.number != handed_out:
+        raise StateError(f"candidate {candidate.number} is out of turn: number {handed_out} comes next")
+
+
+def row(observation: Observation) -> dict[str, Any]:
+    """Return an observation as users see it."""
+    plain: dict[str, Any] = {
+        "id": str(observation.number) if observation.number >= 0 else None,
+        "params": dict(observation.params),
+        "value": observation.value,
+        "cost": observation.cost,
+        "status": observation.status,
+        "origin": observation.origin,
+    }
+    optional = {"step": observation.step, "reason": observation.reason}
+    return {**plain, **{key: value for key, value in optional.items() if value is not None}}
+
+
+def _exported(observation: Observation, place: int) -> dict[str, Any]:
+    plain = row(observation)
+    del plain["id"]
+    eval_id = observation.number if observation.number >= 0 else _OUTSIDE + place
+    return {"eval_id": eval_id, "place": place, **plain}
+
+
+def _exported_candidate(candidate: Candidate) -> dict[str, Any]:
+    return {"number": candidate.number, "params": candidate.params, "origin": candidate.origin}
+
+
+def _observation(entry: Entry, origin: str) -> Observation:
+    number = -1 if entry.number is None or entry.number >= _OUTSIDE else entry.number
+    params = dict(entry.params or {})
+    return Observation(number, params, entry.value, origin, entry.cost, entry.status, entry.step, entry.reason)
+
+
+def _candidate(plain: dict[str, Any]) -> Candidate:
+    number, params, origin = plain["number"], plain["params"], plain["origin"]
+    if not isinstance(number, int) or not isinstance(origin, str):
+        raise StateError(f"state has the candidate {plain!r}: it needs a whole number and an origin")
+    return Candidate(number, params, origin)

@@ -1,0 +1,54 @@
+"""What can go wrong, as a small tree of exceptions.
+
+::
+
+    ArqonError
+    ├── ConfigError (ValueError)            a config that breaks a rule
+    ├── ResultsError (ValueError)           a list of results that is malformed
+    ├── StateError (ValueError)             an exported state that cannot be read
+    ├── UnknownCandidateError (ValueError)  an id that was never handed out
+    ├── IdentityError (ValueError)          a study exists under this name with another identity
+    ├── StudyNotFoundError (ValueError)     no such study in the cluster
+    ├── StudyRefusedError (RuntimeError)    the study's journal cannot be served
+    └── AskTimeoutError (TimeoutError)      nothing came free within the time limit
+
+Every message names what was wrong, the value, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class ArqonError(Exception):
+    """Base of every exception that arqon_ray raises on purpose."""
+
+
+class ConfigError(ArqonError, ValueError):
+    """A config breaks a rule; the message names the key, the value and the rule."""
+
+
+class ResultsError(ArqonError, ValueError):
+    """A list of results is malformed; nothing of it was taken."""
+
+
+class StateError(ArqonError, ValueError):
+    """An exported state is malformed, damaged or of an unknown version."""
+
+
+class UnknownCandidateError(ArqonError, ValueError):
+    """A candidate id that this study never handed out."""
+
+
+class IdentityError(ArqonError, ValueError):
+    """The study exists already, with another identity (seed, mode, bounds or strategy)."""
+
+
+class StudyNotFoundError(ArqonError, ValueError):
+    """There is no study of this name in the cluster."""
+
+
+class StudyRefusedError(ArqonError, RuntimeError):
+    """The study cannot be served: its journal is missing, damaged or owned by another actor."""
+
+
+class AskTimeoutError(ArqonError, TimeoutError):
+    """Every candidate is held by somebody and none came free within the time limit."""
