@@ -73,7 +73,10 @@ class Proposal:
 class Strategy(Protocol):
     """One way to choose the next point; stateless, see the module docstring."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What configs and ``explain()`` call it."""
+        ...
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return the next point, or None when this strategy has nothing left to try."""

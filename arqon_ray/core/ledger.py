@@ -68,7 +68,7 @@ class _Rows:
     """An array that grows at its end; ``view`` is read-only and never copied."""
 
     def __init__(self, width: int | None, dtype: type) -> None:
-        self._data = np.empty((16,) if width is None else (16, width), dtype=dtype)
+        self._data: NDArray[Any] = np.empty((16,) if width is None else (16, width), dtype=dtype)
         self._count = 0
 
     def append(self, row: Any) -> None:

@@ -221,8 +221,8 @@ def make_parameter(config: ParameterConfig) -> Parameter:
     """Build the parameter that a checked config describes."""
     if config.choices is not None:
         return Categorical(tuple(config.choices), config.ordered)
-    assert config.min is not None  # noqa: S101 - ParameterConfig checked it; for the type checker
-    assert config.max is not None  # noqa: S101
+    assert config.min is not None
+    assert config.max is not None
     integer = config.type == "int"
     if config.min == config.max:
         return Discrete(config.min, 1.0, 1, "Linear", integer)

@@ -27,9 +27,7 @@ class ArqonProbe:
         space: the space that is sampled.
     """
 
-    def __init__(
-        self, config: Mapping[str, Any] | str, seed: int = 42, sequence: str = "sobol"
-    ) -> None:
+    def __init__(self, config: Mapping[str, Any] | str, seed: int = 42, sequence: str = "sobol") -> None:
         """Check the config and prepare the sequence.
 
         Args:

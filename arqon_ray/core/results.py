@@ -39,7 +39,11 @@ class Entry:
     reason: str | None
 
 
-def parse_results(results: str | Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> list[Entry]:
+Results = str | Sequence[Mapping[str, Any]] | Mapping[str, Any]
+"""A list of results, one of them, or the JSON of either."""
+
+
+def parse_results(results: Results) -> list[Entry]:
     """Check a list of results (a list of dicts, one dict, or the JSON of either).
 
     Each has ``params`` or an id (``id`` or ``eval_id``), ``value`` (a number; None, NaN or infinite means a
@@ -49,15 +53,19 @@ def parse_results(results: str | Sequence[Mapping[str, Any]] | Mapping[str, Any]
         ResultsError: when any entry is malformed; it names the entry, the key, the value and the rule.
     """
     if isinstance(results, str):
-        try:
-            results = json.loads(results)
-        except json.JSONDecodeError as error:
-            raise ResultsError(f"results is not valid JSON: {error}. Got {results[:80]!r}") from None
+        results = _read(results)
     if isinstance(results, Mapping):
         results = [results]
     if not isinstance(results, Sequence) or isinstance(results, str | bytes):
         raise ResultsError(f"results is {results!r}: it must be a list of dicts with params and value")
     return [_parse_entry(entry, f"results[{i}]") for i, entry in enumerate(results)]
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ResultsError(f"results is not valid JSON: {error}. Got {text[:80]!r}") from None
 
 
 def _parse_entry(entry: Any, where: str) -> Entry:

@@ -6,6 +6,7 @@ Both are pure functions of (seed, index, dimension), so that workers sample with
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from typing import Protocol
@@ -91,7 +92,8 @@ class Sobol:
     def _high(self, block: int) -> Words:
         """Return what all points of a block share, a word a dimension."""
         bits = [_BLOCK_BITS + b for b in range(block.bit_length()) if block >> b & 1]
-        return np.bitwise_xor.reduce(self._words[:, bits], axis=1, initial=np.uint64(0)) ^ self._shift
+        shared: Words = np.bitwise_xor.reduce(self._words[:, bits], axis=1, initial=np.uint64(0)) ^ self._shift
+        return shared
 
 
 def _xor_table(words: Words) -> Words:
@@ -171,4 +173,4 @@ def _primes(count: int) -> list[int]:
     return primes
 
 
-SEQUENCES = {"sobol": Sobol, "kronecker": Kronecker}
+SEQUENCES: dict[str, Callable[[int, int], Sequence]] = {"sobol": Sobol, "kronecker": Kronecker}

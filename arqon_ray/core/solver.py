@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,12 +16,10 @@ from arqon_ray.core.evidence import Array, Evidence
 from arqon_ray.core.ledger import Candidate, Ledger, Observation
 from arqon_ray.core.random import generator
 from arqon_ray.core.refine import STRATEGIES, recommend
-from arqon_ray.core.results import Entry, parse_results, parse_value
+from arqon_ray.core.results import Entry, Results, parse_results
 from arqon_ray.core.space import Params, Space
 from arqon_ray.core.threads import one_thread
 from arqon_ray.errors import ConfigError, ResultsError, UnknownCandidateError
-
-Results = str | Sequence[Mapping[str, Any]] | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +176,7 @@ class ArqonSolver:
                 continue
             memory[name] = proposal.memory
             point = self.space.encode(self.space.decode(proposal.point))
-            if proposal.repeat or not self._ledger.knows(point):
+            if not self._ledger.knows(point):
                 return _Choice(point, name, memory)
         choice = self._probe()
         return choice and _Choice(choice.point, choice.origin, {**memory, **choice.memory})
@@ -216,8 +214,7 @@ class ArqonSolver:
         """Return the point of an entry with params; check the id of one without."""
         if entry.params is not None:
             return self.space.encode(entry.params)
-        assert entry.number is not None  # noqa: S101 - parse_results checked it
-        self._check_number(entry.number)
+        self._check_number(-1 if entry.number is None else entry.number)
         return None
 
     def _take(self, entry: Entry, point: Array | None) -> dict[str, Any]:
@@ -232,10 +229,10 @@ class ArqonSolver:
     def _number_of(self, entry: Entry, point: Array | None) -> int | None:
         if point is None or entry.params is None:
             return entry.number
-        if entry.number is not None and self._ledger.state_of(entry.number) != "unknown":
-            if np.array_equal(self.space.encode(self.candidate(entry.number).params), point):
-                return entry.number
-        return self._ledger.find(entry.params)
+        if entry.number is None or self._ledger.state_of(entry.number) == "unknown":
+            return self._ledger.find(entry.params)
+        same = np.array_equal(self.space.encode(self.candidate(entry.number).params), point)
+        return entry.number if same else self._ledger.find(entry.params)
 
     def observe(
         self,

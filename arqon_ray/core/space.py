@@ -109,7 +109,8 @@ class Space:
             ResultsError: when a name is unknown, an active one is missing, an inactive one is given, or a value
                 is not one that the parameter can have.
         """
-        return self.encode_many([params])[0]
+        point: Array = self.encode_many([params])[0]
+        return point
 
     def encode_many(self, rows: Sequence[Mapping[str, Any]]) -> Array:
         """Return the canonical ``(n, d)`` points of ``n`` dicts of native values; see :meth:`encode`."""
