@@ -40,7 +40,10 @@ _TREE_PARZEN_FROM = 1000
 """Observations from which a surrogate on categories costs more than it finds."""
 
 _SMOOTH = 0.7
-"""Rank correlation of held-out predictions from which a landscape is called smooth."""
+_APART = 0.05
+_ROWS = 300
+"""Rank correlation of held-out predictions from which a landscape is called smooth; how far apart, in the unit
+cube, and how many the points are on which it is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,22 +156,37 @@ def _rank_correlation(evidence: Evidence, memory: dict[str, Any]) -> float | Non
     """Return Spearman's correlation of the values with held-out predictions of a separable quadratic.
 
     Leave-one-out residuals of a ridge regression are ``r_i / (1 - h_ii)`` (Hastie et al., "The elements of
-    statistical learning", eq. 7.64). None below ``2 d + 3`` observations. Renewed when a tenth is new.
+    statistical learning", eq. 7.64). None while there are too few points; renewed when a tenth is new.
     """
-    n, d = evidence.X.shape
-    if n < 2 * d + 3:
-        return None
+    n = len(evidence.y)
     if "correlation" in memory and n < 1.1 * memory["correlation_at"] + 1:
-        return float(memory["correlation"])
-    rows = slice(max(0, n - 500), n)
+        known: float | None = memory["correlation"]
+        return known
+    rows = _spread_out(evidence.X[:_ROWS])
     X, y = 2.0 * evidence.X[rows] - 1.0, evidence.y[rows]
-    ranks = np.argsort(np.argsort(y)).astype(np.float64)
-    P = np.hstack([np.ones((len(X), 1)), X, X * X])
-    gram = P.T @ P + 1e-3 * np.eye(P.shape[1])
-    hat = P @ np.linalg.solve(gram, P.T)
-    held_out = ranks - (ranks - hat @ ranks) / np.maximum(1.0 - np.diag(hat), 1e-9)
-    spread = np.std(held_out) * np.std(ranks)
-    predicted = np.argsort(np.argsort(held_out)).astype(np.float64)
-    correlation = float(np.corrcoef(predicted, ranks)[0, 1]) if spread > 0 else 0.0
+    correlation = _held_out_correlation(X, y) if len(rows) >= 2 * evidence.space.d + 3 else None
     memory.update(correlation=correlation, correlation_at=n)
     return correlation
+
+
+def _spread_out(X: Array) -> NDArray[np.int64]:
+    """Return the rows of ``(n, d)`` points that are no close neighbor of an earlier one.
+
+    The steps of a strategy that converges tell about the strategy, not about the landscape.
+    """
+    distance = np.max(np.abs(X[:, None, :] - X[None, :, :]), axis=2)
+    chosen: list[int] = []
+    for i in range(len(X)):
+        if not chosen or distance[i, chosen].min() > _APART:
+            chosen.append(i)
+    return np.array(chosen, dtype=np.int64)
+
+
+def _held_out_correlation(X: Array, y: Array) -> float:
+    """Return the rank correlation for ``(n, d)`` points in [-1, 1] and their ``(n,)`` values."""
+    ranks = np.argsort(np.argsort(y)).astype(np.float64)
+    P = np.hstack([np.ones((len(X), 1)), X, X * X])
+    hat = P @ np.linalg.solve(P.T @ P + 1e-3 * np.eye(P.shape[1]), P.T)
+    held_out = ranks - (ranks - hat @ ranks) / np.maximum(1.0 - np.diag(hat), 1e-9)
+    predicted = np.argsort(np.argsort(held_out)).astype(np.float64)
+    return float(np.corrcoef(predicted, ranks)[0, 1])
