@@ -31,8 +31,8 @@ Of the orders compared on shifted test functions (first, last, alternating, win-
 _TRUST_REGION_IN_FLIGHT = 2
 """A local model that waits for its last step has nothing new to say; the global one fills the other workers."""
 
-_FIRST_NOISE_TEST = 15
-_NOISE_TEST_PERIOD = 5
+_FIRST_NOISE_TEST = 12
+_NOISE_TEST_PERIOD = 8
 _SUSPICIOUS_NOISE = 5e-3
 """From when on, how often, and from which noise share on the incumbent is evaluated once more."""
 
@@ -73,7 +73,7 @@ def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
     Args:
         evidence: what is known; at least one observation.
         memory: what the last verdict wanted back.
-        surrogate: the Gaussian process's memory, for the noise that it found.
+        surrogate: the Gaussian process's memory, where its search for noise begins.
     """
     memory = dict(memory)
     noisy = _noise(evidence, memory)
@@ -82,7 +82,7 @@ def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
         "failed": len(evidence.failed),
         "in_flight": len(evidence.pending),
         "noisy": noisy,
-        "noise_share": noise_share(surrogate),
+        "noise_share": _noise_share(evidence, memory, surrogate),
         "quadratic_rank_correlation": _rank_correlation(evidence, memory),
         "budget_share": _share(evidence),
     }
@@ -94,20 +94,21 @@ def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
 
 def _order(evidence: Evidence, landscape: str, findings: dict[str, Any]) -> tuple[tuple[str, ...], str]:
     """Return the strategies to try, and why."""
+    surrogate = "noisy_gaussian_process" if findings["noisy"] else "gaussian_process"
     if landscape in ("mixed", "conditional"):
         if len(evidence.y) >= _TREE_PARZEN_FROM:
-            return ("tpe", "gaussian_process"), "many observations on categories: density ratios stay cheap"
-        return ("gaussian_process", "tpe"), "categories or conditions: a surrogate over all of them"
+            return ("tpe", surrogate), "many observations on categories: density ratios stay cheap"
+        return (surrogate, "tpe"), "categories or conditions: a surrogate over all of them"
     if landscape == "noisy":
-        return ("gaussian_process",), "the incumbent's value changed when it was evaluated again"
+        return (surrogate,), "the incumbent's value changed when it was evaluated again"
     share = findings["budget_share"]
     if evidence.pending_origins.count("trust_region") >= _TRUST_REGION_IN_FLIGHT:
-        return ("gaussian_process", "trust_region"), "local steps are in flight: the surrogate fills the others"
+        return (surrogate, "trust_region"), "local steps are in flight: the surrogate fills the others"
     if share < _TRUST_REGION_UNTIL:
-        return ("trust_region", "gaussian_process"), "early in the budget: descend from what is best so far"
+        return ("trust_region", surrogate), "early in the budget: descend from what is best so far"
     if share < _TRUST_REGION_AGAIN:
-        return ("gaussian_process", "trust_region"), "in the middle of the budget: look for better basins"
-    return ("trust_region", "gaussian_process"), "late in the budget: finish in the best basin"
+        return (surrogate, "trust_region"), "in the middle of the budget: look for better basins"
+    return ("trust_region", surrogate), "late in the budget: finish in the best basin"
 
 
 def _share(evidence: Evidence) -> float:
@@ -141,11 +142,19 @@ def _noise(evidence: Evidence, memory: dict[str, Any]) -> bool | None:
     return noisy
 
 
+def _noise_share(evidence: Evidence, memory: dict[str, Any], surrogate: Memory) -> float | None:
+    """Return the noise that the surrogate finds, measured now and then until the test is made; None before."""
+    n = len(evidence.y)
+    if "repeated" not in memory and n >= _FIRST_NOISE_TEST and n >= memory.get("noise_at", 0) + _NOISE_TEST_PERIOD:
+        memory.update(noise_share=noise_share(evidence, surrogate), noise_at=n)
+    share: float | None = memory.get("noise_share")
+    return share
+
+
 def _repeat(evidence: Evidence, memory: dict[str, Any], findings: dict[str, Any]) -> int | None:
     """Return the row to evaluate once more, when the surrogate suspects noise; the test is made once."""
     share = findings["noise_share"]
-    due = len(evidence.y) >= _FIRST_NOISE_TEST and evidence.number % _NOISE_TEST_PERIOD == 0
-    if not due or share is None or share < _SUSPICIOUS_NOISE or "repeated" in memory:
+    if share is None or share < _SUSPICIOUS_NOISE or "repeated" in memory:
         return None
     row = int(np.argmin(evidence.y))
     memory.update(repeated=evidence.number, value=float(evidence.y[row]))

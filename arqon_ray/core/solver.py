@@ -325,7 +325,7 @@ class ArqonSolver:
         row, predicted = int(eligible[np.argmin(evidence.y[eligible])]), None
         if self._memory.get("classify", {}).get("noisy") and len(eligible) == len(rows):
             with one_thread():
-                row, predicted = recommend(evidence, self._memory.get("gaussian_process", {}))
+                row, predicted = recommend(evidence, self._memory.get("noisy_gaussian_process", {}), warp=False)
             predicted = predicted if self.config.mode == "min" else -predicted
         observation = self._ledger.observations[rows[row]]
         return {**state.row(observation), "predicted": predicted}
