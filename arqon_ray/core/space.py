@@ -118,7 +118,8 @@ class Space:
         for i, params in enumerate(rows):
             self._encode_into(U[i], params)
         if self._conditions:
-            given = np.array([[name in params for name in self.names] for params in rows]).reshape(U.shape)
+            given = np.array([[name in params for name in self.names] for params in rows], dtype=bool)
+            given = given.reshape(U.shape)
             self._check_conditions(given, self._activity(U), rows)
         return U
 

@@ -71,6 +71,12 @@ def test_a_new_process_continues_bit_for_bit_with_candidates_in_flight(
     assert their_state == solver.export()
 
 
+@pytest.mark.parametrize("space", [PLANE, EVERY_KIND])
+def test_a_study_that_has_not_begun_can_be_restored(space: dict[str, Any]) -> None:
+    fresh = ArqonSolver({"seed": 3, "bounds": space})
+    assert ArqonSolver.from_state(fresh.export()).ask(3) == fresh.ask(3)
+
+
 def test_an_export_reads_as_an_arqonhpo_artifact() -> None:
     solver = ArqonSolver({"seed": 3, "budget": 9, "bounds": PLANE})
     for k, params in enumerate(solver.ask(6) or []):
