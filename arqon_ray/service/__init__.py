@@ -1,0 +1,10 @@
+"""The shared, durable solver: one named actor for a study, its journal and its client."""
+
+from __future__ import annotations
+
+from arqon_ray.service.client import SolverClient
+from arqon_ray.service.heartbeat import Heartbeat
+from arqon_ray.service.launch import connect, init, start
+from arqon_ray.service.launch import list_studies as list
+
+__all__ = ["Heartbeat", "SolverClient", "connect", "init", "list", "start"]

@@ -1,0 +1,216 @@
+"""The actor's class: a thin facade that Ray pickles by value.
+
+``client.start`` registers this module with ``ray.cloudpickle.register_pickle_by_value``, so that a driver that
+cannot import arqon_ray can still call every method of the handle. Therefore nothing here refers to arqon_ray
+outside a method, and arguments, answers and exceptions are plain Python.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import ray
+
+GROUPS = {"ask": 64, "tell": 32, "read": 8}
+
+
+class SolverActor:
+    """One study of the cluster, served to whoever has a handle.
+
+    Hard state, written to the journal before the call returns: the study's config and budget; every candidate that
+    was handed out, under which key and to which owner; every result, intermediate value, seed and release.
+    Soft state, which a restart sets anew: how long each lease still runs (every one gets its full length again) and
+    who is waiting in ``ask``.
+
+    1. Durable. If a call returned, its effect survives the death of this process and of any worker node; with
+       ``storage_path`` on storage that outlives it, of the whole cluster. If a call raised, it may have had its
+       effect or not: repeat it with the same ``key`` and the effect happens once. Without a ``key`` the operation id
+       is Ray's own task id, the same at each retry that Ray makes of the call. An actor that is restarted and finds
+       no journal where one must be refuses to serve and says where it is.
+    2. Never twice. A candidate is never held by two live leases. One that is released or whose lease runs out is
+       handed out again, the same one, when nothing fresh is left. A late ``tell`` is accepted if nobody else has
+       told the candidate, and otherwise answered ``{"accepted": False, "note": ...}``.
+    3. One writer. An older incarnation of this actor cannot acknowledge anything once a newer one has opened the
+       journal: it refuses with "fenced".
+    4. The log is the truth. Its records are checksummed. A tail that an interrupted write left is cut, kept beside
+       the log and named in ``status()["torn"]``; any other damage is refused, with file and offset.
+    5. Deterministic. A candidate follows from the config, its number and the part of the log that its record names.
+       The record holds the candidate too, so a restart computes none anew.
+    6. Honest budget. Never more than ``budget`` candidates are handed out, failed ones included; a released one is
+       the same candidate when it comes again.
+    7. A failed evaluation is information: NaN, an infinity and None are told as failed.
+    """
+
+    def __init__(self, birth: dict[str, Any], storage_path: str | None) -> None:
+        """Remember the arguments.
+
+        It raises nothing and does no I/O: Ray buries an actor for ever whose constructor raises at a restart.
+
+        Args:
+            birth: the fields of ``arqon_ray.service.host.Birth``.
+            storage_path: an absolute directory; None for ``arqon`` in Ray's session directory on this node.
+        """
+        self._birth = birth
+        self._storage_path = storage_path
+        self._lock = threading.Lock()
+        self._host: Any = None
+        self._leaving = False
+
+    def __repr__(self) -> str:
+        return f"SolverActor({self._birth['name']})"
+
+    def _serving(self) -> Any:
+        with self._lock:
+            if self._host is None:
+                from arqon_ray.service.host import Birth, StudyHost
+
+                context = ray.get_runtime_context()
+                root = self._storage_path or os.path.join(context.get_temp_dir(), context.get_session_name(), "arqon")
+                host = {"pid": os.getpid(), "node": context.get_node_id(), "actor": context.get_actor_id()}
+                restarted = context.was_current_actor_reconstructed
+                self._host = StudyHost(Birth(**self._birth), root, restarted, host)
+            return self._host
+
+    def _do(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the host; what goes wrong becomes a builtin exception."""
+        from arqon_ray.service.wire import to_plain
+
+        try:
+            return getattr(self._serving(), method)(*args, **kwargs)
+        except Exception as error:
+            plain = to_plain(error)
+            raise plain from (None if plain is not error else error.__cause__)
+
+    def _change(self, method: str, *args: Any, key: str | None, **kwargs: Any) -> Any:
+        """Call a method of the study that takes an operation id: the caller's, or else Ray's task id."""
+        if key is None:
+            key = ray.get_runtime_context().get_task_id()
+        return self._do("call", method, *args, key=key, **kwargs)
+
+    @ray.method(concurrency_group="tell")
+    def begin(self, config: dict[str, Any], token: str) -> dict[str, Any] | None:
+        """Join or begin the study; the client's ``start`` calls it first.
+
+        Returns the status; None when this actor is about to leave, so that its name will be free. An actor whose
+        creator is refused leaves too: nothing was acknowledged, and the name must not stay taken.
+        """
+        if self._leaving:
+            return None
+        try:
+            return self._do("begin", config, token)  # type: ignore[no-any-return]
+        except (ValueError, RuntimeError):
+            if token == self._birth["token"]:
+                self._leave()
+            raise
+
+    @ray.method(concurrency_group="ask")
+    def ask_one(
+        self,
+        key: str | None = None,
+        owner: str | None = None,
+        lease: float | None = None,
+        timeout: float | None = 30.0,
+    ) -> dict[str, Any] | None:
+        """Hand out one candidate, ``{"id": str, "params": dict}``; None when the study is finished.
+
+        The same key is given the same candidate, always. While every candidate is held by somebody it waits for
+        ``timeout`` seconds (None: for ever), then raises TimeoutError. The lease lasts ``lease`` seconds: by default
+        60, renewed by ``renew(owner)``, with an owner and 24 hours without.
+        """
+        return self._change("ask_one", key=key, owner=owner, lease=lease, timeout=timeout)  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="ask")
+    def ask(
+        self,
+        n: int,
+        key: str | None = None,
+        owner: str | None = None,
+        lease: float | None = None,
+        timeout: float | None = 30.0,
+    ) -> list[dict[str, Any]]:
+        """Hand out up to ``n`` candidates (at most 4096) and at least one; none when the study is finished."""
+        return self._change("ask", n, key=key, owner=owner, lease=lease, timeout=timeout)  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="tell")
+    def tell(
+        self, id: Any, value: Any = ..., cost: float = 1.0, key: str | None = None, **rest: Any
+    ) -> dict[str, Any] | list[dict[str, Any]]:
+        """Take the result of a candidate, or of many: ``tell([{"id", "value", "cost"?, "status"?, ...}, ...])``.
+
+        None, NaN and infinities are failed evaluations. Returns ``{"id", "accepted"}`` for each, with a ``note``
+        where a result was not accepted because somebody had told it before.
+        """
+        return self._change("tell", id, value, cost, key=key, **rest)  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="tell")
+    def report(self, id: str, step: int, value: float) -> dict[str, Any]:
+        """Keep an intermediate value of a candidate's evaluation."""
+        return self._do("call", "report", id, step, value)  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="tell")
+    def fail(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
+        """Tell that a candidate's evaluation failed."""
+        return self._change("fail", id, reason, key=key)  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="tell")
+    def release(self, id: Any = None, owner: str | None = None, key: str | None = None) -> Any:
+        """Give a candidate, a list of them, or all that ``owner`` holds back unevaluated."""
+        return self._change("release", id, owner, key=key)
+
+    @ray.method(concurrency_group="tell")
+    def renew(self, owner: str) -> int:
+        """Give all that an owner holds its full lease again; returns how many candidates that is."""
+        return self._do("call", "renew", owner)  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="tell")
+    def seed(self, observations: list[dict[str, Any]], key: str | None = None) -> list[dict[str, Any]]:
+        """Take points from outside: a list of ``{"params", "value", "cost"?, "status"?}``."""
+        return self._change("seed", observations, key=key)  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="read")
+    def best(self) -> dict[str, Any] | None:
+        """Return the recommended point with its value; None before any."""
+        return self._do("call", "best")  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="read")
+    def history(self) -> list[dict[str, Any]]:
+        """Return all observations in the order in which they were told."""
+        return self._do("call", "history")  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="read")
+    def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
+        """Return the candidates that are held, by ``owner`` or by anybody: id, params, owner, key."""
+        return self._do("call", "pending", owner)  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="read")
+    def status(self) -> dict[str, Any]:
+        """Return how the study stands; answers also when the study is refused, with the reason.
+
+        ``state`` is running, finished or refused. In ``counts``, asked = told + pending + released; failed ones are
+        among the told, seeded ones are points from outside.
+        """
+        return self._do("status")  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="read")
+    def export(self) -> str:
+        """Return the solver's state as JSON, for ``ArqonSolver.from_state``."""
+        return self._do("call", "export")  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="tell")
+    def extend_budget(self, budget: int | None) -> int | None:
+        """Set a larger budget, None for no limit; returns the budget in force."""
+        return self._do("call", "extend_budget", budget)  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="tell")
+    def stop(self, purge: bool = False) -> None:
+        """Serve nothing more and leave; the study stays on its storage, or with ``purge`` is deleted there."""
+        self._do("stop", purge)
+        self._leave()
+
+    def _leave(self) -> None:
+        """End this actor for good, a moment after the present call was answered."""
+        self._leaving = True
+        itself = ray.get_runtime_context().current_actor
+        threading.Timer(0.3, ray.kill, args=(itself,), kwargs={"no_restart": True}).start()

@@ -1,0 +1,279 @@
+"""SolverClient: one study, called from any driver, task or actor of the cluster."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
+
+from arqon_ray.errors import ArqonError, AskTimeoutError, StudyNotFoundError
+from arqon_ray.service.checks import check_seconds
+from arqon_ray.service.heartbeat import LEASE, Heartbeat
+from arqon_ray.service.wire import from_plain
+
+NAMESPACE = "arqon"
+_SLICE = 5.0
+_PATIENCE = 60.0
+_PAUSE = 0.2
+
+
+def require_ray() -> None:
+    """Raise ArqonError when Ray is not running in this process; nothing is started silently."""
+    if not ray.is_initialized():
+        raise ArqonError(
+            "Ray is not running in this process: call arqon_ray.init() (or ray.init(...)) first, "
+            "with address='auto' to join a cluster"
+        )
+
+
+class SolverClient:
+    """A study's actor, found by its name; ``start`` and ``connect`` return one.
+
+    The methods are the actor's. Each call that changes something has an operation id (``key``, made here when none
+    is given), so that it survives a restart of the actor and its effect happens once. It pickles by name: pass it
+    to tasks and actors.
+
+    Args:
+        name: the study's name.
+        handle: the actor's handle, if it is at hand.
+    """
+
+    def __init__(self, name: str = "arqon", handle: Any = None) -> None:
+        self.name = name
+        self._handle = handle
+
+    def __repr__(self) -> str:
+        return f"SolverClient({self.name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (SolverClient, (self.name,))
+
+    @property
+    def handle(self) -> Any:
+        """The actor's handle, for calls with ``.remote``.
+
+        Raises:
+            StudyNotFoundError: the study has no actor in this cluster.
+        """
+        if self._handle is None:
+            require_ray()
+            try:
+                self._handle = ray.get_actor(self.name, namespace=NAMESPACE)
+            except ValueError:
+                raise StudyNotFoundError(
+                    f"the study {self.name!r} has no actor in this cluster: arqon_ray.start(config, {self.name!r}) it"
+                ) from None
+        return self._handle
+
+    def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call the actor and wait for its answer, through restarts of it.
+
+        Ray itself repeats a call whose actor restarts. What is left to do here is an actor that is told to be
+        unavailable, and a new one under the same name: the operation id makes both repeats safe.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return ray.get(getattr(self.handle, method).remote(*args, **kwargs))
+            except RayTaskError as error:
+                raise from_plain(error.cause if isinstance(error.cause, Exception) else error) from None
+            except (ActorDiedError, ActorUnavailableError):
+                self._handle = None
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
+
+    def ask_one(
+        self,
+        key: str | None = None,
+        owner: str | None = None,
+        lease: float | None = None,
+        timeout: float | None = 30.0,
+    ) -> dict[str, Any] | None:
+        """Ask for one candidate.
+
+        Args:
+            key: the operation id; the same key is given the same candidate, always. Tune's trial id, for example.
+            owner: who holds the candidate; a ``heartbeat`` of this owner keeps it.
+            lease: seconds until the candidate goes back to the pool; by default 60 with an owner, 24 h without.
+            timeout: seconds to wait while every candidate is held by somebody; None waits for ever.
+
+        Returns:
+            ``{"id": str, "params": dict}``, or None when the study is finished. With a ``note`` when a repeated key's
+            candidate was told already or is held by somebody else now.
+
+        Raises:
+            AskTimeoutError: no candidate came free in time.
+        """
+        answer: dict[str, Any] | None = self._ask("ask_one", (), key, owner, lease, timeout)
+        return answer
+
+    def ask(
+        self,
+        n: int,
+        key: str | None = None,
+        owner: str | None = None,
+        lease: float | None = None,
+        timeout: float | None = 30.0,
+    ) -> list[dict[str, Any]]:
+        """Ask for up to ``n`` candidates (at most 4096); see ``ask_one``. An empty list means finished."""
+        answer: list[dict[str, Any]] = self._ask("ask", (n,), key, owner, lease, timeout)
+        return answer
+
+    def _ask(
+        self, method: str, args: tuple[Any, ...], key: str | None, owner: Any, lease: Any, timeout: float | None
+    ) -> Any:
+        """Ask in slices under one key, so that no call waits in the actor for long."""
+        key = uuid.uuid4().hex if key is None else key
+        limit = check_seconds("timeout", timeout, zero=True)
+        deadline = math.inf if limit is None else time.monotonic() + limit
+        while True:
+            wait = min(_SLICE, max(0.0, deadline - time.monotonic()))
+            try:
+                return self._call(method, *args, key=key, owner=owner, lease=lease, timeout=wait)
+            except AskTimeoutError as error:
+                if time.monotonic() >= deadline:
+                    raise AskTimeoutError(f"{error} (waited {timeout} s in all)") from None
+
+    def tell(
+        self,
+        id: str | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        value: Any = ...,
+        cost: float = 1.0,
+        key: str | None = None,
+        **rest: Any,
+    ) -> Any:
+        """Tell a candidate's result, ``tell(id, value, cost=1.0)``, or many, ``tell([{"id", "value"}, ...])``.
+
+        Args:
+            id: a candidate's id, or a list of dicts with ``id``, ``value`` and optionally ``cost``, ``status``
+                ("complete" or "failed"), ``step`` and ``reason``.
+            value: of one candidate; None, NaN and infinities mean a failed evaluation.
+            cost: of one candidate's evaluation, in the user's units.
+            key: the operation id.
+            **rest: ``status``, ``step`` and ``reason`` of one candidate.
+
+        Returns:
+            ``{"id", "accepted"}``, or a list of them for a list; with a ``note`` where a result was not accepted.
+
+        Raises:
+            ResultsError: an entry is malformed; nothing was taken.
+            UnknownCandidateError: an id was never handed out; nothing was taken.
+        """
+        return self._call("tell", id, value, cost, key=key or uuid.uuid4().hex, **rest)
+
+    def report(self, id: str, step: int, value: float) -> dict[str, Any]:
+        """Report an intermediate value of a candidate's evaluation; answers as ``tell``."""
+        answer: dict[str, Any] = self._call("report", id, step, value)
+        return answer
+
+    def fail(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
+        """Tell that a candidate's evaluation failed, and why; answers as ``tell``."""
+        answer: dict[str, Any] = self._call("fail", id, reason, key=key or uuid.uuid4().hex)
+        return answer
+
+    def release(self, id: str | Sequence[str] | None = None, owner: str | None = None, key: str | None = None) -> Any:
+        """Give candidates back unevaluated; they are handed out again when nothing fresh is left.
+
+        Args:
+            id: one id or a list of them; None for all that ``owner`` holds.
+            owner: only what this owner holds is released.
+            key: the operation id.
+
+        Returns:
+            ``{"id", "accepted"}``, or a list of them; with a ``note`` where a candidate was not released.
+        """
+        return self._call("release", id, owner, key=key or uuid.uuid4().hex)
+
+    def renew(self, owner: str) -> int:
+        """Give all that an owner holds its full lease again; returns how many candidates that is."""
+        return int(self._call("renew", owner))
+
+    def heartbeat(self, owner: str | None = None, lease: float = LEASE) -> Heartbeat:
+        """Return a thread that keeps the leases of an owner alive, to be used in a ``with``.
+
+        ::
+
+            with client.heartbeat(lease=60) as beat:
+                candidate = client.ask_one(owner=beat.owner, lease=beat.lease)
+        """
+        return Heartbeat(self, owner, lease)
+
+    def seed(self, observations: Sequence[Mapping[str, Any]] | str, key: str | None = None) -> list[dict[str, Any]]:
+        """Give points from outside: dicts (or their JSON) with ``params``, ``value`` and optionally ``cost``.
+
+        Raises:
+            ResultsError: any entry is malformed or does not fit the space; nothing was taken.
+        """
+        answer: list[dict[str, Any]] = self._call("seed", observations, key=key or uuid.uuid4().hex)
+        return answer
+
+    def best(self) -> dict[str, Any] | None:
+        """Return the recommended point (id, params, value, predicted); None before any value."""
+        answer: dict[str, Any] | None = self._call("best")
+        return answer
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return all observations in the order in which they were told: id, params, value, cost, status."""
+        answer: list[dict[str, Any]] = self._call("history")
+        return answer
+
+    def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
+        """Return the candidates that are held, by ``owner`` or by anybody: id, params, owner, key."""
+        answer: list[dict[str, Any]] = self._call("pending", owner)
+        return answer
+
+    def status(self) -> dict[str, Any]:
+        """Return how the study stands: state, epoch, restarts, pid, node, counts, budget, phase, strategy, best, ..."""
+        answer: dict[str, Any] = self._call("status")
+        return answer
+
+    def export(self) -> str:
+        """Return the solver's state as JSON, for ``ArqonSolver.from_state``."""
+        return str(self._call("export"))
+
+    def extend_budget(self, budget: int | None) -> int | None:
+        """Set a larger budget, None for no limit; returns the budget in force."""
+        answer: int | None = self._call("extend_budget", budget)
+        return answer
+
+    def stop(self, purge: bool = False) -> None:
+        """End the study's actor, for everybody; returns when its name is free.
+
+        Args:
+            purge: delete the study from its storage; otherwise ``start`` with that ``storage_path`` continues it.
+        """
+        handle = self.handle
+        try:
+            self._call_once(handle, purge)
+        finally:
+            self._handle = None
+        self._wait_until_gone(handle)
+
+    @staticmethod
+    def _call_once(handle: Any, purge: bool) -> None:
+        try:
+            ray.get(handle.stop.remote(purge))
+        except RayTaskError as error:
+            raise from_plain(error.cause if isinstance(error.cause, Exception) else error) from None
+        except ActorDiedError:
+            return
+
+    def _wait_until_gone(self, handle: Any) -> None:
+        """Wait for the actor to leave; end it when it was restarted in between."""
+        deadline = time.monotonic() + _PATIENCE
+        nudge = time.monotonic() + _PATIENCE / 6
+        while time.monotonic() < deadline:
+            try:
+                if ray.get_actor(self.name, namespace=NAMESPACE) != handle:
+                    return
+            except ValueError:
+                return
+            if time.monotonic() > nudge:
+                ray.kill(handle, no_restart=True)
+            time.sleep(_PAUSE / 4)

@@ -1,0 +1,163 @@
+"""Opens a study when it is first needed, again when its storage failed, and never an empty one in its place.
+
+Runs in the actor's process, behind the facade of ``actor.py``; knows nothing of Ray itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from arqon_ray.core.config import load_config
+from arqon_ray.errors import ArqonError, StudyRefusedError
+from arqon_ray.service.description import entomb, entombed, finish_entombing, read_study, write_study
+from arqon_ray.service.journal import FencedError
+from arqon_ray.service.storage import LocalStore
+from arqon_ray.service.study import Study
+
+_ATTEMPTS = 4
+_PAUSE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What the actor was created with; the same at every restart.
+
+    Attributes:
+        name: the study's.
+        config: the config of whoever created the actor.
+        token: the creator's secret, and the uuid of the study if a new one is begun.
+        resume: False to set a stored study aside and begin anew.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    token: str
+    resume: bool
+
+
+class StudyHost:
+    """Serves one study, whatever state its storage is in.
+
+    Args:
+        birth: what the actor was created with.
+        root: the directory that holds the studies.
+        restarted: whether Ray has restarted the actor: then the journal must be there.
+        host: who opens the study: pid, node, actor.
+    """
+
+    def __init__(self, birth: Birth, root: str, restarted: bool, host: Mapping[str, Any]) -> None:
+        self._birth = birth
+        self._store = LocalStore(root, birth.name)
+        self._must_exist = restarted
+        self._host = dict(host)
+        self._lock = threading.Lock()
+        self._study: Study | None = None
+        self._refused: StudyRefusedError | None = None
+
+    def begin(self, config: Mapping[str, Any], token: str) -> dict[str, Any]:
+        """Join the study, or begin it; a larger budget extends it.
+
+        Raises:
+            IdentityError: the config is of another study.
+            StudyRefusedError: the study cannot be served.
+        """
+        self._retrying(lambda study: study.join(load_config(config)), creating=token == self._birth.token)
+        return self.status()
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the study, with its operation id, so that repeating it after a failed write is safe."""
+        return self._retrying(lambda study: getattr(study, method)(*args, **kwargs))
+
+    def status(self) -> dict[str, Any]:
+        """Return the study's status; of one that cannot be served, ``refused`` with the reason."""
+        try:
+            told = self.call("status")
+        except StudyRefusedError as error:
+            told = {"state": "refused", "reason": str(error), "storage": str(self._store)}
+        return {"name": self._birth.name, **self._host, **told}
+
+    def stop(self, purge: bool) -> None:
+        """Serve nothing more; what was acknowledged stays on the storage, or with ``purge`` is deleted.
+
+        Raises:
+            StudyRefusedError: a purge of a study that another actor owns now.
+        """
+        with self._lock:
+            if purge and isinstance(self._refused, FencedError):
+                raise self._refused
+            ended = StudyRefusedError(f"the study {self._birth.name!r} was stopped: start() it again")
+            if self._study is not None:
+                self._study.drain(ended)
+            self._study, self._refused = None, ended
+            if purge:
+                entomb(self._store)
+
+    def _retrying(self, work: Any, creating: bool = False) -> Any:
+        problem: Exception | None = None
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                time.sleep(_PAUSE * 2**attempt)
+            study: Study | None = None
+            try:
+                study = self._serving(creating)
+                return work(study)
+            except OSError as error:
+                if isinstance(error, ArqonError):
+                    raise
+                problem = error
+            except StudyRefusedError as error:
+                self._refuse(study, error)
+                raise
+            finally:
+                self._drop_if_broken(study)
+        raise StudyRefusedError(f"the storage {self._store} fails ({problem}): repair it and repeat the call")
+
+    def _serving(self, creating: bool) -> Study:
+        with self._lock:
+            if self._refused is not None:
+                raise self._refused
+            if self._study is None:
+                try:
+                    self._study = self._open(creating)
+                except StudyRefusedError as error:
+                    self._refused = error
+                    raise
+                self._must_exist = True
+            return self._study
+
+    def _open(self, creating: bool) -> Study:
+        store, birth = self._store, self._birth
+        if entombed(store):
+            if self._must_exist:
+                raise StudyRefusedError(f"the study in {store} was purged: start() a new one")
+            finish_entombing(store)
+        described = read_study(store)
+        if described is not None and not birth.resume and described["uuid"] != birth.token:
+            store.move_aside()
+            described = None
+        if described is None:
+            if self._must_exist and not creating:
+                raise StudyRefusedError(
+                    f"no journal in {store} on node {self._host.get('node')}, where one must be: bring it back there, "
+                    f"or stop() this actor and start() anew"
+                )
+            write_study(store, birth.token, birth.config)
+        return Study.open(store, self._host)
+
+    def _refuse(self, study: Study | None, error: StudyRefusedError) -> None:
+        with self._lock:
+            if study is not None and study is self._study:
+                self._refused = self._refused or error
+
+    def _drop_if_broken(self, study: Study | None) -> None:
+        """Forget a study whose log takes nothing more: what it knows may be ahead of the log."""
+        if study is None or study.problem is None:
+            return
+        with self._lock:
+            if self._study is study:
+                self._study = None
+        study.close(study.problem)

@@ -1,0 +1,179 @@
+"""Beginning, finding and listing studies: init, start, connect, list."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+from ray.exceptions import ActorDiedError, GetTimeoutError, RayError, RayTaskError
+from ray.util import list_named_actors
+
+from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.errors import StudyNotFoundError, StudyRefusedError
+from arqon_ray.service import actor
+from arqon_ray.service.client import NAMESPACE, SolverClient, require_ray
+from arqon_ray.service.storage import check_name, local_path
+from arqon_ray.service.wire import from_plain
+
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_HEAD = {"node:__internal_head__": 0.001}
+_PLACES = ("resources", "scheduling_strategy", "label_selector")
+_ATTEMPTS = 20
+_PAUSE = 0.5
+
+
+def init(address: str | None = None, **kwargs: Any) -> Any:
+    """Call ``ray.init`` in the namespace ``arqon``, so that the bare ``ray.get_actor("arqon")`` finds the study.
+
+    Args:
+        address: the cluster, as for ``ray.init``.
+        **kwargs: everything else that ``ray.init`` takes.
+
+    Returns:
+        What ``ray.init`` returns.
+    """
+    return ray.init(address, **{"namespace": NAMESPACE, **kwargs})
+
+
+def start(
+    config: Mapping[str, Any] | str | StudyConfig,
+    name: str = "arqon",
+    *,
+    storage_path: str | None = None,
+    resume: bool = True,
+    budget: int | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> SolverClient:
+    """Get the study's actor, or create it; it outlives this driver.
+
+    Args:
+        config: dict, JSON string or checked config. A study that runs or is stored is joined if its identity
+            (seed, mode, bounds, strategy and its parameters) is the same; a larger budget extends it.
+        name: the study's name: the actor's in the namespace ``arqon``, and a folder's under ``storage_path``.
+        storage_path: the directory (or file:// URI) that holds the journal, on the actor's node. By default ``arqon``
+            in the head node's Ray session, which a new cluster does not see; give one to continue there.
+        resume: False to set a stored study aside (renamed, never deleted) and begin anew. An actor that is
+            running is joined all the same: ``stop()`` it first.
+        budget: evaluations to be handed out in all; instead of the config's.
+        runtime_env: the actor's, as Ray takes it.
+        **options: further options of the Ray actor, such as ``scheduling_strategy``, ``resources``, ``memory``. Without
+            a place among them the actor stays on the head node, where its journal is.
+
+    Returns:
+        The client, after the actor has answered.
+
+    Raises:
+        ConfigError: the config, the name or the storage_path breaks a rule.
+        IdentityError: a study of this name has another identity; the message names the keys and both values.
+        StudyRefusedError: the study's journal cannot be served.
+    """
+    require_ray()
+    checked = load_config(config)
+    if budget is not None:
+        checked = load_config({**checked.to_dict(), "budget": budget})
+    plain, path = checked.to_dict(), None if storage_path is None else local_path(storage_path)
+    check_name(name)
+    problem: Exception | None = None
+    for _ in range(_ATTEMPTS):
+        token = uuid.uuid4().hex
+        birth = {"name": name, "config": plain, "token": token, "resume": resume}
+        handle = _actor_class(name, runtime_env, options).remote(birth, path)
+        try:
+            # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
+            if ray.get(handle.begin.remote(plain, token)) is not None:
+                return SolverClient(name, handle)
+        except RayTaskError as error:
+            raise from_plain(error.cause if isinstance(error.cause, Exception) else error) from None
+        except ActorDiedError as error:
+            problem = error
+        # An actor that is being stopped holds the name.
+        time.sleep(_PAUSE)
+    raise StudyRefusedError(
+        f"the actor {name!r} dies again and again, see its log in Ray's session directory: {problem}"
+    )
+
+
+def _actor_class(name: str, runtime_env: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Any:
+    """Return the remote class with the options of a durable, shared actor."""
+    ray.cloudpickle.register_pickle_by_value(actor)  # type: ignore[no-untyped-call]
+    environment = dict(runtime_env or {})
+    environment["env_vars"] = {**_ONE_THREAD, **environment.get("env_vars", {})}
+    chosen: dict[str, Any] = {
+        "num_cpus": 0,
+        "max_restarts": -1,
+        "max_task_retries": -1,
+        **({} if any(place in options for place in _PLACES) else {"resources": _HEAD}),
+        **options,
+    }
+    fixed = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "get_if_exists": True}
+    decorate: Any = ray.remote(concurrency_groups=actor.GROUPS)  # type: ignore[call-overload]
+    return decorate(actor.SolverActor).options(**chosen, **fixed, runtime_env=environment)
+
+
+def connect(name: str = "arqon") -> SolverClient:
+    """Return the client of a study that runs in this cluster.
+
+    Raises:
+        StudyNotFoundError: there is none of this name; the message lists those that there are.
+    """
+    require_ray()
+    check_name(name)
+    try:
+        handle = ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        raise StudyNotFoundError(_not_found(name)) from None
+    if not _is_study(handle):
+        raise StudyNotFoundError(f"the actor {name!r} in the namespace {NAMESPACE!r} is no study: use another name")
+    return SolverClient(name, handle)
+
+
+def _is_study(handle: Any) -> bool:
+    return hasattr(handle, "begin") and hasattr(handle, "ask_one")
+
+
+def _study_names() -> list[str]:
+    names = [each["name"] for each in list_named_actors(all_namespaces=True) if each["namespace"] == NAMESPACE]
+    found = []
+    for name in sorted(names):
+        try:
+            if _is_study(ray.get_actor(name, namespace=NAMESPACE)):
+                found.append(name)
+        except ValueError:
+            continue  # It was stopped in between.
+    return found
+
+
+def _not_found(name: str) -> str:
+    studies = _study_names()
+    elsewhere = [each["namespace"] for each in list_named_actors(all_namespaces=True) if each["name"] == name]
+    there = f"the studies that run are {', '.join(map(repr, studies))}" if studies else "no study runs"
+    message = f"no study {name!r} runs in this cluster, {there}: arqon_ray.start(config, {name!r}) begins one"
+    if elsewhere:
+        message += f". An actor of this name is in the namespace {elsewhere[0]!r}; studies live in {NAMESPACE!r}"
+    return message
+
+
+def list_studies(timeout: float = 10.0) -> list[dict[str, Any]]:
+    """Return the status of every study that runs in this cluster, in the order of their names.
+
+    Args:
+        timeout: seconds to wait for the answers; a study that does not answer in time is ``{"name", "state": "busy"}``.
+    """
+    require_ray()
+    asked: dict[str, Any] = {name: ray.get_actor(name, namespace=NAMESPACE).status.remote() for name in _study_names()}
+    ray.wait(list(asked.values()), num_returns=len(asked), timeout=timeout) if asked else None
+    return [_answer(name, reference) for name, reference in asked.items()]
+
+
+def _answer(name: str, reference: Any) -> dict[str, Any]:
+    try:
+        status: dict[str, Any] = ray.get(reference, timeout=0)
+        return status
+    except GetTimeoutError:
+        return {"name": name, "state": "busy"}
+    except RayError as error:
+        return {"name": name, "state": "gone", "reason": str(error)}

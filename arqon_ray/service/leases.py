@@ -1,0 +1,115 @@
+"""Who holds which candidate, and until when.
+
+A candidate that was asked for under an owner's name lives as long as the owner does: one heartbeat renews
+all of them. One without an owner has a term of its own. The clock is injected and monotonic; nothing is
+written down, so that after a restart every lease has its full length again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+OWNER_TERM = 60.0
+LONE_TERM = 24 * 3600.0
+
+
+@dataclass(slots=True)
+class _Holding:
+    """Candidates that run out together: all of one owner, or a single one without an owner."""
+
+    term: float
+    deadline: float
+    numbers: dict[int, None] = field(default_factory=dict)
+
+
+class Leases:
+    """The live leases of one study.
+
+    Args:
+        clock: returns seconds, never going back (``time.monotonic``).
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._holdings: dict[str | int, _Holding] = {}
+        self._holder: dict[int, str | int] = {}
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._holder
+
+    def __len__(self) -> int:
+        return len(self._holder)
+
+    def grant(self, number: int, owner: str | None = None, term: float | None = None) -> float:
+        """Give a candidate to an owner, or to nobody by name; whoever held it before holds it no longer.
+
+        Args:
+            number: the candidate.
+            owner: who holds it; a sign of life for all else that this owner holds.
+            term: seconds until it runs out: 60 with an owner (then of all that the owner holds), 24 h without.
+
+        Returns:
+            The term in force, in seconds.
+        """
+        self.drop(number)
+        holder: str | int = number if owner is None else owner
+        holding = self._holdings.get(holder)
+        if holding is None:
+            length = term if term is not None else (LONE_TERM if owner is None else OWNER_TERM)
+            holding = self._holdings[holder] = _Holding(length, 0.0)
+        elif term is not None:
+            holding.term = term
+        holding.deadline = self._clock() + holding.term
+        holding.numbers[number] = None
+        self._holder[number] = holder
+        return holding.term
+
+    def renew(self, owner: str) -> int:
+        """Give all that an owner holds its full term again; returns how many candidates that is."""
+        holding = self._holdings.get(owner)
+        if holding is None:
+            return 0
+        holding.deadline = self._clock() + holding.term
+        return len(holding.numbers)
+
+    def touch(self, number: int) -> None:
+        """Give a candidate, and all that its owner holds, its full term again; nothing when it is not held."""
+        holder = self._holder.get(number)
+        if holder is not None:
+            holding = self._holdings[holder]
+            holding.deadline = self._clock() + holding.term
+
+    def drop(self, number: int) -> None:
+        """Forget the lease of a candidate that was told or released; nothing happens when it has none."""
+        holder = self._holder.pop(number, None)
+        if holder is not None:
+            holding = self._holdings[holder]
+            del holding.numbers[number]
+            if not holding.numbers:
+                del self._holdings[holder]
+
+    def expired(self) -> list[int]:
+        """Return the candidates whose lease has run out, lowest number first; they stay until dropped."""
+        now = self._clock()
+        return sorted(n for h in self._holdings.values() if h.deadline <= now for n in h.numbers)
+
+    def next_deadline(self) -> float | None:
+        """Return the clock's reading at which the next lease runs out, or None when nothing is held."""
+        return min((h.deadline for h in self._holdings.values()), default=None)
+
+    def owner(self, number: int) -> str | None:
+        """Return the owner of a candidate; None when it has none or is not held."""
+        holder = self._holder.get(number)
+        return holder if isinstance(holder, str) else None
+
+    def held_by(self, owner: str) -> list[int]:
+        """Return what an owner holds, lowest number first."""
+        holding = self._holdings.get(owner)
+        return sorted(holding.numbers) if holding is not None else []
+
+    def restart(self) -> None:
+        """Give every lease its full term again, as after a restart."""
+        now = self._clock()
+        for holding in self._holdings.values():
+            holding.deadline = now + holding.term

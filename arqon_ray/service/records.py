@@ -1,0 +1,123 @@
+"""One record of the log: how it is written, read and told from damage.
+
+::
+
+    magic "AQJ" | format version (u8) | seq (u64) | body length (u32) | CRC-32 of the body | CRC-32 of the header
+    body: msgpack of plain Python
+
+All integers are little-endian. The two checksums are apart so that a damaged length is never believed.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+MAGIC = b"AQJ"
+FORMAT = 1
+MAX_BODY = 1 << 30
+_FRONT = struct.Struct("<3sBQII")
+_CHECK = struct.Struct("<I")
+HEADER_SIZE = _FRONT.size + _CHECK.size
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of the log.
+
+    Attributes:
+        seq: its place in the study's log, counted from 1 over all segments.
+        body: what happened, plain Python.
+        end: the offset of the first byte after it, in its segment.
+    """
+
+    seq: int
+    body: dict[str, Any]
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one segment holds.
+
+    Attributes:
+        records: the valid records from its beginning on.
+        end: the offset at which they end.
+        torn: True when bytes follow ``end`` that hold no valid record: the rest of an interrupted write.
+        damage: what is wrong at ``end`` when valid records follow the bad bytes, or None.
+    """
+
+    records: list[Record]
+    end: int
+    torn: bool
+    damage: str | None
+
+
+def encode(seq: int, body: dict[str, Any]) -> bytes:
+    """Return the bytes of one record."""
+    packed: bytes = msgpack.packb(body, use_bin_type=True)
+    front = _FRONT.pack(MAGIC, FORMAT, seq, len(packed), zlib.crc32(packed))
+    return front + _CHECK.pack(zlib.crc32(front)) + packed
+
+
+def _frame(data: bytes, offset: int) -> tuple[int, int, int, int] | None:
+    """Return (version, seq, start, end) of a record whose two checksums hold at ``offset``, or None."""
+    start = offset + HEADER_SIZE
+    if start > len(data):
+        return None
+    front = data[offset : offset + _FRONT.size]
+    magic, version, seq, length, body_check = _FRONT.unpack(front)
+    (front_check,) = _CHECK.unpack_from(data, offset + _FRONT.size)
+    if magic != MAGIC or zlib.crc32(front) != front_check or length > MAX_BODY:
+        return None
+    end = start + length
+    if end > len(data) or zlib.crc32(memoryview(data)[start:end]) != body_check:
+        return None
+    return version, seq, start, end
+
+
+def _another_follows(data: bytes, offset: int) -> bool:
+    """Tell whether any valid record begins after ``offset``."""
+    place = data.find(MAGIC, offset + 1)
+    while place >= 0:
+        if _frame(data, place) is not None:
+            return True
+        place = data.find(MAGIC, place + 1)
+    return False
+
+
+def scan(data: bytes, upto: int | None = None) -> Scan:
+    """Read a segment from its beginning.
+
+    Args:
+        data: the segment's bytes.
+        upto: the last sequence number that is wanted; what follows it is not looked at.
+
+    Returns:
+        The valid records, and whether what follows them is a torn tail (no valid record after it) or damage.
+    """
+    records: list[Record] = []
+    offset = 0
+    while offset < len(data) and (upto is None or not records or records[-1].seq < upto):
+        frame = _frame(data, offset)
+        if frame is None:
+            if _another_follows(data, offset):
+                return Scan(records, offset, False, "a bad record with valid records after it")
+            return Scan(records, offset, True, None)
+        version, seq, start, end = frame
+        if version > FORMAT:
+            problem = f"a record of format {version}, this arqon_ray reads up to {FORMAT}: install a newer one"
+            return Scan(records, offset, False, problem)
+        if records and seq != records[-1].seq + 1:
+            return Scan(records, offset, False, f"record {seq} after record {records[-1].seq}")
+        try:
+            body = msgpack.unpackb(data[start:end], raw=False, strict_map_key=False)
+        except (ValueError, msgpack.exceptions.UnpackException) as error:
+            return Scan(records, offset, False, f"a record that is no msgpack ({error})")
+        records.append(Record(seq, body, end))
+        offset = end
+    return Scan(records, offset, False, None)

@@ -1,0 +1,122 @@
+"""One study: the state machine that the actor serves. No Ray here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from arqon_ray.core.config import StudyConfig, identity
+from arqon_ray.errors import IdentityError
+from arqon_ray.service import checks
+from arqon_ray.service.asking import Asking
+from arqon_ray.service.state import Answer
+from arqon_ray.service.telling import Telling
+
+
+class Study(Asking, Telling):
+    """A study, opened for writing with ``Study.open``; any number of threads may call it.
+
+    A ``key`` is an operation id: the same call under the same key has its effect once and the same answer.
+    """
+
+    _explained: tuple[int, dict[str, Any]] = (-1, {})
+
+    # Looking
+
+    def best(self) -> Answer | None:
+        """Return the recommended point, see ``ArqonSolver.best``; None before any value."""
+        return self._durably(self._state.solver.best)
+
+    def history(self) -> list[Answer]:
+        """Return all observations in the order in which they were told: id, params, value, cost, status."""
+        return self._durably(self._state.solver.history)
+
+    def pending(self, owner: str | None = None) -> list[Answer]:
+        """Return the candidates that are held, lowest number first: id, params, owner and the key of their ask."""
+        owner = checks.check_text("owner", owner)
+
+        def work() -> list[Answer]:
+            self._expire()
+            state = self._state
+            held = sorted(state.solver.pending) if owner is None else state.leases.held_by(owner)
+            return [
+                {
+                    "id": str(n),
+                    "params": dict(state.solver.candidate(n).params),
+                    "owner": state.leases.owner(n),
+                    "key": state.asker.get(n),
+                }
+                for n in held
+            ]
+
+        return self._durably(work)
+
+    def export(self) -> str:
+        """Return the solver's state as JSON, see ``ArqonSolver.export``."""
+        return self._durably(self._state.solver.export)
+
+    def status(self) -> Answer:
+        """Return how the study stands; see the actor's ``status``."""
+        with self._changed:
+            self._expire()
+            state, seq = self._state, self._journal.last_seq
+            if self._explained[0] != seq:
+                self._explained = (seq, state.solver.explain())
+            explained = self._explained[1]
+            return {
+                "state": "finished" if state.finished else "running",
+                "reason": None,
+                "epoch": self._journal.epoch,
+                "restarts": state.restarts,
+                "counts": state.counts,
+                "budget": state.solver.config.budget,
+                **{key: explained[key] for key in ("phase", "landscape", "strategy")},
+                "best": state.solver.best(),
+                "storage": str(self._journal.store),
+                "torn": self._journal.torn,
+            }
+
+    # The study itself
+
+    def join(self, config: StudyConfig) -> None:
+        """Check that a config means this study, and take its budget if that is larger.
+
+        Raises:
+            IdentityError: the config is of another study; the message names the keys and both values.
+        """
+        own = self._state.solver.config
+        differences = _differences(identity(own), identity(config))
+        if differences:
+            raise IdentityError(
+                f"a study of another identity lies in {self._journal.store}: {'; '.join(differences)}. "
+                "Use its config, another name, or stop(purge=True) it first"
+            )
+        if own.budget is not None and config.budget is not None and config.budget > own.budget:
+            self.extend_budget(config.budget)
+
+    def extend_budget(self, budget: int | None) -> int | None:
+        """Set a larger budget, None for no limit; returns the budget in force.
+
+        Raises:
+            ConfigError: it is smaller than the present one.
+        """
+
+        def work() -> int | None:
+            if budget != self._state.solver.config.budget:
+                self._state.solver.extend_budget(budget)
+                self._record({"op": "budget", "budget": budget}, [])
+            return self._state.solver.config.budget
+
+        return self._durably(work)
+
+
+def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return one phrase for each key that differs, a parameter at a time under ``bounds``."""
+    phrases = []
+    for key in dict.fromkeys([*theirs, *ours]):
+        there, here = theirs.get(key), ours.get(key)
+        if key == "bounds" and isinstance(there, Mapping) and isinstance(here, Mapping):
+            phrases += _differences(there, here, "bounds.")
+        elif there != here:
+            phrases.append(f"{prefix}{key} is {there!r} there and {here!r} here")
+    return phrases

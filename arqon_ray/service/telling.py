@@ -1,0 +1,143 @@
+"""What comes back: results, intermediate values, points from outside, and candidates nobody will evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from arqon_ray.errors import ResultsError
+from arqon_ray.service import checks
+from arqon_ray.service.durable import DurableState
+from arqon_ray.service.state import Answer
+
+
+class Telling(DurableState):
+    """The tells, reports and releases of a study."""
+
+    def tell(self, results: Any, value: Any = ..., cost: Any = 1.0, key: str | None = None, **rest: Any) -> Any:
+        """Take the result of one candidate, or of many.
+
+        Args:
+            results: a candidate's id, or a list of dicts (or one) with ``id``, ``value`` and optionally ``cost``,
+                ``status`` ("complete" or "failed"), ``step`` and ``reason``.
+            value: a number; None, NaN and infinities mean a failed evaluation.
+            cost: of this evaluation, in the user's units.
+            key: the operation id.
+            **rest: ``status``, ``step`` and ``reason`` of one candidate's result.
+
+        Returns:
+            ``{"id", "accepted"}`` for one, a list of them for a list; with a ``note`` where a result was not accepted.
+
+        Raises:
+            ResultsError: any entry is malformed; nothing was taken.
+            UnknownCandidateError: an id was never handed out; nothing was taken.
+        """
+        given = rest if value is ... else {"value": value, "cost": cost, **rest}
+        entries = checks.tell_entries(results, given)
+        answers = self._durably(lambda: self._observe(entries, checks.check_text("key", key)))
+        return answers[0] if isinstance(results, str | Mapping) else answers
+
+    def seed(self, observations: Any, key: str | None = None) -> list[Answer]:
+        """Take points from outside: a list of dicts with ``params``, ``value``, and optionally ``cost``, ``status``.
+
+        Raises:
+            ResultsError: any entry is malformed or does not fit the space; nothing was taken.
+        """
+        entries = checks.checked_entries(observations, needs_id=False)
+        return self._durably(lambda: self._observe(entries, checks.check_text("key", key), told=False))
+
+    def _observe(self, entries: list[dict[str, Any]], key: str | None, told: bool = True) -> list[Answer]:
+        if key is not None and ("tell", key) in self._state.done:
+            return self._state.done["tell", key]
+        if told:
+            self._check_params(entries)
+        self._expire()
+        answers = self._state.solver.tell(entries)
+        if any(answer["accepted"] for answer in answers):
+            self._record({"op": "tell", "key": key, "results": entries}, answers)
+        return answers
+
+    def _check_params(self, entries: list[dict[str, Any]]) -> None:
+        """Drop the params that a result repeats; refuse those that are not the candidate's."""
+        for place, entry in enumerate(entries):
+            number, params = entry["eval_id"], entry.get("params")
+            known = self._state.solver.candidate(number).params
+            if params is not None and params != known:
+                raise ResultsError(f"results[{place}].params is {params!r}: candidate '{number}' has {known!r}")
+        for entry in entries:
+            entry.pop("params", None)
+
+    def fail(self, id: str, reason: str | None = None, key: str | None = None) -> Answer:
+        """Tell that a candidate's evaluation failed; answers as ``tell``."""
+        answer: Answer = self.tell(id, None, key=key, status="failed", reason=reason)
+        return answer
+
+    def report(self, id: str, step: int, value: float) -> Answer:
+        """Keep an intermediate value of a candidate's evaluation; the last one of a step counts."""
+        number = checks.check_id(id)
+        step, finite = checks.check_report(step, value)
+
+        def work() -> Answer:
+            self._state.solver.candidate(number)
+            if not self._state.is_open(number):
+                return {"id": id, "accepted": False, "note": "already told: this report was ignored"}
+            if self._state.reports.get(number, {}).get(step, ...) != finite:
+                self._record({"op": "report", "number": number, "step": step, "value": finite}, [])
+            return {"id": id, "accepted": True}
+
+        return self._durably(work)
+
+    # Leases
+
+    def release(self, id: Any = None, owner: str | None = None, key: str | None = None) -> Any:
+        """Give candidates back unevaluated; they are handed out again when nothing fresh is left.
+
+        Args:
+            id: one id or a list of them; None for all that ``owner`` holds.
+            owner: only what this owner holds is released.
+            key: the operation id.
+
+        Returns:
+            ``{"id", "accepted"}`` or a list of them, as ``tell``.
+        """
+        owner = checks.check_text("owner", owner)
+        numbers = None if id is None and checks.check_owner(owner) else checks.check_ids(id)
+        answers = self._durably(lambda: self._release(numbers, owner, checks.check_text("key", key)))
+        return answers[0] if isinstance(id, str) else answers
+
+    def _release(self, numbers: list[int] | None, owner: str | None, key: str | None) -> list[Answer]:
+        if key is not None and ("release", key) in self._state.done:
+            return self._state.done["release", key]
+        self._expire()
+        if numbers is None:
+            numbers = self._state.leases.held_by(owner or "")
+        for number in numbers:
+            self._state.solver.candidate(number)
+        free: list[int] = []
+        answers = []
+        for number in numbers:
+            note = self._kept(number, owner, free)
+            if note is None:
+                free.append(number)
+            answers.append({"id": str(number), "accepted": note is None, **({} if note is None else {"note": note})})
+        if free:
+            self._record({"op": "release", "numbers": free, "why": "released", "key": key, "answers": answers}, answers)
+        return answers
+
+    def _kept(self, number: int, owner: str | None, free: list[int]) -> str | None:
+        """Say why a candidate cannot be released; None when it can."""
+        if number in self._state.pool or number in free:
+            return "it was released already"
+        if number not in self._state.leases:
+            return "it was told already"
+        if owner is not None and self._state.leases.owner(number) != owner:
+            return f"it is held by {self._state.leases.owner(number) or 'somebody without a name'} now"
+        return None
+
+    def renew(self, owner: str) -> int:
+        """Give all that an owner holds its full lease again; returns how many candidates that is."""
+        owner = checks.check_owner(owner)
+        with self._changed:
+            self._journal.check_open()
+            self._expire()
+            return self._state.leases.renew(owner)

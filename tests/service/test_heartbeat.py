@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+import pytest
+
+from arqon_ray.service.heartbeat import Heartbeat
+
+
+class FakeClient:
+    """Counts the beats; the first fails, as while an actor restarts."""
+
+    def __init__(self) -> None:
+        self.beats: list[str] = []
+        self.released: list[str] = []
+        self.three = threading.Event()
+
+    def renew(self, owner: str) -> int:
+        self.beats.append(owner)
+        if len(self.beats) == 3:
+            self.three.set()
+        if len(self.beats) == 1:
+            raise ConnectionError("the actor restarts")
+        return 1
+
+    def release(self, owner: str) -> None:
+        self.released.append(owner)
+
+
+def make(client: Any, **kwargs: Any) -> Heartbeat:
+    return Heartbeat(client, **kwargs)
+
+
+def test_it_beats_on_after_a_beat_that_failed(caplog: pytest.LogCaptureFixture) -> None:
+    client = FakeClient()
+    with caplog.at_level(logging.WARNING), make(client, owner="me", lease=0.04) as beat:
+        assert client.three.wait(60)
+        assert beat.owner == "me"
+    assert set(client.beats) == {"me"}
+    assert "the actor restarts" in caplog.text
+
+
+def test_it_stops_and_releases_what_is_left_when_told_to() -> None:
+    client = FakeClient()
+    beat = make(client, owner="me").start()
+    assert beat.start() is beat
+    beat.stop(release=True)
+    assert client.released == ["me"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "arqon-heartbeat-me"]
+
+
+def test_owners_without_a_name_are_distinct() -> None:
+    assert make(FakeClient()).owner != make(FakeClient()).owner

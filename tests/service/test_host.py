@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arqon_ray.errors import IdentityError, StudyRefusedError
+from arqon_ray.service.host import Birth, StudyHost
+from arqon_ray.service.storage import Appender, LocalStore
+from tests.service.conftest import CONFIG
+
+Make = Callable[..., StudyHost]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Return what an actor's process holds, as it is created or as Ray restarts it."""
+
+    def maker(token: str = "t1", restarted: bool = False, resume: bool = True, config: Any = CONFIG) -> StudyHost:
+        return StudyHost(Birth("arqon", config, token, resume), str(tmp_path), restarted, {"pid": 1, "node": "n1"})
+
+    return maker
+
+
+def test_the_first_call_begins_the_study(make: Make) -> None:
+    host = make()
+    assert host.call("ask_one", key="k")["id"] == "0"
+    status = host.status()
+    assert (status["name"], status["state"], status["pid"], status["node"]) == ("arqon", "running", 1, "n1")
+
+
+def test_a_restart_continues(make: Make) -> None:
+    first = make().call("ask_one", key="k")
+    assert make(restarted=True).call("ask_one", key="k") == first
+
+
+def test_a_restart_without_a_journal_refuses_and_says_where(make: Make, tmp_path: Path) -> None:
+    host = make(restarted=True)
+    for _ in range(2):
+        with pytest.raises(StudyRefusedError, match=rf"no journal in {tmp_path}/arqon on node n1"):
+            host.call("ask_one")
+    status = host.status()
+    assert status["state"] == "refused"
+    assert "no journal" in status["reason"]
+    assert not (tmp_path / "arqon").exists()
+
+
+def test_a_restart_before_anything_was_acknowledged_may_begin(make: Make) -> None:
+    host = make(restarted=True)
+    assert host.begin(CONFIG, "t1")["counts"]["asked"] == 0
+
+
+def test_a_stranger_may_not_begin_in_place_of_a_lost_study(make: Make) -> None:
+    with pytest.raises(StudyRefusedError, match="no journal"):
+        make(restarted=True).begin(CONFIG, "t2")
+
+
+def test_a_stored_study_is_resumed_by_a_new_actor(make: Make) -> None:
+    make().call("ask_one", key="k")
+    assert make(token="t2").begin(CONFIG, "t2")["counts"]["asked"] == 1
+
+
+def test_without_resume_a_stored_study_is_moved_aside_once(make: Make, tmp_path: Path) -> None:
+    make().call("ask_one", key="k")
+    host = make(token="t2", resume=False)
+    assert host.begin(CONFIG, "t2")["counts"]["asked"] == 0
+    host.call("ask", 2, key="k")
+    (aside,) = tmp_path.glob("arqon.aside-*")
+    assert (aside / "study.json").exists()
+    again = make(token="t2", resume=False, restarted=True)
+    assert again.status()["counts"]["asked"] == 2
+
+
+def test_another_identity_is_refused_and_the_study_served_on(make: Make) -> None:
+    host = make()
+    with pytest.raises(IdentityError, match="seed is 7 there and 8 here"):
+        host.begin({**CONFIG, "seed": 8}, "t9")
+    assert host.status()["state"] == "running"
+
+
+@pytest.mark.parametrize("method", ["write", "sync"])
+def test_a_write_that_fails_once_reaches_no_caller(make: Make, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = make()
+    host.call("ask_one", key="a")
+    original, failures = getattr(Appender, method), []
+
+    def fails_once(self: Appender, *args: bytes) -> None:
+        if not failures:
+            failures.append(1)
+            raise OSError(5, "Input/output error")
+        original(self, *args)
+
+    monkeypatch.setattr(Appender, method, fails_once)
+    assert host.call("ask_one", key="b")["id"] == "1"
+    assert failures
+    assert host.status()["counts"]["asked"] == 2
+    assert host.status()["epoch"] == 2
+    assert make(restarted=True).call("ask_one", key="b")["id"] == "1"
+
+
+def test_storage_that_keeps_failing_is_named_and_the_study_survives(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = make()
+    host.call("ask_one", key="a")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("arqon_ray.service.host._PAUSE", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(StudyRefusedError, match="No space left on device"):
+            host.call("ask_one", key="b")
+    assert host.call("ask_one", key="b")["id"] == "1"
+
+
+def test_damage_is_refused_for_good(make: Make, tmp_path: Path) -> None:
+    make().call("ask_one", key="k")
+    (segment,) = (tmp_path / "arqon" / "segments").iterdir()
+    data = bytearray(segment.read_bytes())
+    data[5] ^= 0xFF
+    segment.write_bytes(data)
+    host = make(restarted=True)
+    with pytest.raises(StudyRefusedError, match="damaged at offset 0"):
+        host.call("ask_one")
+    segment.write_bytes(b"")
+    assert host.status()["state"] == "refused"
+
+
+def test_a_fenced_actor_refuses_and_cannot_purge(make: Make, tmp_path: Path) -> None:
+    old, new = make(), make(restarted=True)
+    old.call("ask_one", key="a")
+    new.call("ask_one", key="b")
+    with pytest.raises(StudyRefusedError, match="fenced"):
+        old.call("ask_one", key="c")
+    with pytest.raises(StudyRefusedError, match="fenced"):
+        old.stop(purge=True)
+    assert new.status()["counts"]["asked"] == 2
+
+
+def test_stop_leaves_the_study_and_purge_deletes_it(make: Make, tmp_path: Path) -> None:
+    host = make()
+    host.call("ask_one", key="a")
+    host.stop(purge=False)
+    with pytest.raises(StudyRefusedError, match="was stopped"):
+        host.call("ask_one", key="b")
+    host = make(token="t2")
+    assert host.status()["counts"]["asked"] == 1
+    host.stop(purge=True)
+    assert not (tmp_path / "arqon").exists()
+
+
+def test_a_purge_that_was_cut_short_is_ended_by_a_new_start_alone(make: Make, tmp_path: Path) -> None:
+    make().call("ask_one", key="a")
+    LocalStore(tmp_path, "arqon").replace("TOMBSTONE", b"{}")
+    with pytest.raises(StudyRefusedError, match="was purged"):
+        make(restarted=True).call("ask_one")
+    assert make(token="t2").status()["counts"]["asked"] == 0
