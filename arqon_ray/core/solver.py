@@ -171,7 +171,12 @@ class ArqonSolver:
             if name not in STRATEGIES:
                 continue
             rng = generator(self.config.seed, name, evidence.number)
-            proposal = STRATEGIES[name].propose(evidence, self._memory.get(name, {}), rng)
+            try:
+                proposal = STRATEGIES[name].propose(evidence, self._memory.get(name, {}), rng)
+            except (ArithmeticError, np.linalg.LinAlgError) as error:
+                # A matrix that will not factorize must not end a study: the next strategy answers, explain() tells.
+                memory["trouble"] = {"strategy": name, "candidate": evidence.number, "error": str(error)}
+                continue
             if proposal is None:
                 continue
             memory[name] = proposal.memory
@@ -342,6 +347,7 @@ class ArqonSolver:
             "reason": verdict.reason,
             "evidence": verdict.findings,
             "exhausted": self._coverage.exhausted(self._ledger.distinct),
+            "trouble": self._memory.get("trouble"),
             "phases": [{"strategy": name, "candidates": count} for name, count in self._phases],
         }
 

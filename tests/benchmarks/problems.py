@@ -60,7 +60,10 @@ def rosenbrock(z: Array) -> float:
 
 def ackley(z: Array) -> float:
     return float(
-        20.0 - 20.0 * math.exp(-0.2 * math.sqrt(float(z @ z) / len(z))) + math.e - math.exp(np.mean(np.cos(2 * np.pi * z)))
+        20.0
+        - 20.0 * math.exp(-0.2 * math.sqrt(float(z @ z) / len(z)))
+        + math.e
+        - math.exp(np.mean(np.cos(2 * np.pi * z)))
     )
 
 
@@ -188,7 +191,9 @@ def _conditional(instance: int) -> Problem:
 
     def true(params: Params) -> float:
         if params["model"] == "svm":
-            return float(0.1 + (math.log10(params["C"]) / 2 - c) ** 2 + (math.log10(params["gamma"]) / 2 + 1 - gamma) ** 2)
+            return float(
+                0.1 + (math.log10(params["C"]) / 2 - c) ** 2 + (math.log10(params["gamma"]) / 2 + 1 - gamma) ** 2
+            )
         if params["model"] == "boosting":
             return float((params["depth"] / 5 - 1 - depth) ** 2 + (math.log10(params["rate"]) + 1.5 - rate) ** 2)
         return 0.5 + 0.1 * abs(params["k"] - 9)

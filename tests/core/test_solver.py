@@ -318,6 +318,19 @@ def test_an_unknown_strategy_is_refused_and_named_ones_run() -> None:
         ArqonSolver({"bounds": PLANE, "strategy": "magic"})
 
 
+def test_a_strategy_that_cannot_compute_leaves_the_study_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        name = "trust_region"
+
+        def propose(self, *args: Any) -> None:
+            raise np.linalg.LinAlgError("not positive definite")
+
+    monkeypatch.setitem(STRATEGIES, "trust_region", Broken())
+    solver = run(ArqonSolver({"seed": 1, "budget": 10, "bounds": PLANE}), bowl)
+    assert solver.get_history_len() == 10
+    assert solver.explain()["trouble"] == {"strategy": "trust_region", "candidate": 9, "error": "not positive definite"}
+
+
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda solver: pickle.loads(pickle.dumps(solver))])
 def test_a_copy_goes_its_own_way(clone: Callable[[ArqonSolver], ArqonSolver]) -> None:
     solver = run(ArqonSolver({"seed": 8, "budget": 40, "bounds": PLANE}), bowl, 15)
