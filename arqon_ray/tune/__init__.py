@@ -1,0 +1,7 @@
+"""The solver as a search algorithm of Ray Tune. Importing this imports ``ray.tune``: drivers alone should."""
+
+from __future__ import annotations
+
+from arqon_ray.tune.searcher import ArqonSearcher
+
+__all__ = ["ArqonSearcher"]

@@ -1,0 +1,84 @@
+"""Which result is optimized, and in which direction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ray.tune.result import DEFAULT_METRIC
+
+from arqon_ray.errors import ConfigError
+from arqon_ray.tune.tune_call import metric_and_mode
+
+LOSS = "loss"
+"""The metric when nobody names one."""
+
+
+class Objective:
+    """Metric and mode, which may come from the constructor, the run, or nobody.
+
+    Attributes:
+        metric: None until it is known or :meth:`settle` decides it.
+        mode: ``min``, ``max``, or None while nobody said.
+    """
+
+    def __init__(self, metric: Any, mode: Any) -> None:
+        """Take what the constructor was given.
+
+        Raises:
+            ConfigError: when one of them is malformed.
+        """
+        _check(metric, mode)
+        self.metric: str | None = metric
+        self.mode: str | None = mode
+        self._unnamed = False
+        self._mode_alone = mode is not None
+
+    def learn(self, metric: Any, mode: Any) -> None:
+        """Fill in what is not known yet from what the run says.
+
+        A mode for another metric than ours says nothing about ours.
+
+        Raises:
+            ConfigError: when one is malformed, or the mode is another for the same metric.
+        """
+        _check(metric, mode)
+        if self.metric is not None and metric not in (None, self.metric):
+            return
+        if self.mode is not None and mode not in (None, self.mode):
+            raise ConfigError(f"mode is {self.mode!r} in ArqonSearcher and {mode!r} in the run: give it once")
+        self.metric, self.mode = self.metric or metric, self.mode or mode
+        self._mode_alone = self._mode_alone or mode is not None
+
+    def learn_mode(self, mode: Any) -> None:
+        """Take the mode of an arqon config, which has no metric.
+
+        Raises:
+            ConfigError: when the constructor was given another one.
+        """
+        if self.mode is not None and mode not in (None, self.mode):
+            raise ConfigError(f"mode is {self.mode!r} in ArqonSearcher and {mode!r} in its config: give it once")
+        self.mode = self.mode or mode
+
+    def settle(self) -> str:
+        """Decide the metric for good: a mode alone means, as everywhere in Tune, a bare number's own name."""
+        if self.metric is None or self.mode is None:
+            self.learn(*metric_and_mode())
+        if self.metric is None:
+            self._unnamed = True
+            self.metric = DEFAULT_METRIC if self._mode_alone else LOSS
+        return self.metric
+
+    def key(self, result: Mapping[str, Any] | None) -> str:
+        """Return the key of the value in a result; where nobody named a metric, the name that is there."""
+        metric = self.settle()
+        if self._unnamed and result is not None and metric not in result:
+            return next((name for name in (LOSS, DEFAULT_METRIC) if name in result), metric)
+        return metric
+
+
+def _check(metric: Any, mode: Any) -> None:
+    if metric is not None and not isinstance(metric, str):
+        raise ConfigError(f"metric is {metric!r}: it must be the name of one result")
+    if mode not in (None, "min", "max"):
+        raise ConfigError(f"mode is {mode!r}: it must be 'min' or 'max'")

@@ -1,0 +1,95 @@
+"""What the end of a trial means for the study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+STEP = "training_iteration"
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A candidate in the hands of a trial; ``id`` is None for a user's own point that the study did not hand out."""
+
+    id: str | None
+    params: dict[str, Any]
+
+
+@dataclass
+class Trial:
+    """A trial that was suggested and has not ended.
+
+    Attributes:
+        ticket: what it evaluates.
+        config: what Tune was given for it.
+        curve: the intermediate values by step; after a restart from scratch the later report of a step counts.
+        latest: the step that was reported last.
+        paused: True while the scheduler holds it back.
+    """
+
+    ticket: Ticket
+    config: dict[str, Any]
+    curve: dict[int, float] = field(default_factory=dict)
+    latest: int | None = None
+    paused: bool = False
+
+    def record(self, result: Mapping[str, Any], metric: str) -> tuple[int, float] | None:
+        """Remember an intermediate result; return its step and value, or None when it has no usable value."""
+        value = number(result.get(metric))
+        if value is None or not math.isfinite(value):
+            return None
+        step = step_of(result)
+        step = len(self.curve) + 1 if step is None else step
+        self.curve[step] = value
+        self.latest = step
+        return step, value
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a trial: a value, a failure, or nothing at all (``released``)."""
+
+    status: Literal["complete", "failed", "released"]
+    value: float | None = None
+    step: int | None = None
+    reason: str | None = None
+
+
+def outcome_of(trial: Trial, result: Mapping[str, Any] | None, error: bool, metric: str) -> Outcome:
+    """Decide what a completed trial was worth.
+
+    An error, and a final value that is no finite number, is a failed evaluation. A trial that a scheduler
+    stopped while it was paused ends without a result (HyperBand), and a final result may lack the metric:
+    then the value reported last counts, at its step. With no value at all the candidate goes back.
+    """
+    if error:
+        return Outcome("failed", reason="the trial ended with an error")
+    if result is not None and metric in result:
+        value = number(result[metric])
+        if value is None or not math.isfinite(value):
+            return Outcome("failed", step=step_of(result), reason=f"{metric} is {result[metric]!r}")
+        return Outcome("complete", value, step_of(result))
+    if trial.latest is not None:
+        return Outcome("complete", trial.curve[trial.latest], trial.latest)
+    if result is None:
+        return Outcome("released", reason="the trial ended before its first result")
+    return Outcome("failed", reason=f"the trial ended without a value of {metric}")
+
+
+def number(value: Any) -> float | None:
+    """Return a metric as a float, whatever number type it has; None when it is none."""
+    if value is None or isinstance(value, str | bytes):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def step_of(result: Mapping[str, Any]) -> int | None:
+    """Return the step of a result; None when it has none."""
+    step = number(result.get(STEP))
+    return int(step) if step is not None and math.isfinite(step) else None

@@ -1,0 +1,114 @@
+"""What is to be searched, as far as it is known before the study is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray.tune.search.variant_generator import parse_spec_vars
+
+from arqon_ray.core.config import StudyConfig, is_arqon_config, load_config
+from arqon_ray.tune.convert import ArqonSpace, SearchSpace, TuneSpace
+from arqon_ray.tune.points import Point, check_lists, observation, whole_point
+
+
+class Plan:
+    """The user's space, options and points.
+
+    Attributes:
+        space: None until the constructor, the run or the shared study gives one.
+        constants: whether a trial's config has the space's constants too; the run's own ones are left to Tune.
+        options: the arqon config without ``bounds`` and ``mode``, as far as the user gave it.
+        config_mode: the mode that an arqon config gives.
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, Any] | str | None,
+        options: Mapping[str, Any],
+        points: Sequence[Mapping[str, Any]] | None,
+        rewards: Sequence[float] | None,
+    ) -> None:
+        """Check what the constructor was given.
+
+        Raises:
+            ConfigError: when anything breaks a rule; the message names the key.
+        """
+        self.space: SearchSpace | None = None
+        self.constants = True
+        self.options = {key: value for key, value in options.items() if value is not None}
+        self.config_mode: str | None = None
+        self._points, self._rewards = check_lists(points, rewards)
+        if isinstance(space, str) or is_arqon_config(space):
+            self._read_config(space or "")
+        elif space is not None:
+            self.adopt(TuneSpace(space))
+
+    def _read_config(self, source: Mapping[str, Any] | str) -> None:
+        checked = load_config(source).to_dict()
+        given = {key: checked[key] for key in _plain(source) if key in checked}
+        self.config_mode = given.pop("mode", None)
+        space = ArqonSpace(given.pop("bounds"))
+        self.options = {**given, **self.options}
+        self.adopt(space)
+
+    def adopt(self, space: SearchSpace) -> None:
+        """Take the space, once options and points are found to fit it.
+
+        Raises:
+            ConfigError: when one does not.
+        """
+        self.whole_points(space, self.config(space, None))
+        self.space = space
+
+    def offer(self, param_space: Mapping[str, Any]) -> bool:
+        """Take the ``param_space`` of the run, unless there is a space already.
+
+        Returns:
+            False when it has domains that nobody is going to search.
+
+        Raises:
+            ConfigError: when the space breaks a rule, or a point does not fit it.
+        """
+        _, domains, grids = parse_spec_vars(dict(param_space))
+        if not domains and not grids:
+            return True
+        space = TuneSpace(param_space)
+        if self.space is not None and (self.constants or self.space.bounds != space.bounds):
+            return False
+        self.adopt(space)
+        self.constants = False
+        return True
+
+    def wanted(self, space: SearchSpace, mode: str | None) -> dict[str, Any]:
+        """Return the arqon config as far as the user decided it."""
+        return {**self.options, **({"mode": mode} if mode is not None else {}), "bounds": space.bounds}
+
+    def config(self, space: SearchSpace, mode: str | None) -> StudyConfig:
+        """Return the checked config, with the defaults where the user decided nothing."""
+        return load_config(self.wanted(space, mode))
+
+    def whole_points(self, space: SearchSpace, config: StudyConfig) -> list[Point]:
+        """Return ``points_to_evaluate``, each with every parameter.
+
+        Raises:
+            ConfigError: when one does not fit the space; the message names its place and the key.
+        """
+        name = "points_to_evaluate[{}]"
+        return [whole_point(p, space, config, name.format(i), strict=True) for i, p in enumerate(self._points)]
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether the points have rewards and are not to be run."""
+        return bool(self._rewards)
+
+    def observations(self, points: Sequence[Point]) -> list[dict[str, Any]]:
+        """Return the whole points with their rewards, as a study takes them."""
+        return [observation(point, reward) for point, reward in zip(points, self._rewards, strict=True)]
+
+
+def _plain(source: Mapping[str, Any] | str) -> Mapping[str, Any]:
+    """Return the keys that the user gave."""
+    parsed: Mapping[str, Any] = json.loads(source) if isinstance(source, str) else source
+    return parsed

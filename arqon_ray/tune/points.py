@@ -1,0 +1,99 @@
+"""Points that the user brings: to be evaluated first, or evaluated already."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from arqon_ray.core.config import StudyConfig
+from arqon_ray.core.probe import ArqonProbe
+from arqon_ray.core.space import Space
+from arqon_ray.errors import ConfigError, ResultsError
+from arqon_ray.tune.convert import SearchSpace
+from arqon_ray.tune.nodes import Values, equal
+from arqon_ray.tune.outcome import number
+
+
+@dataclass(frozen=True)
+class Point:
+    """A whole point: the study's params, and Tune's values, exactly as the user gave them."""
+
+    params: dict[str, Any]
+    values: Values
+
+
+def check_lists(points: Any, rewards: Any) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Check the shape of ``points_to_evaluate`` and ``evaluated_rewards``, before any space is known.
+
+    Raises:
+        ConfigError: when one is no list, an entry is no dict, or the lengths differ.
+    """
+    for name, given in (("points_to_evaluate", points), ("evaluated_rewards", rewards)):
+        if given is not None and (isinstance(given, str | Mapping) or not isinstance(given, Sequence)):
+            raise ConfigError(f"{name} is {given!r}: it must be a list")
+    points, rewards = list(points or ()), list(rewards or ())
+    for i, point in enumerate(points):
+        if not isinstance(point, Mapping):
+            raise ConfigError(f"points_to_evaluate[{i}] is {point!r}: it must be a dict, as the trial gets it")
+    if rewards and len(rewards) != len(points):
+        raise ConfigError(
+            f"evaluated_rewards has {len(rewards)} values for {len(points)} points_to_evaluate: give one for each, "
+            "or none"
+        )
+    return [dict(point) for point in points], rewards
+
+
+def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfig, name: str, strict: bool) -> Point:
+    """Return a user's point with every parameter; what it leaves out is taken from the probe.
+
+    Args:
+        given: the trial's config or a part of it, nested or with flat keys.
+        space: the space that it belongs to.
+        config: the study's.
+        name: how messages call the point.
+        strict: False for a whole ``trial.config``, which has keys that are not searched.
+
+    Raises:
+        ConfigError: when it does not fit the space; the message names the key.
+    """
+    try:
+        values = space.read(given, strict)
+        params = _filled(space.encode(values), config)
+        Space(config.bounds).encode(params)
+    except (ConfigError, ResultsError) as error:
+        raise ConfigError(f"{name}: {error}") from None
+    decoded = space.decode(params)
+    return Point(params, {key: values.get(key, value) for key, value in decoded.items()})
+
+
+def observation(point: Point, reward: Any) -> dict[str, Any]:
+    """Return a point and its reward as the study takes them; a reward that is no finite number is a failure."""
+    value = number(reward)
+    if value is None or not math.isfinite(value):
+        return {"params": point.params, "value": None, "status": "failed", "reason": f"the value is {reward!r}"}
+    return {"params": point.params, "value": value}
+
+
+def _filled(params: dict[str, Any], config: StudyConfig) -> dict[str, Any]:
+    """Add the parameters that are missing and exist at this point."""
+    filler: Mapping[str, Any] | None = None
+    full: dict[str, Any] = {}
+    for name, parameter in config.bounds.items():  # parents come first
+        conditions = (parameter.when or {}).items()
+        if not all(parent in full and any(equal(full[parent], v) for v in values) for parent, values in conditions):
+            if name in params:
+                raise ConfigError(f"{name} is {params[name]!r}: it does not exist here, its condition does not hold")
+            continue
+        if name not in params and filler is None:
+            filler = _unconditional_sample(config)
+        full[name] = params[name] if name in params else (filler or {})[name]
+    return full
+
+
+def _unconditional_sample(config: StudyConfig) -> Mapping[str, Any]:
+    """Return a value for every parameter, whether or not it exists."""
+    bounds = config.to_dict()["bounds"]
+    free = {name: {key: value for key, value in p.items() if key != "when"} for name, p in bounds.items()}
+    return ArqonProbe({"bounds": free}, seed=config.seed).sample_at(0)

@@ -1,0 +1,365 @@
+"""ArqonSearcher: the solver as a search algorithm of Ray Tune."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ray.tune.search import Searcher
+
+from arqon_ray.core.solver import ArqonSolver
+from arqon_ray.errors import ConfigError, StateError
+from arqon_ray.tune import checkpoint
+from arqon_ray.tune.convert import ArqonSpace, SearchSpace
+from arqon_ray.tune.objective import Objective
+from arqon_ray.tune.outcome import Trial, outcome_of
+from arqon_ray.tune.plan import Plan
+from arqon_ray.tune.points import Point, observation, whole_point
+from arqon_ray.tune.shared import SharedStudy, attach
+from arqon_ray.tune.study import OwnStudy, Study
+
+if TYPE_CHECKING:
+    from arqon_ray.service import SolverClient
+
+logger = logging.getLogger(__name__)
+
+_KEPT = ("objective", "plan", "trials", "queue", "evaluated", "limit")
+_EVALUATED = ("parameters", "value", "error", "pruned", "intermediate_values")
+
+
+class ArqonSearcher(Searcher):
+    """Searches with arqon_ray's solver, one of this run's own or the cluster's shared actor.
+
+    ``FINISHED`` means that the budget is spent and nothing can come back; while a candidate in flight may still
+    be released, ``suggest`` answers None. A trial that ends with an error, or whose final metric is NaN,
+    infinite or None, is a failed evaluation. A trial that a scheduler ended without a final result counts with
+    the value that it reported last, at that ``training_iteration``.
+
+    Where nobody names metric and mode they are ``loss`` and ``min``. The constructor's metric wins over
+    ``TuneConfig``'s; ``TuneConfig`` and ``tune.run`` are heard even without a ``param_space``.
+
+    A :class:`~ray.tune.search.ConcurrencyLimiter` around it hands its limit over: trials that
+    ``HyperBandForBOHB`` paused do not count, and ``batch`` has no effect, since every result is used at once.
+
+    Args:
+        space: an arqon config (dict with ``bounds``, or JSON string), a Tune search space, or None for the
+            ``param_space`` of the run or, with ``actor``, for the study that is there.
+        metric: the result to optimize.
+        mode: ``min`` or ``max``.
+        seed: 0 .. 2**64 - 1; over the config's. It decides every candidate.
+        budget: evaluations in all; over the config's.
+        actor: the name of the shared study, or a client of it. It is started where it does not exist, if there is
+            a space. Otherwise a space has to be the study's own.
+        points_to_evaluate: configs to try first, in this order, nested as the trial gets them or with keys such as
+            ``a/b``; what one leaves out is filled in. They count in the budget, except in a shared study.
+        evaluated_rewards: the metric's values of ``points_to_evaluate``, which then are told and not run.
+
+    Raises:
+        ConfigError: when an argument or the space breaks a rule; the message names the key.
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, Any] | str | None = None,
+        *,
+        metric: str | None = None,
+        mode: str | None = None,
+        seed: int | None = None,
+        budget: int | None = None,
+        actor: str | SolverClient | None = None,
+        points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
+        evaluated_rewards: Sequence[float] | None = None,
+    ) -> None:
+        self._objective = Objective(metric, mode)
+        super().__init__(metric=metric, mode=mode)
+        self._plan = Plan(space, {"seed": seed, "budget": budget}, points_to_evaluate, evaluated_rewards)
+        self._objective.learn_mode(self._plan.config_mode)
+        self._actor = actor
+        self._study: Study | None = None
+        self._trials: dict[str, Trial] = {}
+        self._queue: list[Point] = []
+        self._evaluated: list[dict[str, Any]] = []
+        self._limit: int | None = None
+        self._fault: Exception | None = None
+
+    @property
+    def metric(self) -> str | None:  # type: ignore[override]
+        """The result that is optimized; None until it is decided."""
+        return self._objective.metric
+
+    @property
+    def mode(self) -> str | None:  # type: ignore[override]
+        """``min`` or ``max``; None while nobody said, which means ``min`` or, with ``actor``, the study's."""
+        return self._objective.mode
+
+    @property
+    def solver(self) -> ArqonSolver | SolverClient:
+        """The solver of this run, or the client of the shared study: ``best()``, ``history()``, ``export()``.
+
+        An :class:`~arqon_ray.ArqonSolver` that is assigned takes its place, as after ``from_state``.
+
+        Raises:
+            ArqonError: when there is no space yet, or no such study.
+        """
+        study, _ = self._ready()
+        return study.solver
+
+    @solver.setter
+    def solver(self, solver: ArqonSolver) -> None:
+        study = OwnStudy(solver)
+        study.release_all_but(self._held(self._trials))
+        self._objective.learn_mode(solver.config.mode)
+        if self._plan.space is None:
+            self._plan.adopt(ArqonSpace(solver.config.to_dict()["bounds"]))
+        self._study = study
+
+    # What Tune says about the run
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        """Take metric, mode and search space of the run.
+
+        Args:
+            metric: the run's metric, if it has one.
+            mode: the run's mode, if it has one.
+            config: the ``param_space``; its constants are left to Tune.
+            **spec: what Tune says besides; not used.
+
+        Returns:
+            False when there are domains although the searcher has its space already; Tune refuses the run then.
+
+        Raises:
+            ConfigError: when the space or a point breaks a rule, or the run contradicts the constructor.
+        """
+        self._objective.learn(metric, mode)
+        return self._plan.offer(config or {})
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Take the limit of a ConcurrencyLimiter; paused trials do not count.
+
+        Args:
+            max_concurrent: trials at once.
+
+        Returns:
+            True: this searcher keeps the limit itself.
+        """
+        self._limit = max_concurrent
+        return True
+
+    # Candidates
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        """Return the config of a trial, the same one whenever the same trial is asked for.
+
+        Args:
+            trial_id: Tune's name of the trial.
+
+        Returns:
+            The config; None while it has to wait; ``FINISHED`` when there will never be one again.
+
+        Raises:
+            StateError: when an earlier ``restore`` failed.
+            ArqonError: when there is no space, or the shared study cannot be served or does not answer.
+        """
+        if self._fault is not None:
+            raise self._fault
+        if trial_id in self._trials:
+            return self._trials[trial_id].config
+        study, space = self._ready()
+        if self._limit is not None and sum(not trial.paused for trial in self._trials.values()) >= self._limit:
+            return None
+        trial = self._user_point(study, space) or self._candidate(study, space, trial_id)
+        if trial is None:
+            return Searcher.FINISHED if study.finished else None
+        self._trials[trial_id] = trial
+        return trial.config
+
+    def _user_point(self, study: Study, space: SearchSpace) -> Trial | None:
+        if not self._queue:
+            return None
+        point = self._queue.pop(0)
+        ticket = study.place(point.params)
+        if ticket is None:  # the budget is spent, for the points behind it too
+            self._queue.clear()
+            return None
+        return Trial(ticket, space.build(point.values, self._plan.constants))
+
+    def _candidate(self, study: Study, space: SearchSpace, trial_id: str) -> Trial | None:
+        ticket = study.ask(trial_id)
+        if ticket is None:
+            return None
+        return Trial(ticket, space.build(space.decode(ticket.params), self._plan.constants))
+
+    def _ready(self) -> tuple[Study, SearchSpace]:
+        """Return the study and its space, made or found at the first call."""
+        if self._study is None or self._plan.space is None:
+            self._objective.settle()
+            study = self._make_study()
+            if self._plan.space is None:
+                self._plan.adopt(ArqonSpace(study.config.to_dict()["bounds"]))
+            self._objective.learn_mode(study.config.mode)
+            self._study = study
+            self._bring_points(study)
+        assert self._plan.space is not None
+        return self._study, self._plan.space
+
+    def _make_study(self) -> Study:
+        space, mode = self._plan.space, self._objective.mode
+        if self._actor is not None:
+            return attach(self._actor, self._plan.wanted(space, mode) if space else None, mode)
+        if space is None:
+            raise ConfigError("there is no space: give ArqonSearcher one, or the run a param_space with domains")
+        return OwnStudy(ArqonSolver(self._plan.config(space, mode)))
+
+    def _bring_points(self, study: Study) -> None:
+        assert self._plan.space is not None
+        points = self._plan.whole_points(self._plan.space, study.config)
+        if self._plan.evaluated:
+            study.seed(self._plan.observations(points))
+        else:
+            self._queue = points
+        for arguments in self._evaluated:
+            self.add_evaluated_point(**arguments)
+        self._evaluated = []
+
+    # Results
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Record an intermediate result; one without the metric, or of a trial that is not known, says nothing.
+
+        Args:
+            trial_id: Tune's name of the trial.
+            result: what it reported.
+        """
+        trial = self._trials.get(trial_id)
+        if trial is None or self._study is None:
+            return
+        recorded = trial.record(result, self._objective.key(result))
+        if recorded is not None:
+            self._study.report(trial.ticket, *recorded)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Tell the study what a trial was worth; one that is not known says nothing.
+
+        Args:
+            trial_id: Tune's name of the trial.
+            result: its last result, None when a scheduler ended it while it was paused.
+            error: whether it failed.
+        """
+        trial = self._trials.pop(trial_id, None)
+        if trial is None or self._study is None:
+            return
+        outcome = outcome_of(trial, result, error, self._objective.key(result))
+        if outcome.status == "failed":
+            logger.info("trial %s is a failed evaluation: %s", trial_id, outcome.reason)
+        self._study.end(trial.ticket, outcome)
+
+    def on_pause(self, trial_id: str) -> None:
+        """Let another trial run in place of one that HyperBandForBOHB paused."""
+        if trial_id in self._trials:
+            self._trials[trial_id].paused = True
+
+    def on_unpause(self, trial_id: str) -> None:
+        """Count a trial again that HyperBandForBOHB let go on."""
+        if trial_id in self._trials:
+            self._trials[trial_id].paused = False
+
+    # Points evaluated elsewhere
+
+    def add_evaluated_point(
+        self,
+        parameters: dict[str, Any],
+        value: float | None,
+        error: bool = False,
+        pruned: bool = False,
+        intermediate_values: list[float] | None = None,
+    ) -> None:
+        """Tell the study a point that was evaluated elsewhere.
+
+        Args:
+            parameters: the whole config of that trial; keys that are not searched are passed over.
+            value: the metric's value.
+            error: whether the evaluation failed.
+            pruned: whether it was stopped early; without a value its last intermediate one counts.
+            intermediate_values: what it reported, step by step.
+
+        Raises:
+            ConfigError: when the point does not fit the space.
+        """
+        space = self._plan.space
+        if space is not None:
+            config = self._study.config if self._study is not None else self._plan.config(space, None)
+            point = whole_point(parameters, space, config, "parameters", strict=False)
+        if space is None or self._study is None:
+            given = (parameters, value, error, pruned, intermediate_values)
+            self._evaluated.append(dict(zip(_EVALUATED, given, strict=True)))
+            return
+        steps = list(intermediate_values or ())
+        if pruned and value is None:
+            if not steps:  # stopped before it said anything
+                return
+            value = steps[-1]
+        told = observation(point, None if error else value)
+        self._study.seed([{**told, "step": len(steps)} if pruned and steps else told])
+
+    # Keeping
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write everything that a new searcher needs to go on.
+
+        Args:
+            checkpoint_path: the file to write.
+        """
+        if self._fault is not None:  # a file that could not be read must not be replaced by an empty one
+            raise NotImplementedError(str(self._fault))
+        if self._study is not None:
+            self._study.flush()
+        state = {name: getattr(self, f"_{name}") for name in _KEPT}
+        checkpoint.write(checkpoint_path, {**state, "study": self._study and self._study.state()})
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Go on where ``save`` stood. It never raises, since Tune would begin a new experiment then.
+
+        A file that cannot be used makes the first ``suggest`` raise, when Tune has its trials back.
+
+        Args:
+            checkpoint_path: a file that ``save`` wrote.
+        """
+        try:
+            state = checkpoint.read(checkpoint_path)
+            self._check_restored(state, checkpoint_path)
+            study = self._restored_study(state)
+        except Exception as error:
+            logger.error("the searcher could not be restored, the next suggest raises: %s", error)
+            cause = StateError(f"restore({checkpoint_path!r}) failed: {error}")
+            cause.__cause__ = error
+            self._fault = cause
+            return
+        self._fault, self._study = None, study
+        for name in _KEPT:
+            setattr(self, f"_{name}", state[name])
+
+    def _check_restored(self, state: dict[str, Any], path: str) -> None:
+        theirs: Objective = state["objective"]
+        for name in ("metric", "mode"):
+            here, there = getattr(self._objective, name), getattr(theirs, name)
+            if None not in (here, there) and here != there:
+                raise StateError(f"{path} is of a run with {name} {there!r}, this searcher has {here!r}")
+        ours, kept = self._plan.space, state["plan"].space
+        if ours is not None and kept is not None and ours.bounds != kept.bounds:
+            raise StateError(f"{path} is of another search space: {kept.bounds!r}, not {ours.bounds!r}")
+
+    def _restored_study(self, state: dict[str, Any]) -> Study | None:
+        kept = state["study"]
+        if kept is None:
+            return None
+        name = None if self._actor is None else self._actor if isinstance(self._actor, str) else self._actor.name
+        if kept.get("name") != name:
+            raise StateError(f"it is of a searcher with actor={kept.get('name')!r}, this one has actor={name!r}")
+        if name is not None:
+            return SharedStudy.restored(kept)
+        return OwnStudy.restored(kept["export"], self._held(state["trials"]), self._plan.options.get("budget"))
+
+    @staticmethod
+    def _held(trials: Mapping[str, Trial]) -> set[str]:
+        return {trial.ticket.id for trial in trials.values() if trial.ticket.id is not None}
