@@ -325,8 +325,9 @@ class ArqonSolver:
         rows = [i for i, o in enumerate(self._ledger.observations) if o.value is not None]
         if not rows:
             return None
-        steps = np.array([np.inf if (s := self._ledger.observations[i].step) is None else s for i in rows])
-        eligible = np.flatnonzero(steps == steps.max())
+        steps = [self._ledger.observations[i].step for i in rows]
+        furthest = max((step for step in steps if step is not None), default=None)
+        eligible = np.array([k for k, step in enumerate(steps) if step is None or step == furthest])
         row, predicted = int(eligible[np.argmin(evidence.y[eligible])]), None
         if self._memory.get("classify", {}).get("noisy") and len(eligible) == len(rows):
             with one_thread():

@@ -309,7 +309,9 @@ def test_a_value_from_an_early_step_is_not_the_best_when_others_went_further() -
     solver.ask(3)
     solver.tell([{"id": "0", "value": 1.0, "step": 3}, {"id": "1", "value": 2.0, "step": 100}])
     assert solver.best()["id"] == "1"  # type: ignore[index]
-    solver.tell([{"id": "2", "value": 4.0}])
+    solver.seed([{"params": {"x": 0.0, "y": 150.0}, "value": 1.5}])
+    assert solver.best()["id"] is None  # type: ignore[index]
+    solver.tell([{"id": "2", "value": 1.25, "step": 100}])
     assert solver.best()["id"] == "2"  # type: ignore[index]
 
 

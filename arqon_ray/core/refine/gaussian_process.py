@@ -1,0 +1,205 @@
+"""Bayesian optimization: a Gaussian process, log expected improvement, and a box round the best point.
+
+One ask: choose the observations that the model sees, warp their values, refit the hyper-parameters when due, let
+the model believe its own mean at the points in flight, maximize log EI inside the box.
+
+The box is TuRBO's (Eriksson et al., *Scalable global optimization via local Bayesian optimization*, NeurIPS 2019,
+section 2): side ``L`` doubles after 3 successes in a row, halves after ``max(4, d)`` failures, starts again below
+``2^-7``. It pays on continuous spaces; on those with categorical or conditional parameters it cost a factor of 20.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arqon_ray.core.evidence import Proposal
+from arqon_ray.core.refine.acquisition import LogExpectedImprovement
+from arqon_ray.core.refine.features import Features
+from arqon_ray.core.refine.novelty import fresh_point
+from arqon_ray.core.refine.search import Box, Search
+from arqon_ray.core.refine.subset import choose_rows
+from arqon_ray.core.refine.surrogate import Surrogate, default_theta, fit
+from arqon_ray.core.refine.warp import Warp
+
+if TYPE_CHECKING:
+    from arqon_ray.core.evidence import Array, Evidence, Memory
+
+NOISY = 1e-3
+"""Above this noise variance (of unit-variance targets) the best value is not trusted, only the best mean."""
+_LENGTH, _SHORTEST, _LONGEST = 0.8, 2.0**-7, 1.6
+_SUCCESSES = 3
+_MARGIN = 0.01
+"""By how much every second point in a box must promise to be better, in standard deviations of the targets.
+
+Without it the search polishes the incumbent ask after ask where the model is sure of ever smaller gains; in two
+dimensions the regret was .0114 without and .0036 with it.
+"""
+_INCUMBENTS = 5
+_ALL_ROWS = 256
+"""The model sees all observations up to this number, then a subset of this size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A model of the evidence, and what made it.
+
+    Attributes:
+        model: the posterior given the observations and the failures; points in flight are not in it.
+        warp: the transform of its targets.
+        rows: ``(m,)`` the observations that it sees; the model's first ``m`` points.
+        theta: ``(k + 2,)`` the hyper-parameters.
+    """
+
+    model: Surrogate
+    warp: Warp
+    rows: NDArray[np.int64]
+    theta: Array
+
+
+class GaussianProcess:
+    """The strategies ``gaussian_process`` and, without warp and box, ``noisy_gaussian_process``.
+
+    Its memory: ``theta`` (hyper-parameters), ``fitted`` (number of observations at the last fit), ``fits`` (their
+    count), and for the box ``length``, ``streak`` (successes, or minus failures, in a row), ``told`` and ``best``
+    (observations seen and the best value among them).
+
+    Attributes:
+        name: the strategy's name in configs.
+    """
+
+    def __init__(self, name: str = "gaussian_process", *, warp: bool = True, box: bool = True) -> None:
+        """Choose the parts; both are better off when the objective is noisy.
+
+        Args:
+            name: the strategy's name in configs.
+            warp: whether the values are Yeo-Johnson transformed.
+            box: whether the search of a continuous space keeps to a box.
+        """
+        self.name, self.warp, self.box = name, warp, box
+
+    def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
+        """Return the point with the highest log EI; a random new point while there is nothing to model."""
+        features = Features(evidence.space)
+        if len(features.columns) == 0 or len(evidence.y) + len(evidence.failed) == 0:
+            point, known = fresh_point(evidence, rng)
+            return Proposal(point, dict(memory), repeat=known)
+        fitted, fit_memory = self.fit(evidence, memory, features)
+        box_memory = _follow(evidence, memory) if self.box and _boxed(evidence) else {}
+        believed = fitted.model.believe(evidence.pending)
+        mean, _ = believed.predict(believed.X)
+        best = float(np.min(mean) if believed.noise > NOISY else np.min(believed.z))
+        box = _place(evidence, believed.X[int(np.argmin(mean))], box_memory, features, believed)
+        incumbents = believed.X[np.argsort(mean, kind="stable")[:_INCUMBENTS]]
+        best -= _MARGIN if box_memory and evidence.number % 2 else 0.0
+        found = Search(LogExpectedImprovement(believed, best), evidence, box, rng).run(incumbents)
+        known = False
+        if found is None:
+            found, known = fresh_point(evidence, rng)
+        return Proposal(found, {**fit_memory, **box_memory}, repeat=known)
+
+    def fit(self, evidence: Evidence, memory: Memory, features: Features) -> tuple[Fitted, dict[str, Any]]:
+        """Return the model of the evidence, refitted when due, and the part of the memory that belongs to it."""
+        rows = choose_rows(evidence.X, evidence.y, _ALL_ROWS)
+        failed = evidence.failed[-(_ALL_ROWS // 3) :]
+        warp = Warp.fit(evidence.y[rows], warp=self.warp)
+        X = np.concatenate([evidence.X[rows], failed])
+        z = np.concatenate([warp(evidence.y[rows]), np.full(len(failed), warp.failure)])
+        z = z - np.mean(z) if len(rows) and len(failed) else z
+        told, fits = len(evidence.y) + len(evidence.failed), int(memory.get("fits", 0))
+        k = len(features.columns)
+        theta = np.array(memory["theta"]) if len(memory.get("theta", ())) == k + 2 else None
+        last = int(memory.get("fitted", 0))
+        if theta is None or told - last >= _interval(told):
+            starts = [default_theta(k) if theta is None else theta]
+            if fits % 4 == 3:
+                starts.append(default_theta(k, noise=0.1))
+            theta = fit(features(X), features.groups, z, starts)
+            last, fits = told, fits + 1
+        model = Surrogate.condition(features, theta, X, z)
+        return Fitted(model, warp, rows, theta), {"theta": theta.tolist(), "fitted": last, "fits": fits}
+
+
+def recommend(evidence: Evidence, memory: Memory, *, warp: bool = True) -> tuple[int, float]:
+    """Return the observation that the model believes to be best, and the value that it predicts there.
+
+    On a noisy objective the lowest observed value is a lucky one; the lowest posterior mean is not.
+
+    Args:
+        evidence: with at least one observation.
+        memory: the strategy's memory, or an empty dict.
+        warp: as in :class:`GaussianProcess`.
+
+    Returns:
+        The row of the evidence, and the predicted value in the objective's units (to be minimized).
+    """
+    best = int(np.argmin(evidence.y))
+    features = Features(evidence.space)
+    if len(features.columns) == 0:
+        return best, float(np.mean(evidence.y))
+    fitted, _ = GaussianProcess(warp=warp).fit(evidence, memory, features)
+    if fitted.model.noise <= NOISY:
+        return best, float(evidence.y[best])
+    offset = fitted.warp(evidence.y[fitted.rows]) - fitted.model.z[: len(fitted.rows)]
+    mean, _ = fitted.model.predict(fitted.model.X[: len(fitted.rows)])
+    i = int(np.argmin(mean))
+    return int(fitted.rows[i]), float(fitted.warp.inverse(np.array([mean[i] + offset[i]]))[0])
+
+
+def noise_share(evidence: Evidence, memory: Memory) -> float:
+    """Return the noise variance that a model of the evidence finds, as a share of the warped values' variance.
+
+    Args:
+        evidence: with at least two observations.
+        memory: the strategy's memory, or an empty dict.
+    """
+    features = Features(evidence.space)
+    return GaussianProcess().fit(evidence, memory, features)[0].model.noise if len(features.columns) else 1.0
+
+
+def _interval(told: int) -> int:
+    """Return after how many new observations the hyper-parameters are refitted."""
+    return 1 if told < 40 else max(2, told // 50)
+
+
+def _boxed(evidence: Evidence) -> bool:
+    """Tell whether the box pays on this space: all parameters numeric, none conditional."""
+    space = evidence.space
+    return not space.conditional and all(p.kind == "continuous" or p.levels == 1 for p in space.parameters)
+
+
+def _follow(evidence: Evidence, memory: Memory) -> dict[str, Any]:
+    """Return the box's memory after the observations that came since the last ask."""
+    n = len(evidence.y)
+    length, streak = float(memory.get("length", _LENGTH)), int(memory.get("streak", 0))
+    told, best = int(memory.get("told", n)), memory.get("best")
+    if best is None or n == 0:
+        return {"length": length, "streak": 0, "told": n, "best": float(np.min(evidence.y)) if n else None}
+    patience = max(4, evidence.space.d)
+    for value in evidence.y[told:].tolist():
+        streak = max(streak, 0) + 1 if value < best else min(streak, 0) - 1
+        best = min(best, value)
+        if streak >= _SUCCESSES:
+            length, streak = min(2.0 * length, _LONGEST), 0
+        elif -streak >= patience:
+            length, streak = 0.5 * length, 0
+            length = _LENGTH if length < _SHORTEST else length
+    return {"length": length, "streak": streak, "told": n, "best": best}
+
+
+def _place(evidence: Evidence, center: Array, memory: Memory, features: Features, model: Surrogate) -> Box:
+    """Return the box round ``center (d,)``, its sides in proportion to the length-scales; all when there is none."""
+    d = evidence.space.d
+    if not memory:
+        return Box(np.zeros(d), np.ones(d))
+    weights = np.ones(d)
+    scales = np.log(model.length_scales)
+    weights[features.columns] = np.exp(np.clip(scales - np.mean(scales), -2.0, 2.0))
+    half = np.minimum(0.5 * float(memory["length"]) * weights, 1.0)
+    low, high = center - half, center + half
+    periodic = np.array([p.periodic for p in evidence.space.parameters], dtype=bool)
+    low = np.where(periodic, np.maximum(low, center - 0.5), np.maximum(low, 0.0))
+    return Box(low, np.where(periodic, np.minimum(high, center + 0.5), np.minimum(high, 1.0)))

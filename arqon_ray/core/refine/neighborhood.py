@@ -1,0 +1,70 @@
+"""The part of the evidence that a local model may use, as displacements from the best point.
+
+Discrete parameters stay at the best point's values; periodic ones are unwrapped round it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arqon_ray.core.refine.novelty import periodic_columns
+
+if TYPE_CHECKING:
+    from arqon_ray.core.evidence import Array, Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Neighborhood:
+    """The observations that share the best point's discrete values.
+
+    Attributes:
+        moving: ``(k,)`` columns of the continuous parameters that exist at the best point.
+        row: the best point's row in the evidence.
+        center: ``(d,)`` the best point.
+        offsets: ``(m, k)`` displacements of the other points from it, the shorter way round for periodic ones.
+        values: ``(m,)`` their values.
+        busy: ``(p, k)`` displacements of the points in flight, likewise.
+        low: ``(k,)`` displacement to the lower bounds; minus 1/2 for periodic parameters.
+        high: ``(k,)`` displacement to the upper bounds.
+    """
+
+    moving: NDArray[np.intp]
+    row: int
+    center: Array
+    offsets: Array
+    values: Array
+    busy: Array
+    low: Array
+    high: Array
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Neighborhood | None:
+        """Return the neighborhood of the best observation; None when too few observations share its values."""
+        space, n = evidence.space, len(evidence.y)
+        if n == 0:
+            return None
+        row = int(np.argmin(evidence.y))
+        center = evidence.X[row]
+        continuous = np.array([p.levels is None for p in space.parameters])
+        free = continuous & space.active(center[None])[0]
+        moving = np.flatnonzero(free)
+        same = np.all(evidence.X[:, ~free] == center[~free], axis=1)
+        frozen = ~free & np.array([p.levels != 1 for p in space.parameters])
+        if len(moving) == 0 or (np.any(frozen) and np.sum(same) < len(moving) + 1):
+            return None
+        same[row] = False
+        periodic = periodic_columns(space)[moving]
+
+        def displacement(U: Array) -> Array:
+            shift = U[:, moving] - center[moving]
+            return np.asarray(np.where(periodic, np.mod(shift + 0.5, 1.0) - 0.5, shift))
+
+        busy = evidence.pending[np.all(evidence.pending[:, ~free] == center[~free], axis=1)]
+        low = np.where(periodic, -0.5, -center[moving])
+        high = np.where(periodic, 0.5, 1.0 - center[moving])
+        offsets = displacement(evidence.X[same])
+        return cls(moving, row, center, offsets, evidence.y[same], displacement(busy), low, high)

@@ -1,0 +1,172 @@
+"""The maximum of an acquisition function over a mixed space.
+
+Continuous parameters are climbed by L-BFGS-B in coordinates divided by the length-scales (so that one step means
+the same change of the surrogate in every direction); discrete and categorical ones are optimized *on the grid*, one
+parameter after another, instead of being rounded afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from arqon_ray.core.refine.climb import descend
+from arqon_ray.core.refine.novelty import Mask, first_new, known_points, periodic_columns, unseen_grid
+
+if TYPE_CHECKING:
+    from arqon_ray.core.evidence import Array, Evidence
+    from arqon_ray.core.refine.acquisition import LogExpectedImprovement
+
+UNIFORM, PERTURBED, STARTS, CLIMB = 384, 120, 3, 40
+"""Candidates drawn from the whole box and round the incumbents; starts; L-BFGS-B iterations of each."""
+_EXHAUSTIVE = 16
+_SPREADS = np.array([0.3, 0.1, 0.03, 0.01])
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where to look: ``low`` and ``high``, ``(d,)`` each; a periodic parameter's may reach beyond the unit interval."""
+
+    low: Array
+    high: Array
+
+    def unwrap(self, U: Array, periodic: Mask) -> Array:
+        """Return ``U (p, d)`` clipped to the box, periodic coordinates shifted by whole turns towards it."""
+        middle = 0.5 * (self.low + self.high)
+        turned = middle + np.mod(U - middle + 0.5, 1.0) - 0.5
+        return np.clip(np.where(periodic, turned, U), self.low, self.high)
+
+
+class Search:
+    """One search for the best new point.
+
+    Args:
+        acquisition: what to maximize.
+        evidence: the space and all points that are known already.
+        box: where the continuous parameters may lie.
+        rng: the source of the candidates.
+    """
+
+    def __init__(
+        self, acquisition: LogExpectedImprovement, evidence: Evidence, box: Box, rng: np.random.Generator
+    ) -> None:
+        """Prepare the search; nothing is evaluated yet."""
+        self._acquisition, self._space, self._box, self._rng = acquisition, evidence.space, box, rng
+        self._evidence = evidence
+        self._known, self._periodic = known_points(evidence), periodic_columns(evidence.space)
+        levels = [p.levels for p in evidence.space.parameters]
+        self._levels = levels
+        self._discrete = [j for j, count in enumerate(levels) if count is not None and count > 1]
+        ordered = [p.ordered for p in evidence.space.parameters]
+        self._climbing = np.array(
+            [count is None or (count > _EXHAUSTIVE and ordered[j]) for j, count in enumerate(levels)]
+        )
+        finite = evidence.space.cardinality is not None
+        self._seen = {row.tobytes() for row in self._known + 0.0} if finite else set()
+
+    def run(self, incumbents: Array) -> Array | None:
+        """Return the best new point ``(d,)`` that was found, or None when every one found is known.
+
+        Args:
+            incumbents: ``(t, d)`` good points, to be perturbed; may be empty.
+        """
+        unseen = unseen_grid(self._evidence)
+        if unseen is not None:
+            return np.asarray(unseen[int(np.argmax(self._acquisition(unseen)))]) if len(unseen) else None
+        candidates = self._candidates(incumbents)
+        scores = self._score(candidates)
+        order = np.argsort(-scores, kind="stable")
+        climbed = [self._climb(candidates[i], float(scores[i])) for i in order[:STARTS]]
+        climbed.sort(key=lambda pair: -pair[1])
+        ranked = np.concatenate([np.stack([point for point, _ in climbed]), candidates[order[:100]]])
+        return first_new(ranked, self._known, self._periodic)
+
+    def _candidates(self, incumbents: Array) -> Array:
+        """Return ``(q, d)`` canonical points: uniform in the box, and perturbed incumbents."""
+        low, high = self._box.low, self._box.high
+        d = len(low)
+        uniform = low + (high - low) * self._rng.random((UNIFORM, d))
+        if len(incumbents) == 0:
+            return self._space.snap(uniform)
+        base = self._box.unwrap(incumbents[np.arange(PERTURBED) % len(incumbents)], self._periodic)
+        spread = _SPREADS[(np.arange(PERTURBED) // len(incumbents)) % len(_SPREADS)]
+        moved = base + spread[:, None] * (high - low) * self._rng.standard_normal((PERTURBED, d))
+        fresh, change = self._rng.random((PERTURBED, d)), self._rng.random((PERTURBED, d)) < max(0.2, 1.0 / d)
+        for j in self._discrete:
+            moved[:, j] = np.where(change[:, j], fresh[:, j], base[:, j])
+        return self._space.snap(np.concatenate([uniform, np.clip(moved, low, high)]))
+
+    def _score(self, U: Array) -> Array:
+        """Return the acquisition at ``U (p, d)``; minus infinity at known points of a finite space."""
+        scores = self._acquisition(U)
+        if self._seen:
+            scores[[row.tobytes() in self._seen for row in U + 0.0]] = -np.inf
+        return scores
+
+    def _climb(self, point: Array, score: float) -> tuple[Array, float]:
+        """Improve one point in turns: the continuous parameters together, each discrete one on its grid."""
+        for _ in range(2):
+            point, score = self._ascend(point, score)
+            point, swept = self._sweep(point, score)
+            if swept <= score:
+                break
+            score = swept
+        return point, score
+
+    def _ascend(self, point: Array, score: float) -> tuple[Array, float]:
+        """Run L-BFGS-B over the parameters with (nearly) continuous values that are active at the point."""
+        free = np.flatnonzero(self._climbing & self._space.active(point[None])[0])
+        if len(free) == 0:
+            return point, score
+        scales = np.ones(len(point))
+        scales[self._acquisition.model.features.columns] = self._acquisition.model.length_scales
+        unit = np.clip(scales[free], 1e-2, 1e2)
+        start = self._box.unwrap(point[None], self._periodic)[0]
+        rest = self._acquisition.model.features(point[None])[0]
+
+        def negative(v: Array) -> tuple[float, Array]:
+            u = start.copy()
+            u[free] = v * unit
+            value, gradient = self._acquisition.with_gradient(u, rest)
+            return -value, -gradient[free] * unit
+
+        low, high = self._box.low[free], self._box.high[free]
+        _, v = descend(negative, start[free] / unit, low / unit, high / unit, CLIMB)
+        moved = start.copy()
+        moved[free] = np.clip(v * unit, low, high)
+        moved = self._space.snap(moved[None])
+        reached = float(self._score(moved)[0])
+        return (moved[0], reached) if reached > score else (point, score)
+
+    def _sweep(self, point: Array, score: float) -> tuple[Array, float]:
+        """Give each discrete parameter in turn the value with the best score."""
+        active = self._space.active(point[None])[0]
+        for j in self._discrete:
+            if not active[j]:
+                continue
+            values = self._values(j, point[j])
+            trials = np.repeat(point[None], len(values), axis=0)
+            trials[:, j] = values
+            trials = self._space.snap(trials)
+            scores = self._score(trials)
+            i = int(np.argmax(scores))
+            if scores[i] > score:
+                point, score = trials[i], float(scores[i])
+                active = self._space.active(point[None])[0]
+        return point, score
+
+    def _values(self, j: int, current: float) -> Array:
+        """Return coordinates to try for discrete parameter ``j``: all when few, else neighbors and a sample."""
+        parameter = self._space.parameters[j]
+        levels = self._levels[j]
+        assert parameter.kind != "continuous"
+        assert levels is not None
+        if levels <= _EXHAUSTIVE:
+            ranks = np.arange(levels)
+        else:
+            here = int(parameter.rank(np.array([current]))[0])
+            ranks = np.concatenate([here + np.array([-3, -2, -1, 1, 2, 3]), self._rng.integers(levels, size=10)])
+            ranks = np.mod(ranks, levels) if parameter.periodic else np.clip(ranks, 0, levels - 1)
+        return np.asarray(parameter.coordinate(ranks))

@@ -1,0 +1,223 @@
+"""A quadratic trust region on the continuous parameters: a local model that finishes smooth functions.
+
+One ask: look up what became of the last step and adapt the radius ``delta``; then either take a *trust step*, the
+minimum of a quadratic model in the ball of radius ``delta`` round the best point, or a *geometry step*, a point
+that the model lacks. Any observation may enter the model, whoever proposed it. The method is that of Powell's BOBYQA
+(2009) and of COBYQA (Ragonneau, 2022), as ask and tell.
+
+Steps are in the coordinates ``s = (u - center) / delta`` of the ``k`` parameters that move; see
+:mod:`.neighborhood`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from arqon_ray.core.evidence import Proposal
+from arqon_ray.core.refine.neighborhood import Neighborhood
+from arqon_ray.core.refine.novelty import is_new, known_points, periodic_columns
+from arqon_ray.core.refine.quadratic import Quadratic, bounded_minimum
+
+if TYPE_CHECKING:
+    from arqon_ray.core.evidence import Array, Evidence, Memory
+
+SMALLEST = 1e-7
+"""The radius at which a trust region has converged."""
+_LARGEST = 0.5
+_MOST_POINTS = 250
+_ABSURD = 1e6
+_HUGE = 1e300
+"""Values above the best one are cut at so many times their median, and here at the latest."""
+_REACH = 10.0
+"""Points within so many radii span the model's space."""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The memory: radius, the best row, and the trust step whose result is awaited."""
+
+    delta: float
+    row: int
+    value: float
+    number: int = -1
+    predicted: float = 0.0
+    length: float = 0.0
+    improve: bool = False
+    base: int = -1
+    design: int = 0
+
+    def to_memory(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class TrustRegion:
+    """The strategy ``trust_region``.
+
+    Its memory: ``delta`` (radius), ``row`` and ``value`` (the best observation), ``number``, ``predicted`` and
+    ``length`` (the trust step that is awaited: its candidate, the predicted decrease, its length in the cube), and
+    ``improve`` (whether the last step failed, so that the geometry is to be looked at).
+
+    Attributes:
+        name: the strategy's name in configs.
+    """
+
+    name = "trust_region"
+
+    def __init__(self, *, radius: float = 0.2) -> None:
+        """Set the first radius, in units of the cube."""
+        self.radius = radius
+
+    def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
+        """Return the next step's point; None when the radius has converged or the space is not eligible."""
+        near = Neighborhood.of(evidence)
+        if near is None:
+            return None
+        state, waiting = self._resolve(evidence, memory, near)
+        known, periodic = known_points(evidence), periodic_columns(evidence.space)
+        while state.base >= 0:
+            point, state = _design_point(evidence, near, state)
+            if point is not None and is_new(point, known, periodic):
+                return Proposal(point, state.to_memory())
+        for _ in range(60):
+            if state.delta < SMALLEST:
+                return None
+            step, predicted, state = _next_step(near, state, waiting)
+            if step is not None:
+                point = near.center.copy()
+                point[near.moving] += state.delta * step
+                point = evidence.space.snap(point[None])[0]
+                if is_new(point, known, periodic):
+                    if predicted > 0.0:
+                        length = state.delta * float(np.linalg.norm(step))
+                        state = replace(state, number=evidence.number, predicted=predicted, length=length)
+                    return Proposal(point, state.to_memory())
+                state = replace(state, delta=0.5 * state.delta, improve=False)
+        return None
+
+    def _resolve(self, evidence: Evidence, memory: Memory, near: Neighborhood) -> tuple[_State, bool]:
+        """Return the state after the last step's result, and whether that is still awaited."""
+        best = float(evidence.y[near.row])
+        if not memory:
+            scarce = len(near.values) <= len(near.moving)
+            return _State(self.radius, near.row, best, base=near.row if scarce else -1), False
+        old = _State(**memory)
+        state = replace(old, row=near.row, value=best)
+        if old.number >= 0:
+            if old.number in evidence.pending_numbers:
+                return replace(state, value=old.value), True
+            state = _adapt(replace(state, number=-1), old, evidence)
+        elif near.row != old.row:
+            state = _recenter(state, old, evidence)
+        return state, False
+
+
+def _design_point(evidence: Evidence, near: Neighborhood, state: _State) -> tuple[Array | None, _State]:
+    """Return the next point of the first design, and the state that counts it; None when it is complete.
+
+    The design is Powell's: one radius from the base to both sides along each axis, which determines a separable
+    quadratic. Where a bound is nearer than the radius, the two points lie at one and two radii on the other side.
+    """
+    axis, second = divmod(state.design, 2)
+    if axis == len(near.moving):
+        return None, replace(state, base=-1)
+    base, j = evidence.X[state.base], near.moving[axis]
+    point, side = base.copy(), 1.0 if base[j] <= 0.5 else -1.0
+    room = evidence.space.parameters[j].periodic or abs(base[j] - 0.5) + state.delta <= 0.5
+    point[j] += side * state.delta * ((-1.0 if room else 2.0) if second else 1.0)
+    return evidence.space.snap(point[None])[0], replace(state, design=state.design + 1)
+
+
+def _adapt(state: _State, old: _State, evidence: Evidence) -> _State:
+    """Return the state with the radius that follows from the ratio of actual to predicted decrease."""
+    rows = np.flatnonzero(evidence.numbers == old.number)
+    ratio = (old.value - float(evidence.y[rows[0]])) / old.predicted if len(rows) else -1.0
+    delta, length = state.delta, old.length
+    if ratio < 0.1:
+        return replace(state, delta=min(delta, max(0.5 * length, 0.25 * delta)), improve=True)
+    if ratio < 0.7:
+        return replace(state, delta=max(0.5 * delta, length), improve=False)
+    return replace(state, delta=min(max(delta, 2.0 * length), _LARGEST), improve=False)
+
+
+def _recenter(state: _State, old: _State, evidence: Evidence) -> _State:
+    """Return the state after somebody else found a better point: the radius grows with its distance."""
+    moved = float(np.linalg.norm(evidence.X[state.row] - evidence.X[old.row]))
+    return replace(state, delta=max(state.delta, min(moved, 0.1)), improve=False)
+
+
+def _next_step(near: Neighborhood, state: _State, waiting: bool) -> tuple[Array | None, float, _State]:
+    """Return a step ``(k,)`` in radii, its predicted decrease (0 for a geometry step), and the state.
+
+    The step is None when the radius was reduced instead.
+    """
+    S, busy = near.offsets / state.delta, near.busy / state.delta
+    low, high = near.low / state.delta, near.high / state.delta
+    present = np.concatenate([S, busy])
+    model, size = _model(S, near.values - state.value, state.delta)
+    missing = _missing_direction(present)
+    if missing is not None:
+        return _towards(missing, model, low, high), 0.0, state
+    if state.improve or waiting:
+        weak = _weak_direction(present)
+        if weak is not None:
+            return _towards(weak, model, low, high), 0.0, replace(state, improve=False)
+    if waiting:
+        return None, 0.0, replace(state, delta=0.5 * state.delta)
+    step = bounded_minimum(model, low, high)
+    predicted = -model.change(step)
+    if float(np.linalg.norm(step)) < 0.1 or not predicted > 0.0:
+        return None, 0.0, replace(state, delta=0.3 * state.delta, improve=True)
+    return step, min(max(predicted * size, 1e-300), 1e300), state
+
+
+def _model(S: Array, f: Array, delta: float) -> tuple[Quadratic, float]:
+    """Fit the quadratic to the center and the nearest points ``S (m, k)`` with values ``f (m,)`` above it.
+
+    Returns:
+        The model of ``f / size``, and ``size``.
+    """
+    k = S.shape[1]
+    if len(S) == 0:
+        return Quadratic(np.zeros(k), np.zeros((k, k))), 1.0
+    count = min(int(1.5 * (k + 1) * (k + 2) / 2) + 2, _MOST_POINTS)
+    order = np.argsort(np.sum(S * S, axis=1), kind="stable")[:count]
+    # A penalty of 1e300 nearby would leave nothing of all other values.
+    f = np.minimum(f[order], _ABSURD * float(np.median(f[order])) if np.median(f[order]) > 0.0 else _HUGE)
+    size = max(float(np.max(f)), 1e-300)
+    return Quadratic.fit(np.vstack([np.zeros(k), S[order]]), np.concatenate([[0.0], f / size]), delta), size
+
+
+def _missing_direction(S: Array) -> Array | None:
+    """Return a unit vector ``(k,)`` that the points within reach do not span; None when they span all."""
+    k = S.shape[1]
+    inside = S[np.sum(S * S, axis=1) <= _REACH**2]
+    if len(inside) == 0:
+        return np.asarray(np.eye(k)[0])
+    # The eigenvalues of S^T S are the squared singular values of S.
+    values, vectors = np.linalg.eigh(inside.T @ inside)
+    missing = vectors[:, values <= 1e-4]
+    if missing.shape[1] == 0:
+        return None
+    return np.asarray(np.eye(k)[int(np.argmax(np.sum(missing * missing, axis=1)))])
+
+
+def _weak_direction(S: Array) -> Array | None:
+    """Return the unit vector ``(k,)`` along which the points within two radii say least; None when all is well."""
+    k = S.shape[1]
+    inside = S[np.sum(S * S, axis=1) <= 4.0]
+    if len(inside) == 0:
+        return np.asarray(np.eye(k)[0])
+    values, vectors = np.linalg.eigh(inside.T @ inside)
+    return np.asarray(vectors[:, 0]) if values[0] < 0.01 else None
+
+
+def _towards(direction: Array, model: Quadratic, low: Array, high: Array) -> Array:
+    """Return a step of length 1 along the direction, the way that the model likes better and the bounds allow."""
+    steps = [np.clip(sign * direction, low, high) for sign in (1.0, -1.0)]
+    lengths = [float(np.linalg.norm(step)) for step in steps]
+    if min(lengths) < 0.5 * max(lengths):
+        return steps[int(np.argmax(lengths))]
+    return min(steps, key=model.change)
