@@ -109,7 +109,7 @@ def _rng(*name: Any) -> np.random.Generator:
 
 
 def _box(function: Callable[[Array], float], d: int, instance: int, noise: float = 0.0) -> Problem:
-    """Return a shifted function on [-5, 5]^d, rotated in odd instances; the optimum lies anywhere in 90 % of the box."""
+    """Return a shifted function on [-5, 5]^d, rotated in odd instances; its optimum lies in 90 % of the box."""
     rng = _rng(function.__name__, d, instance)
     shift = rng.uniform(-4.5, 4.5, d)
     rotation = np.linalg.qr(rng.normal(size=(d, d)))[0] if instance % 2 else np.eye(d)
@@ -222,7 +222,10 @@ def _integers(d: int) -> Problem:
         return float(10.0 * (z @ z) + 2.0 * (z[0] - z[1]) ** 2)
 
     return Problem(
-        f"integers-{d}d", "mixed", {n: {"min": 0, "max": int(t), "type": "int"} for n, t in zip(names, tops)}, true
+        f"integers-{d}d",
+        "mixed",
+        {n: {"min": 0, "max": int(t), "type": "int"} for n, t in zip(names, tops, strict=True)},
+        true,
     )
 
 

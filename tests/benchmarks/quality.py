@@ -94,9 +94,8 @@ def run(
 @click.option("--each", is_flag=True, help="a line for each problem, not each group")
 def table(solvers: str, budget: int, at: int, in_flight: int, floor: float, each: bool) -> None:
     """Print regrets: a line for each group of problems, a column for each solver."""
-    names = [name for name in solvers.split(",")]
     regrets = _regrets(budget, at, in_flight, floor)
-    names = [name for name in names if name in regrets]
+    names = [name for name in solvers.split(",") if name in regrets]
     groups: dict[str, list[str]] = defaultdict(list)
     for problem in PROBLEMS.values():
         groups[problem.name if each else problem.group].append(problem.name)

@@ -160,7 +160,7 @@ OBJECT = object()
         ["twice", "twice"],
         [{"a": 1}, {"a": 2, "b": [3]}],
     ],
-    ids=str,
+    ids=lambda options: "-".join(type(option).__name__ for option in options),
 )
 def test_a_choice_gives_its_very_options(options: list[Any]) -> None:
     ours = our_values(tune.choice(options), 200)
