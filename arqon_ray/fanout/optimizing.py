@@ -1,0 +1,152 @@
+"""``optimize``: the whole way from a function and a config to the best parameters."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from arqon_ray.core import ArqonSolver
+from arqon_ray.core.config import StudyConfig, identity, load_config
+from arqon_ray.errors import ConfigError, IdentityError, StudyNotFoundError
+from arqon_ray.fanout.evaluate import Objective, pack
+from arqon_ray.fanout.loop import Callback, Evaluator, Loop
+from arqon_ray.fanout.progress import show_progress
+from arqon_ray.fanout.resources import ensure_ray, task_options
+from arqon_ray.fanout.results import OptimizeInterrupted, Result
+from arqon_ray.fanout.stop import check_limits, check_whole, make_stop_rule
+from arqon_ray.fanout.store import differences
+from arqon_ray.service import SolverClient, connect, start
+
+
+def optimize(
+    fn: Objective,
+    config: Mapping[str, Any] | str | None = None,
+    *,
+    max_concurrency: int | None = None,
+    resources: Mapping[str, float] | None = None,
+    progress: bool = True,
+    name: str | None = None,
+    study: SolverClient | None = None,
+    storage_path: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    metric: str | None = None,
+    max_evaluations: int | None = None,
+    time_budget_s: float | None = None,
+    target: float | None = None,
+    callbacks: Sequence[Callback] = (),
+    retries: int = 2,
+) -> Result:
+    """Search the parameters for which ``fn`` is best, evaluating on all of the cluster by plain remote tasks.
+
+    It runs until the study's budget is spent, by this driver and all others on the same study, or until a stop
+    condition holds; then what still runs is cancelled and goes back to the study unevaluated. An evaluation that
+    raises, or gives None, NaN or an infinity, is told as failed and listed in the result.
+
+    Ctrl-C cancels what runs, gives it back, and raises :class:`OptimizeInterrupted`, a KeyboardInterrupt, so that a
+    script stops as it should. Its ``result`` has all that was found; the same call with its ``name`` goes on where it
+    stopped, in a new Ray too if it had a ``storage_path``. When the driver is killed its leases run out.
+
+    Args:
+        fn: takes the candidate's parameters as one dict; returns a number or a dict of metrics.
+        config: an arqon config, dict or JSON string. With ``study`` it may be left out, and must mean that study.
+        max_concurrency: evaluations at once; None for as many as the cluster has resources for.
+        resources: what one evaluation takes: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
+        progress: whether progress is shown, on standard error.
+        name: the study's name in the cluster; None for a new study of its own.
+        study: a study to work on, from ``start`` or ``connect``; it is left running.
+        storage_path: where the study's journal lies, see ``start``.
+        resume: whether a stored study of this name is continued, see ``start``.
+        metric: which entry counts when ``fn`` returns a dict; None for its only entry, or ``loss``.
+        max_evaluations: evaluations of this call.
+        time_budget_s: seconds of wall time.
+        target: a value that is good enough.
+        callbacks: called after each evaluation with its row; one that returns True stops the run.
+        retries: how often a candidate whose worker process or node dies is started again before it is told as failed.
+
+    Returns:
+        The best parameters, the history, the failures, and how the solver went about it.
+
+    Raises:
+        ConfigError: for a config or argument that breaks a rule.
+        IdentityError: when the study exists with another config.
+        TypeError: when ``fn`` cannot be sent to the workers.
+        OptimizeInterrupted: on Ctrl-C.
+    """
+    began = time.monotonic()
+    for key, number, least in (
+        ("max_concurrency", max_concurrency, 1),
+        ("max_evaluations", max_evaluations, 1),
+        ("retries", retries, 0),
+    ):
+        if number is not None:
+            check_whole(key, number, least)
+    check_limits(time_budget_s, target)
+    options = task_options(resources)
+    checked = None if config is None else load_config(config)
+    if study is not None and (name is not None or storage_path is not None):
+        raise ConfigError("study is given together with name or storage_path: a study has both already")
+    remark = ensure_ray()
+    evaluator = Evaluator(pack(fn), metric, options, retries, max_concurrency)
+    own = False
+    if study is None:
+        study, own = _start(checked, name, storage_path, resume)
+    else:
+        checked = _own_config(study, checked)
+    try:
+        assert checked is not None  # _start has refused None
+        rule = make_stop_rule(began, checked.mode, max_evaluations, time_budget_s, target)
+        with show_progress("optimize", checked.budget, enabled=progress) as shown, study.heartbeat() as beat:
+            if remark:
+                shown.note(remark)
+            loop = Loop(study, beat, evaluator, rule, callbacks, shown)
+            try:
+                stopped_by = loop.run()
+            except KeyboardInterrupt:
+                raise OptimizeInterrupted(_result(study, loop, "interrupt", began)) from None
+        return _result(study, loop, stopped_by, began)
+    finally:
+        if own:
+            study.stop()
+
+
+def _start(
+    config: StudyConfig | None, name: str | None, storage_path: str | os.PathLike[str] | None, resume: bool
+) -> tuple[SolverClient, bool]:
+    """Return the study of a config, and whether its actor was started here."""
+    if config is None:
+        raise ConfigError("config is None: give a config, or the study to work on")
+    name = name or f"optimize-{uuid.uuid4().hex[:8]}"
+    path = None if storage_path is None else os.fspath(storage_path)
+    try:
+        connect(name)
+        own = False
+    except StudyNotFoundError:
+        own = True
+    return start(config, name, storage_path=path, resume=resume), own
+
+
+def _own_config(study: SolverClient, config: StudyConfig | None) -> StudyConfig:
+    """Return the study's own config; one that was given must mean the same study."""
+    stored = ArqonSolver.from_state(study.export()).config
+    changes = [] if config is None else differences(identity(stored), identity(config))
+    if changes:
+        raise IdentityError(f"study {study.name!r} is another one ({'; '.join(changes)}): give its config, or none")
+    return stored
+
+
+def _result(study: SolverClient, loop: Loop, stopped_by: str, began: float) -> Result:
+    solver = ArqonSolver.from_state(study.export())
+    return Result(
+        name=study.name,
+        best=solver.best(),
+        history=solver.history(),
+        failures=loop.failures,
+        explanation=solver.explain(),
+        evaluations=loop.evaluations,
+        stopped_by=stopped_by,
+        seconds=time.monotonic() - began,
+        path=study.status().get("storage"),
+    )

@@ -1,0 +1,203 @@
+"""How far a run is: a bar on a terminal, plain lines elsewhere, never anything that breaks a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+_PLAIN_INTERVAL = 10.0  # seconds between two plain lines
+
+
+class Progress:
+    """Silent progress, and the base of the two that are shown. A context manager."""
+
+    def __init__(self, label: str, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start the clock.
+
+        Args:
+            label: what runs.
+            total: evaluations in all; None when that is not known.
+            clock: seconds, for the rate.
+        """
+        self.label = label
+        self.total = total
+        self._clock = clock
+        self._began = clock()
+        self._first: int | None = None
+        self._done = 0
+        self._failed = 0
+        self._best: float | None = None
+
+    def update(self, done: int, failed: int = 0, best: float | None = None) -> None:
+        """Say how far the run is.
+
+        Args:
+            done: evaluations that ended, failed ones too. What the first call says is not counted in the rate:
+                a resumed run begins with what it found.
+            failed: how many of them failed.
+            best: the best value so far.
+        """
+        if self._first is None:
+            self._first = done
+            self._began = self._clock()
+        self._done, self._failed, self._best = done, failed, best
+        self._show()
+
+    def note(self, text: str) -> None:
+        """Show a remark on a line of its own."""
+
+    def close(self) -> None:
+        """Show the last state and stop."""
+
+    def stats(self) -> str:
+        """Return the line of numbers: count, best, failures, rate and time left."""
+        fresh = self._done - (self._first or 0)
+        elapsed = self._clock() - self._began
+        rate = fresh / elapsed if elapsed > 0 else 0.0
+        parts = [f"{self._done}/{self.total}" if self.total is not None else f"{self._done}"]
+        parts.append("best -" if self._best is None else f"best {self._best:.6g}")
+        if self._failed:
+            parts.append(f"{self._failed} failed")
+        if rate > 0:
+            parts.append(f"{rate:.3g}/s")
+            if self.total is not None and self.total > self._done:
+                parts.append(f"{_clock_time((self.total - self._done) / rate)} left")
+        return "  ".join(parts)
+
+    def _show(self) -> None:
+        """Draw the present state."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class PlainProgress(Progress):
+    """A line every few seconds and one at the end; goes quiet when nobody reads any more."""
+
+    def __init__(self, label: str, total: int | None, stream: TextIO, clock: Callable[[], float]) -> None:
+        """Write to ``stream``.
+
+        Args:
+            label: what runs.
+            total: evaluations in all, or None.
+            stream: where the lines go.
+            clock: seconds.
+        """
+        super().__init__(label, total, clock)
+        self._stream: TextIO | None = stream
+        self._shown_at = clock()
+        self._shown = ""
+
+    def note(self, text: str) -> None:
+        """Write one line."""
+        self._write(f"{self.label}: {text}")
+
+    def close(self) -> None:
+        """Write the last state, unless it stands there already."""
+        if self._first is not None and self._state() != self._shown:
+            self._line()
+        self._stream = None
+
+    def _show(self) -> None:
+        if self._clock() - self._shown_at >= _PLAIN_INTERVAL:
+            self._line()
+
+    def _state(self) -> str:
+        return f"{self._done} {self._failed} {self._best}"
+
+    def _line(self) -> None:
+        self._shown_at = self._clock()
+        self._shown = self._state()
+        self._write(f"{self.label}  {self.stats()}")
+
+    def _write(self, line: str) -> None:
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # the reader of the pipe is gone, or the stream was closed
+            self._stream = None
+
+
+class RichProgress(Progress):
+    """A bar that redraws itself on a terminal."""
+
+    def __init__(self, label: str, total: int | None, stream: TextIO, clock: Callable[[], float]) -> None:
+        """Begin to draw.
+
+        Args:
+            label: what runs.
+            total: evaluations in all, or None.
+            stream: a terminal.
+            clock: seconds.
+        """
+        from rich import progress
+        from rich.console import Console
+
+        super().__init__(label, total, clock)
+        columns = (
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[stats]}", markup=False),
+        )
+        self._bar: Any = progress.Progress(*columns, console=Console(file=stream))
+        self._task = self._bar.add_task(label, total=total, stats="")
+        self._bar.start()
+
+    def note(self, text: str) -> None:
+        """Print one line above the bar."""
+        self._bar.console.print(f"{self.label}: {text}", markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Leave the bar as it is now."""
+        self._bar.stop()
+
+    def _show(self) -> None:
+        self._bar.update(self._task, completed=self._done, total=self.total, stats=self.stats())
+
+
+def show_progress(
+    label: str,
+    total: int | None = None,
+    *,
+    enabled: bool = True,
+    stream: TextIO | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Progress:
+    """Return the progress that suits the stream: rich's bar on a terminal when rich is installed, else plain lines.
+
+    Args:
+        label: what runs.
+        total: evaluations in all; None when that is not known.
+        enabled: False for silence.
+        stream: where it goes; standard error by default, so that piped output stays clean.
+        clock: seconds, for the rate.
+    """
+    stream = stream or sys.stderr
+    if not enabled or stream is None:  # pythonw and some services have no standard error
+        return Progress(label, total, clock)
+    if _is_terminal(stream):
+        with contextlib.suppress(ImportError):
+            return RichProgress(label, total, stream, clock)
+    return PlainProgress(label, total, stream, clock)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
+def _clock_time(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

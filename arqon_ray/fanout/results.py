@@ -1,0 +1,177 @@
+"""What ``optimize`` and ``sweep`` return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arqon_ray.fanout.store import DirectoryStore, ShardStore
+from arqon_ray.fanout.table import KEPT_ERRORS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An evaluation that gave no value.
+
+    Attributes:
+        id: the candidate's id.
+        params: its parameters.
+        error: why, one line.
+        trace: the last lines of the traceback; None when nothing was raised or the process died.
+        attempts: how often it was started; more than 1 when its process died.
+    """
+
+    id: str
+    params: dict[str, Any]
+    error: str
+    trace: str | None = None
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an optimization found.
+
+    Attributes:
+        name: the study's name in the cluster.
+        best: ``{"params", "value", "id", ...}`` of the best observation; None when nothing succeeded.
+        history: the study's observations, every driver's: ``{"id", "params", "value", "cost", "status"}``.
+        failures: the evaluations of this call that gave no value.
+        explanation: how the solver went about it: phase, landscape, strategy and the evidence for each.
+        evaluations: how many this call ran to their end, failed ones too.
+        stopped_by: ``finished`` (the budget is spent, or a finite space is), ``max_evaluations``, ``time_budget_s``,
+            ``target``, ``callback`` or ``interrupt``.
+        seconds: the wall time of this call.
+        path: where the study is stored; None when the client does not say.
+    """
+
+    name: str
+    best: dict[str, Any] | None
+    history: list[dict[str, Any]] = field(repr=False)
+    failures: list[Failure] = field(repr=False)
+    explanation: dict[str, Any] = field(repr=False)
+    evaluations: int
+    stopped_by: str
+    seconds: float
+    path: str | None = None
+
+    @property
+    def params(self) -> dict[str, Any] | None:
+        """The best parameters; None when nothing succeeded."""
+        return None if self.best is None else dict(self.best["params"])
+
+    @property
+    def value(self) -> float | None:
+        """The best value; None when nothing succeeded."""
+        return None if self.best is None else float(self.best["value"])
+
+    def explain(self) -> dict[str, Any]:
+        """Return how the solver went about it: phase, landscape, strategy and the evidence for each."""
+        return dict(self.explanation)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the history as a table: ``id``, one column per parameter, ``value``, ``cost``, ``status``."""
+        import pandas as pd
+
+        plain = [{k: v for k, v in row.items() if k != "params"} for row in self.history]
+        params = pd.DataFrame([row["params"] for row in self.history])
+        return pd.concat([pd.DataFrame(plain), params.add_prefix("params.")], axis=1)
+
+
+class OptimizeInterrupted(KeyboardInterrupt):
+    """Ctrl-C during ``optimize``: every value that came in is stored.
+
+    Attributes:
+        result: what was found until then.
+    """
+
+    def __init__(self, result: Result) -> None:
+        """Keep the partial result."""
+        found = f"after {result.evaluations} evaluations, best {result.value}"
+        super().__init__(f"{found}; study {result.name!r} is kept at {result.path}")
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (OptimizeInterrupted, (self.result,))
+
+
+class SweepResult:
+    """The rows of a sweep, read from its shards when they are asked for.
+
+    Attributes:
+        path: the directory of the Parquet files; None when they are kept in memory.
+        num_done: indices with a row.
+        num_failed: how many of them failed.
+        best: ``{"index", "params", "value"}``; None when nothing succeeded. The lowest index of equal ones.
+        failures: the first failures in the order of the indices, at most 20: ``{"index", "params", "error"}``.
+        seconds: the wall time of this call.
+    """
+
+    def __init__(self, store: ShardStore, mode: str, seconds: float) -> None:
+        """Sum up what the store holds.
+
+        Args:
+            store: where the shards lie.
+            mode: ``min`` or ``max``.
+            seconds: the wall time of the call.
+        """
+        self._store = store
+        self.path: Path | None = store.path if isinstance(store, DirectoryStore) else None
+        summaries = [store.finished[shard] for shard in sorted(store.finished)]
+        self.num_done: int = sum(summary["count"] for summary in summaries)
+        self.num_failed: int = sum(summary["failed"] for summary in summaries)
+        self.best: dict[str, Any] | None = best_row(summaries, mode)
+        self.failures: list[dict[str, Any]] = [e for summary in summaries for e in summary["errors"]][:KEPT_ERRORS]
+        self.seconds = seconds
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the table shard by shard, in the order of the indices.
+
+        Args:
+            columns: the names of the columns to read; None for all: ``index``, the parameters, ``value``, ``error``,
+                ``seconds``.
+        """
+        import pyarrow.parquet as pq
+
+        for source in self._store.sources():
+            with pq.ParquetFile(source) as file:
+                yield file.read(columns=None if columns is None else list(columns)).replace_schema_metadata(None)
+
+    def to_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return one Arrow table with one row per index, in their order.
+
+        Args:
+            columns: as in :meth:`batches`.
+        """
+        import pyarrow as pa
+
+        return pa.concat_tables(self.batches(columns))
+
+    def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return one pandas table with one row per index, in their order.
+
+        Args:
+            columns: as in :meth:`batches`.
+        """
+        frame: pd.DataFrame = self.to_table(columns).to_pandas()
+        return frame
+
+    def __len__(self) -> int:
+        return self.num_done
+
+    def __repr__(self) -> str:
+        where = f", path={str(self.path)!r}" if self.path else ""
+        return f"SweepResult(num_done={self.num_done}, num_failed={self.num_failed}, best={self.best}{where})"
+
+
+def best_row(summaries: Sequence[dict[str, Any]], mode: str) -> dict[str, Any] | None:
+    """Return the best row of some shards' summaries."""
+    rows = [summary[mode] for summary in summaries if summary[mode] is not None]
+    sign = -1.0 if mode == "max" else 1.0
+    return min(rows, key=lambda row: (sign * row["value"], row["index"]), default=None)

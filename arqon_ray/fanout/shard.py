@@ -1,0 +1,87 @@
+"""A range of the probe, sampled or evaluated in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import ray
+
+from arqon_ray.core.config import load_config
+from arqon_ray.core.probe import ArqonProbe
+from arqon_ray.fanout.evaluate import Objective, Parcel, evaluate_point, unpack
+from arqon_ray.fanout.table import Bounds, pack_rows
+
+
+@ray.remote(num_cpus=1)
+def probe_shard(
+    config: Mapping[str, Any] | str,
+    seed: int,
+    start: int,
+    count: int,
+    evaluate: Objective | None = None,
+    metric: str | None = None,
+    sequence: str = "sobol",
+) -> list[dict[str, Any]]:
+    """Sample the probe at ``start .. start + count - 1``, and evaluate the points when a function is given.
+
+    A remote function: call ``probe_shard.remote(...)``, with ``probe_shard.options(...)`` for other resources. It
+    asks for one CPU, since Ray starts one worker process after another for tasks without. Shards that are aligned
+    powers of two (``start`` a multiple of ``count``) keep the sequence's evenness each on its own.
+
+    Args:
+        config: an arqon config, dict or JSON string; only ``bounds`` is needed.
+        seed: 0 .. 2**64 - 1.
+        start: the first index.
+        count: how many.
+        evaluate: takes one point's parameters as a dict; returns a number or a dict of metrics.
+        metric: which entry of that dict counts; None for its only entry, or ``loss``.
+        sequence: ``sobol`` or ``kronecker``.
+
+    Returns:
+        Without ``evaluate`` the list of points, equal to ``ArqonProbe(config, seed).sample_range(start, count)``:
+        dicts and not an array, since only they hold choices and leave out what is inactive. With it a list of rows
+        ``{"index", "params", "value", "error", "seconds"}``: ``value`` is None where the evaluation failed (it
+        raised, or gave None, NaN or an infinity), and ``error`` is None where it did not.
+
+    Raises:
+        ConfigError: for a config, seed or sequence that breaks a rule.
+        ValueError: for a range that is none.
+    """
+    points = ArqonProbe(config, seed, sequence).sample_range(start, count)
+    if evaluate is None:
+        return points
+    outcomes = (evaluate_point(evaluate, point, metric) for point in points)
+    return [
+        {"index": start + i, "params": point, "value": done.value, "error": done.error, "seconds": done.seconds}
+        for i, (point, done) in enumerate(zip(points, outcomes, strict=True))
+    ]
+
+
+@lru_cache(maxsize=8)
+def open_probe(config: str, seed: int, sequence: str) -> tuple[ArqonProbe, Bounds]:
+    """Return the probe and the bounds of a config in JSON, made once in a process."""
+    return ArqonProbe(config, seed, sequence), load_config(config).bounds
+
+
+def remote_shard(parcel: Parcel, config: str, seed: int, sequence: str, metric: str | None) -> Any:
+    """Make the remote function ``(start, stop, stored) -> bytes`` of one sweep.
+
+    Args:
+        parcel: the user's function.
+        config: the sweep's config in JSON.
+        seed: the probe's seed.
+        sequence: the probe's sequence.
+        metric: which entry counts when the function returns a dict.
+    """
+    fn = parcel.fn
+
+    @ray.remote
+    def sweep_shard(start: int, stop: int, stored: list[Any]) -> bytes:
+        probe, bounds = open_probe(config, seed, sequence)
+        objective = unpack(fn, stored)
+        points = probe.sample_range(start, stop - start)
+        return pack_rows(bounds, start, points, [evaluate_point(objective, point, metric) for point in points])
+
+    return sweep_shard

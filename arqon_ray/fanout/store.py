@@ -1,0 +1,227 @@
+"""Where a sweep's shards lie: a directory of Parquet files, or the driver's memory.
+
+A file is named by its range of indices and appears whole: it is written under a temporary name, flushed to the
+disk and renamed. So whatever crashes, every index is in exactly one file or in none, and what is missing is seen
+from the names alone. The driver writes; nothing needs a file system that is shared with the workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from arqon_ray.errors import ConfigError
+from arqon_ray.fanout.table import read_summary
+
+FORMAT_VERSION = 1
+MANIFEST = "_manifest.json"  # readers of Parquet data sets skip names that begin with _ or .
+_NAME = re.compile(r"shard-(\d{12,})-(\d{12,})\.parquet")
+
+Range = tuple[int, int]
+"""A half-open range of indices: start, stop."""
+
+
+class ShardStore(Protocol):
+    """What keeps the finished shards."""
+
+    finished: dict[Range, dict[str, Any]]
+    """The summary of each stored range."""
+
+    def write(self, start: int, stop: int, parquet: bytes) -> None:
+        """Store one shard, whole or not at all."""
+        ...
+
+    def sources(self) -> Iterator[Any]:
+        """Yield what ``pyarrow.parquet`` opens, in the order of the indices."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more is written; what is stored stays readable."""
+        ...
+
+
+class MemoryStore:
+    """Keeps the shards, compressed, in the driver's memory."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.finished: dict[Range, dict[str, Any]] = {}
+        self._shards: dict[Range, bytes] = {}
+
+    def write(self, start: int, stop: int, parquet: bytes) -> None:
+        """Store one shard."""
+        self._shards[start, stop] = parquet
+        self.finished[start, stop] = read_summary(io.BytesIO(parquet))
+
+    def sources(self) -> Iterator[Any]:
+        """Yield the shards in the order of the indices."""
+        for shard in sorted(self._shards):
+            yield io.BytesIO(self._shards[shard])
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class DirectoryStore:
+    """Keeps one Parquet file a shard in a directory, and the manifest that says what the sweep is."""
+
+    def __init__(self, path: Path, manifest: dict[str, Any], *, resume: bool) -> None:
+        """Open or create the directory.
+
+        Args:
+            path: the directory.
+            manifest: what the sweep is; a stored one must be equal.
+            resume: whether a sweep that was begun there may be continued.
+
+        Raises:
+            ConfigError: when another sweep, or something else, lies there; it names what differs.
+        """
+        self.path = path
+        self.finished: dict[Range, dict[str, Any]] = {}
+        self._lock: Any = None
+        manifest = {"format_version": FORMAT_VERSION, **manifest}
+        stored = _read_manifest(path)
+        if stored is None:
+            _refuse_foreign(path)
+        elif not resume:
+            raise ConfigError(f"{path} holds a sweep already: give resume=True to continue it, or another output")
+        elif changes := differences(stored, manifest):
+            raise ConfigError(f"{path} holds another sweep ({'; '.join(changes)}): give the same, or another output")
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(path)
+        try:
+            if stored is None:
+                self._write_whole(MANIFEST, json.dumps(manifest, indent=2).encode())
+            for leftover in path.glob(".shard-*.tmp"):  # of a driver that was killed: the lock says that none lives
+                leftover.unlink()
+            self._load()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let another sweep write there."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _load(self) -> None:
+        for file in sorted(self.path.glob("shard-*.parquet")):
+            match = _NAME.fullmatch(file.name)
+            if match is None:
+                continue
+            start, stop = int(match[1]), int(match[2])
+            try:
+                summary = read_summary(file)
+                if summary["count"] != stop - start:
+                    raise ValueError(f"it holds {summary['count']} rows")
+            except (ValueError, OSError) as error:  # pyarrow's errors are ValueErrors
+                kept = file.rename(file.with_name(f".damaged-{file.name}"))
+                warnings.warn(f"{file.name} is damaged ({error}): kept as {kept}, evaluated again", stacklevel=4)
+                continue
+            self.finished[start, stop] = summary
+        self._refuse_overlap()
+
+    def _refuse_overlap(self) -> None:
+        ranges = sorted(self.finished)
+        for (start, stop), (after, end) in itertools.pairwise(ranges):
+            if after < stop:
+                raise ConfigError(
+                    f"{self.path} holds the ranges {start}..{stop} and {after}..{end}, which overlap: two sweeps wrote "
+                    "there at once; remove one of the files"
+                )
+
+    def write(self, start: int, stop: int, parquet: bytes) -> None:
+        """Store one shard as ``shard-<start>-<stop>.parquet``; it is on the disk when this returns."""
+        self._write_whole(f"shard-{start:012d}-{stop:012d}.parquet", parquet)
+        self.finished[start, stop] = read_summary(io.BytesIO(parquet))
+
+    def sources(self) -> Iterator[Any]:
+        """Yield the paths of the files in the order of the indices."""
+        for start, stop in sorted(self.finished):
+            yield self.path / f"shard-{start:012d}-{stop:012d}.parquet"
+
+    def _write_whole(self, name: str, data: bytes) -> None:
+        temporary = self.path / f".{name}.{os.getpid()}.tmp"
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.path / name)
+        # A rename is durable when its directory is; not every platform lets a directory be opened.
+        with contextlib.suppress(PermissionError):
+            descriptor = os.open(self.path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _refuse_foreign(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"output is {str(path)!r}: it must be a directory, and it is a file")
+    if any(path.glob("*.parquet")):
+        raise ConfigError(f"{path} holds Parquet files and no {MANIFEST}: give another output")
+
+
+def _lock(path: Path) -> Any:
+    """Keep a second sweep out for as long as the returned file is open; the system lets go when the process dies."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two sweeps at once are noticed by the overlap only
+        return None
+    file = open(path / ".lock", "wb")  # noqa: SIM115
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise ConfigError(f"{path} is written by another sweep now: wait for it, or give another output") from None
+    return file
+
+
+def _read_manifest(path: Path) -> dict[str, Any] | None:
+    try:
+        text = (path / MANIFEST).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        return None
+    except OSError as error:
+        raise ConfigError(f"output is {str(path)!r}: {error.strerror or error}") from None
+    try:
+        manifest = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path / MANIFEST} is damaged ({error}): give another output") from None
+    if not isinstance(manifest, dict):
+        raise ConfigError(f"{path / MANIFEST} is damaged (it holds no object): give another output")
+    return manifest
+
+
+def differences(stored: Any, given: Any, where: str = "") -> list[str]:
+    """Return one line for each leaf that differs between two JSON documents, with its dotted key."""
+    if isinstance(stored, dict) and isinstance(given, dict):
+        keys = [*given, *(key for key in stored if key not in given)]
+        nested = [differences(stored.get(k), given.get(k), f"{where}.{k}" if where else k) for k in keys]
+        order = f"{where}: the order of the parameters differs"
+        moved = [order] if where == "bounds" and list(stored) != list(given) and not any(nested) else []
+        return [line for lines in nested for line in lines] + moved
+    return [] if stored == given else [f"{where} was {stored!r} and is {given!r}"]
+
+
+def gaps(finished: list[Range], total: int) -> Iterator[Range]:
+    """Yield the ranges of ``0 .. total`` that no finished one covers, in order."""
+    at = 0
+    for start, stop in sorted(finished):
+        if at < start:
+            yield at, start
+        at = stop
+    if at < total:
+        yield at, total

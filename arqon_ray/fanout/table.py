@@ -1,0 +1,140 @@
+"""The typed table of a sweep: one Arrow column a parameter, one row an index, packed as Parquet.
+
+The columns are ``index``, one per parameter in the declared order, ``value`` (null where it failed), ``error``
+(null where it did not) and ``seconds``. A parameter that is inactive at a point is null there.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from arqon_ray.core.config import ParameterConfig
+from arqon_ray.errors import ConfigError
+from arqon_ray.fanout.evaluate import Outcome
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OWN_COLUMNS = ("index", "value", "error", "seconds")
+SUMMARY_KEY = b"arqon_ray"
+KEPT_ERRORS = 20
+"""Failures that a shard's summary, and a sweep's result, carry."""
+
+Bounds = Mapping[str, ParameterConfig]
+
+
+def check_names(bounds: Bounds) -> None:
+    """Refuse a parameter that would hide one of the table's own columns.
+
+    Raises:
+        ConfigError: naming the parameter.
+    """
+    for name in OWN_COLUMNS:
+        if name in bounds:
+            raise ConfigError(f"bounds.{name}: a sweep's table has a column {name} of its own; rename the parameter")
+
+
+def schema(bounds: Bounds) -> pa.Schema:
+    """Return the Arrow schema of the table."""
+    import pyarrow as pa
+
+    parameters = [pa.field(name, _column_type(parameter)) for name, parameter in bounds.items()]
+    return pa.schema(
+        [
+            pa.field("index", pa.int64(), nullable=False),
+            *parameters,
+            pa.field("value", pa.float64()),
+            pa.field("error", pa.string()),
+            pa.field("seconds", pa.float64()),
+        ]
+    )
+
+
+def _column_type(parameter: ParameterConfig) -> pa.DataType:
+    import pyarrow as pa
+
+    if parameter.choices is None:
+        return pa.int64() if parameter.type == "int" else pa.float64()
+    kinds = {type(choice) for choice in parameter.choices if choice is not None}
+    if kinds == {bool}:
+        return pa.bool_()
+    if kinds == {int} and all(-(2**63) <= c < 2**63 for c in parameter.choices if isinstance(c, int)):
+        return pa.int64()
+    # An int beyond 2**53 beside a float would be rounded; such a mixture is written out like any other.
+    if kinds and kinds <= {int, float} and all(abs(c) <= 2**53 for c in parameter.choices if isinstance(c, int)):
+        return pa.float64()
+    return pa.string()
+
+
+def pack_rows(bounds: Bounds, start: int, points: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]) -> bytes:
+    """Return the rows ``start .. start + len(points)`` as one Parquet file, its summary in the file's metadata.
+
+    Choices of mixed types become text: a string as it is, anything else as JSON.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = schema(bounds)
+    columns: dict[str, Any] = {"index": range(start, start + len(points))}
+    for name in bounds:
+        values = [point.get(name) for point in points]
+        columns[name] = [_text(v) for v in values] if types.field(name).type == pa.string() else values
+    columns["value"] = [outcome.value for outcome in outcomes]
+    columns["error"] = [outcome.error for outcome in outcomes]
+    columns["seconds"] = [None if math.isnan(outcome.seconds) else outcome.seconds for outcome in outcomes]
+    arrays = [pa.array(columns[field.name], type=field.type) for field in types]
+    summary = json.dumps(summarize(start, points, outcomes))
+    table = pa.Table.from_arrays(arrays, schema=types.with_metadata({SUMMARY_KEY: summary}))
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _text(choice: Any) -> str | None:
+    return choice if choice is None or isinstance(choice, str) else json.dumps(choice)
+
+
+def summarize(start: int, points: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return what the driver must know of these rows: counts, both extremes, the first failures."""
+
+    def row(i: int) -> dict[str, Any]:
+        return {"index": start + i, "params": dict(points[i]), "value": outcomes[i].value}
+
+    finite = [(outcome.value, i) for i, outcome in enumerate(outcomes) if outcome.value is not None]
+    failed = [i for i, outcome in enumerate(outcomes) if outcome.value is None]
+    return {
+        "count": len(points),
+        "failed": len(failed),
+        "seconds": sum(outcome.seconds for outcome in outcomes if not math.isnan(outcome.seconds)),
+        "min": row(min(finite)[1]) if finite else None,
+        "max": row(min(finite, key=lambda pair: (-pair[0], pair[1]))[1]) if finite else None,
+        "errors": [
+            {"index": start + i, "params": dict(points[i]), "error": outcomes[i].error} for i in failed[:KEPT_ERRORS]
+        ],
+    }
+
+
+def read_summary(source: Any) -> dict[str, Any]:
+    """Return the summary of a Parquet file without reading its rows.
+
+    Args:
+        source: a path, or a file object.
+
+    Raises:
+        ValueError: when it is no such file.
+        OSError: when it cannot be read.
+    """
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(source)
+    packed = (metadata.metadata or {}).get(SUMMARY_KEY)
+    if packed is None:
+        raise ValueError("it holds no summary")
+    summary = json.loads(packed)
+    if not isinstance(summary, dict) or summary.get("count") != metadata.num_rows:
+        raise ValueError("its summary does not fit its rows")
+    return summary
