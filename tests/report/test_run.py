@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arqon_ray.errors import StateError
+from arqon_ray.report import Evaluation, Run, read_run, write_run
+
+STUDY: dict[str, Any] = {"seed": 1, "budget": 6, "mode": "max", "bounds": {"x": {"min": 0.0, "max": 1.0}}}
+
+
+def _run(values: list[float | None], mode: str = "max", **more: Any) -> Run:
+    evaluations = tuple(
+        Evaluation(str(k), {"x": k / 10}, value, "probe" if k < 2 else "tpe", error=None if value else "no value")
+        for k, value in enumerate(values)
+    )
+    return Run("job", "score", {**STUDY, "mode": mode}, evaluations, **more)
+
+
+def test_a_written_run_reads_back_equal(tmp_path: Path) -> None:
+    run = _run([0.25, None, 0.1 + 0.2], state="interrupted", explain={"phase": "probe"}, wall_seconds=1.5, sessions=2)
+    write_run(run, tmp_path)
+    assert read_run(tmp_path) == run
+    assert read_run(tmp_path / "results.json") == run
+
+
+def test_the_history_is_a_table_with_a_column_for_each_parameter(tmp_path: Path) -> None:
+    write_run(_run([0.25, None]), tmp_path)
+    rows = list(csv.DictReader((tmp_path / "history.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["score"] for row in rows] == ["0.25", ""]
+    assert [row["x"] for row in rows] == ["0.0", "0.1"]
+    assert [row["error"] for row in rows] == ["", "no value"]
+
+
+@pytest.mark.parametrize(("mode", "best", "path"), [("max", "3", [1, 4]), ("min", "2", [1, 3])])
+def test_best_and_path_follow_the_mode(mode: str, best: str, path: list[int]) -> None:
+    run = _run([0.5, None, 0.2, 0.9, 0.4], mode)
+    assert run.best is not None
+    assert run.best.id == best
+    assert [place for place, _ in run.path()] == path
+    assert [e.id for e in run.failures] == ["1"]
+    assert run.origins() == {"probe": 2, "tpe": 3}
+
+
+def test_the_solvers_recommendation_goes_before_the_luckiest_value() -> None:
+    run = _run([0.5, 0.9, 0.8], recommended="2")
+    assert run.best is not None
+    assert run.best.id == "2"
+
+
+def test_a_run_without_a_value_has_no_best() -> None:
+    run = _run([None, None])
+    assert run.best is None
+    assert run.path() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "holds no run"),
+        ("{", "not a run's record"),
+        ("[]", "not a run's record"),
+        ('{"format": "other/1"}', "arqon-run/1"),
+        ('{"format": "arqon-run/1", "evaluations": []}', "not a run's record"),
+        ('{"format": "arqon-run/1", "evaluations": [{"id": "0"}], "name": "a"}', "not a run's record"),
+    ],
+)
+def test_a_damaged_record_is_refused(tmp_path: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (tmp_path / "results.json").write_text(text, encoding="utf-8")
+    with pytest.raises(StateError, match=said):
+        read_run(tmp_path)
+
+
+def test_a_record_with_an_invalid_study_is_refused(tmp_path: Path) -> None:
+    write_run(_run([0.5]), tmp_path)
+    record = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    record["study"]["bounds"]["x"]["min"] = 2.0
+    (tmp_path / "results.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(StateError, match="min must not be above max"):
+        read_run(tmp_path)
