@@ -1,0 +1,196 @@
+"""Job files: a study's config, the function to evaluate and how to run it, in one YAML file.
+
+``study`` is the config that the whole package reads (:class:`~arqon_ray.core.config.StudyConfig`); everything
+around it says what the study's points are evaluated by. Whatever breaks a rule is a
+:class:`~arqon_ray.errors.ConfigError` that names key, value and rule, before Ray is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from arqon_ray.core.config import StudyConfig, load_config, read_config_file
+from arqon_ray.errors import ConfigError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _study(value: Any) -> StudyConfig:
+    try:
+        return load_config(value)
+    except ConfigError as error:
+        raise ValueError(f"study.{error}") from None
+
+
+class SchedulerConfig(BaseModel):
+    """Which trials stop early; it makes the job run through Ray Tune.
+
+    Attributes:
+        type: ``asha`` (asynchronous successive halving) or ``hyperband``.
+        max_t: reports after which a trial ends.
+        grace_period: reports that every trial may make; ``asha`` alone.
+        reduction_factor: one in so many goes on at each rung.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    type: Literal["asha", "hyperband"]
+    max_t: int = Field(default=100, ge=1)
+    grace_period: int = Field(default=1, ge=1)
+    reduction_factor: int = Field(default=3, ge=2)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.grace_period > self.max_t:
+            raise ValueError(f"grace_period is {self.grace_period!r}: it must not be above max_t ({self.max_t})")
+        if self.type == "hyperband" and "grace_period" in self.model_fields_set:
+            raise ValueError(f"grace_period is {self.grace_period!r}: scheduler type hyperband has none")
+        return self
+
+
+class Job(BaseModel):
+    """What every job has.
+
+    Attributes:
+        name: names the run and its folder.
+        objective: ``module:function`` or ``path.py:function``, the path relative to the job file.
+        metric: the entry of the dict that the function returns; it also labels the values.
+        study: seed, budget, mode, bounds, strategy: the study's config.
+        resources: what one evaluation takes, ``cpu``, ``gpu``, ``memory`` in bytes, or custom ones.
+        max_concurrency: evaluations at once; absent for as many as the cluster has resources for.
+        output: folder for the results, relative to the working directory; absent for ``results/<name>``.
+        runtime_env: Ray's runtime environment of the workers, such as ``{working_dir: .}``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Name
+    objective: Annotated[str, Field(pattern=r"^[^:]+:[A-Za-z_][A-Za-z0-9_.]*$")]
+    metric: Annotated[str, Field(min_length=1)] = "loss"
+    study: Annotated[StudyConfig, BeforeValidator(_study)]
+    resources: dict[str, Amount] = Field(default_factory=lambda: {"cpu": 1.0})
+    max_concurrency: int | None = Field(default=None, ge=1)
+    output: Annotated[str, Field(min_length=1)] | None = None
+    runtime_env: dict[str, Any] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the results lie."""
+        return Path(self.output) if self.output else Path("results") / self.name
+
+
+class RunJob(Job):
+    """A job of ``arqon-ray run``: find the best parameters.
+
+    Attributes:
+        actor: the name of the solver actor; it tells studies on one cluster apart.
+        storage_path: where the study's journal lies: a folder or URI that the actor's node can reach. Absent: the
+            output folder, or on an existing cluster the disk of its head node.
+        scheduler: stops trials early, through Ray Tune; the function then reports with ``tune.report``.
+    """
+
+    actor: Name = "arqon"
+    storage_path: str | None = None
+    scheduler: SchedulerConfig | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.study.budget is None:
+            raise ValueError("study.budget is missing: a run needs the number of evaluations")
+        return self
+
+
+class SweepConfig(BaseModel):
+    """How far a sweep goes.
+
+    Attributes:
+        num_samples: points of the probe to evaluate, from index 0 on.
+        shard_size: points a task evaluates and a Parquet file holds; absent for a size chosen from their number.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    num_samples: int = Field(ge=1)
+    shard_size: int | None = Field(default=None, ge=1)
+
+
+class SweepJob(Job):
+    """A job of ``arqon-ray sweep``: evaluate the probe's points; ``study`` gives seed, mode and bounds."""
+
+    sweep: SweepConfig
+
+
+J = TypeVar("J", RunJob, SweepJob)
+
+
+def load_job(path: str | Path, kind: type[J], settings: Sequence[str] = (), **more: Any) -> J:
+    """Read and check a job file.
+
+    Args:
+        path: YAML or JSON.
+        kind: :class:`RunJob` or :class:`SweepJob`.
+        settings: ``key=value`` changes, the key a dotted path such as ``study.budget``, the value YAML.
+        more: values of the command line that go before the file's; None leaves the file's.
+
+    Raises:
+        ConfigError: when the file or the job breaks a rule; one line that names file, key, value and rule.
+    """
+    source = read_config_file(path)
+    for setting in settings:
+        _apply(source, setting)
+    source.setdefault("name", Path(path).stem)
+    source.update({key: value for key, value in more.items() if value is not None})
+    _hint(source, kind, path)
+    try:
+        return kind.model_validate(source)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: " + "; ".join(_explain(e, kind) for e in error.errors())) from None
+
+
+def _apply(source: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    if not equals or not all(key.split(".")):
+        raise ConfigError(f"--set is {setting!r}: it must be key=value, such as study.budget=20")
+    *parents, last = key.split(".")
+    place: Any = source
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set is {setting!r}: {parent} is {place!r} and has no keys")
+    try:
+        place[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set is {setting!r}: {text!r} is not a YAML value") from None
+
+
+def _hint(source: Mapping[str, Any], kind: type[Job], path: str | Path) -> None:
+    """Refuse the two likely mistakes in words that lead on."""
+    if "bounds" in source and "study" not in source:
+        raise ConfigError(f"{path}: bounds stands at the top: a job has the study's config under the key study")
+    if kind is RunJob and "sweep" in source:
+        raise ConfigError(f"{path}: sweep is {source['sweep']!r}: this is a sweep's job; use arqon-ray sweep")
+    if kind is SweepJob and "scheduler" in source:
+        raise ConfigError(f"{path}: scheduler is {source['scheduler']!r}: a sweep has none; use arqon-ray run")
+
+
+def _explain(error: Any, kind: type[Job]) -> str:
+    """Turn one pydantic error into ``key is value: rule``."""
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "value_error":
+        message = str(error["ctx"]["error"])
+        return message if not where or where == "study" else f"{where}.{message}"
+    if error["type"] == "extra_forbidden":
+        parts: Mapping[str, type[BaseModel]] = {"scheduler": SchedulerConfig, "sweep": SweepConfig}
+        known = parts.get(str(error["loc"][0]), kind) if len(error["loc"]) > 1 else kind
+        return f"{where} is {error['input']!r}: unknown key; the keys are {', '.join(known.model_fields)}"
+    if error["type"] == "missing":
+        return f"{where} is missing: it must be there"
+    if where == "objective" and error["type"] == "string_pattern_mismatch":
+        return f"objective is {error['input']!r}: it must be module:function or path.py:function"
+    return f"{where} is {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"

@@ -1,0 +1,169 @@
+"""From a study to its record on disk, and from the record to what the terminal shows."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arqon_ray.cli.job import RunJob
+from arqon_ray.core import ArqonSolver
+from arqon_ray.errors import ConfigError
+from arqon_ray.report.run import RESULTS_FILE, Evaluation, Run, State, read_run, write_run
+
+STUDY_FOLDER = "study"
+STATE_FILE = "solver.json"
+_SHOWN_FAILURES = 3
+_OUTSIDE = "outside"
+
+
+def run_of(job: RunJob, exported: str, state: State, before: Run | None, seconds: float) -> Run:
+    """Return the record of a study.
+
+    Args:
+        job: what runs.
+        exported: the solver's exported state.
+        state: how the run stands.
+        before: the record of the sessions before this one.
+        seconds: the wall time of this session.
+    """
+    solver = ArqonSolver.from_state(exported)
+    best = solver.best()
+    return Run(
+        name=job.name,
+        metric=job.metric,
+        study=solver.config.to_dict(),
+        evaluations=tuple(_evaluation(solver, row) for row in solver.history()),
+        state=state,
+        objective=job.objective,
+        explain=solver.explain(),
+        recommended=None if best is None else best["id"],
+        wall_seconds=seconds + (before.wall_seconds if before else 0.0),
+        sessions=1 + (before.sessions if before else 0),
+    )
+
+
+def _evaluation(solver: ArqonSolver, row: Mapping[str, Any]) -> Evaluation:
+    failed = row["status"] == "failed"
+    return Evaluation(
+        id=str(row["id"]) if row["id"] is not None else _OUTSIDE,
+        params=row["params"],
+        value=None if failed else row["value"],
+        origin=_OUTSIDE if row["id"] is None else solver.candidate(int(row["id"])).origin,
+        cost=row["cost"],
+        step=row.get("step"),
+        error=row.get("reason") or ("no value" if failed else None),
+    )
+
+
+def keep(run: Run, exported: str, folder: Path) -> None:
+    """Write the record, the history table and the solver's exported state."""
+    write_run(run, folder)
+    (folder / STATE_FILE).write_text(exported, encoding="utf-8")
+
+
+def open_folder(folder: Path, resume: bool, *, stored_elsewhere: bool = False) -> Run | None:
+    """Return the record that a resumed run continues; None for a new run.
+
+    Args:
+        folder: the output folder.
+        resume: whether ``--resume`` was given.
+        stored_elsewhere: whether the journal lies outside of the folder, so that there may be no record yet.
+
+    Raises:
+        ConfigError: a new run over an old one, or nothing to resume.
+    """
+    record, journal = (folder / RESULTS_FILE).exists(), (folder / STUDY_FOLDER).exists()
+    if not resume and (record or journal):
+        raise ConfigError(
+            f"--output is '{folder}': it holds a run already; --resume continues it, another --output begins a new one"
+        )
+    if resume and not (journal or record or stored_elsewhere):
+        raise ConfigError(f"--resume: there is no run in '{folder}' to continue; leave --resume out to begin one")
+    return read_run(folder) if record else None
+
+
+def resume_command(
+    command: str, config: Path, *, address: str | None, output: str | None, settings: Sequence[str]
+) -> str:
+    """Return the command that continues this one, as one would type it."""
+    words = ["arqon-ray", command, str(config), "--resume"]
+    words += ["--address", address] if address else []
+    words += ["--output", output] if output else []
+    words += [word for setting in settings for word in ("--set", setting)]
+    return shlex.join(words)
+
+
+def summary(run: Run, folder: Path) -> Iterator[str]:
+    """Yield the lines that tell what a run found, how, and where it lies."""
+    best, config = run.best, run.config
+    title = (
+        f"{run.name}: {run.state}, {len(run.evaluations)} of {config.budget} evaluations in {run.wall_seconds:.1f} s"
+    )
+    yield title + (f" over {run.sessions} sessions" if run.sessions > 1 else "")
+    if best is None:
+        yield f"best {run.metric}: none, since no evaluation succeeded"
+    else:
+        reports = "" if best.step is None else f", after {best.step} reports"
+        yield f"best {run.metric}: {best.value:.6g} (candidate {best.id}, proposed by {best.origin}{reports})"
+        width = max(map(len, best.params))
+        yield from (f"  {name:<{width}}  {_value(value)}" for name, value in best.params.items())
+    yield from _phases(run)
+    yield from _failures(run)
+    yield f"results: {folder / RESULTS_FILE}"
+
+
+def _phases(run: Run) -> Iterator[str]:
+    phases = run.explain.get("phases", [])
+    if not phases:
+        return
+    yield "phases: " + " -> ".join(f"{phase['strategy']} ({phase['candidates']})" for phase in _condensed(phases))
+    yield f"landscape: {run.explain['landscape']}; {run.explain['reason']}"
+
+
+def _condensed(phases: list[dict[str, Any]], most: int = 8) -> list[dict[str, Any]]:
+    """Return the phases, or where the strategies alternate often one entry for each."""
+    if len(phases) <= most:
+        return phases
+    counts: Counter[str] = Counter()
+    for phase in phases:
+        counts[phase["strategy"]] += phase["candidates"]
+    return [{"strategy": name, "candidates": count} for name, count in counts.items()]
+
+
+def _failures(run: Run) -> Iterator[str]:
+    if not run.failures:
+        return
+    reasons = Counter(e.error or "no reason" for e in run.failures)
+    yield f"failed: {len(run.failures)}"
+    yield from (f"  {count} x {reason[:160]}" for reason, count in reasons.most_common(_SHOWN_FAILURES))
+    if len(reasons) > _SHOWN_FAILURES:
+        yield f"  and {len(reasons) - _SHOWN_FAILURES} other reasons, see the report"
+
+
+def _value(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else json.dumps(value)
+
+
+def echo(lines: Iterator[str]) -> None:
+    """Print lines to standard output."""
+    for line in lines:
+        click.echo(line)
+
+
+def path_lines(run: Run, most: int = 15) -> Iterator[str]:
+    """Yield each improvement of the best value, the last ones when there are many."""
+    steps = run.path()
+    if not steps:
+        return
+    yield f"path of the best {run.metric}:"
+    if len(steps) > most:
+        yield f"  ({len(steps) - most} earlier improvements)"
+    for place, e in steps[-most:]:
+        params = ", ".join(f"{name}={_value(value)}" for name, value in e.params.items())
+        yield f"  {place:>6}  {_value(e.value):<10}  {e.origin}: {params}"

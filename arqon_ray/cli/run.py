@@ -1,0 +1,134 @@
+"""``arqon-ray run``: one study from a job file, evaluated to its budget or until it is interrupted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arqon_ray.cli.job import RunJob, load_job
+from arqon_ray.cli.objective import load_objective
+from arqon_ray.cli.record import STUDY_FOLDER, echo, keep, open_folder, resume_command, run_of, summary
+from arqon_ray.cli.session import Ending, interruptible, ray_session
+from arqon_ray.report.run import Run, State
+
+_SAVE_EVERY = 5.0  # seconds between two records of a run that goes on
+
+
+def run_command(
+    config: Path,
+    *,
+    address: str | None,
+    resume: bool,
+    output: str | None,
+    settings: Sequence[str],
+    max_concurrency: int | None,
+    no_progress: bool,
+) -> int:
+    """Run a job and return the exit code: 0, 1 when no evaluation succeeded, 128 + the signal that ended it.
+
+    Raises:
+        ArqonError: before anything is evaluated, when the job, the output folder or the study is refused.
+    """
+    job = load_job(config, RunJob, settings, output=output, max_concurrency=max_concurrency)
+    function = load_objective(job.objective, config.parent)
+    elsewhere = address is not None or job.storage_path is not None
+    session = _Session(job, function, open_folder(job.folder, resume, stored_elsewhere=elsewhere), not no_progress)
+    click.echo(f"{job.name}: {'joining Ray at ' + address if address else 'starting a local Ray'} ...", err=True)
+    ending = Ending()
+    try:
+        with ray_session(address, job.runtime_env), interruptible(ending):
+            session.open(address is None, resume)
+            finished = session.work()
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        return ending.code
+    echo(summary(session.run, job.folder))
+    if finished:
+        return 0 if session.run.best is not None else 1
+    again = resume_command("run", config, address=address, output=output, settings=settings)
+    click.echo(f"interrupted; to continue: {again}")
+    return ending.code
+
+
+class _Session:
+    """One start or resumption of a run."""
+
+    def __init__(self, job: RunJob, function: Callable[..., Any], before: Run | None, progress: bool) -> None:
+        self._job = job
+        self._function = function
+        self._before = before
+        self._progress = progress
+        self._began = self._saved = time.monotonic()
+
+    def open(self, embedded: bool, resume: bool) -> None:
+        """Start or join the study's actor, and record that the run goes on."""
+        from arqon_ray.service import start
+
+        job = self._job
+        storage = job.storage_path or (str((job.folder / STUDY_FOLDER).resolve()) if embedded else None)
+        self._client = start(job.study, job.actor, storage_path=storage, resume=resume)
+        self._embedded = embedded
+        if embedded:
+            # Nobody else can hold anything here: what a killed session held must not wait for its leases to end.
+            held = [candidate["id"] for candidate in self._client.pending()]
+            if held:
+                self._client.release(held)
+        self.save("running")
+
+    def work(self) -> bool:
+        """Evaluate until the budget is spent; return False when an interrupt came before."""
+        finished = True
+        try:
+            if self._job.scheduler is None:
+                self._optimize()
+            else:
+                self._tune()
+        except KeyboardInterrupt:
+            finished = False
+        except BaseException:
+            self.save("failed")
+            raise
+        self.save("finished" if finished else "interrupted")
+        if finished and not self._embedded and not self._client.pending():
+            self._client.stop()
+        return finished
+
+    def _optimize(self) -> None:
+        from arqon_ray.fanout import optimize
+
+        job = self._job
+        optimize(
+            self._function,
+            study=self._client,
+            metric=job.metric,
+            resources=job.resources,
+            max_concurrency=job.max_concurrency,
+            progress=self._progress,
+            callbacks=[lambda row: self._save_sometimes()],
+        )
+
+    def _tune(self) -> None:
+        from arqon_ray.cli.tune_run import tune_study
+        from arqon_ray.fanout import show_progress
+
+        job = self._job
+        with show_progress(job.name, job.study.budget, enabled=self._progress) as shown:
+            tune_study(job, self._function, self._client, job.folder, shown, self._save_sometimes)
+
+    def _save_sometimes(self) -> None:
+        """Save when it is time; a record that takes long is written less often."""
+        began = time.monotonic()
+        if began - self._saved >= _SAVE_EVERY:
+            self.save("running")
+            self._saved = began + 20 * (time.monotonic() - began)
+
+    def save(self, state: State) -> None:
+        """Write the record as the study stands now."""
+        exported = self._client.export()
+        seconds = time.monotonic() - self._began
+        self.run = run_of(self._job, exported, state, self._before, seconds)
+        keep(self.run, exported, self._job.folder)

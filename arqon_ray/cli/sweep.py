@@ -1,0 +1,69 @@
+"""``arqon-ray sweep``: a job's function at the points of the probe, into Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from arqon_ray.cli.job import SweepJob, load_job
+from arqon_ray.cli.objective import load_objective
+from arqon_ray.cli.record import echo, resume_command
+from arqon_ray.cli.session import Ending, interruptible, ray_session
+from arqon_ray.errors import ConfigError
+from arqon_ray.fanout import SweepResult
+
+
+def sweep_command(
+    config: Path,
+    *,
+    address: str | None,
+    resume: bool,
+    output: str | None,
+    settings: Sequence[str],
+    max_concurrency: int | None,
+    no_progress: bool,
+) -> int:
+    """Run a sweep and return the exit code: 0, 1 when no evaluation succeeded, 128 + the signal that ended it.
+
+    Raises:
+        ArqonError: before anything is evaluated, when the job or the output folder is refused.
+    """
+    from arqon_ray.fanout import sweep
+
+    job = load_job(config, SweepJob, settings, output=output, max_concurrency=max_concurrency)
+    function = load_objective(job.objective, config.parent)
+    if resume and not job.folder.exists():
+        raise ConfigError(f"--resume: there is no sweep in '{job.folder}' to continue; leave --resume out to begin one")
+    ending = Ending()
+    try:
+        with ray_session(address, job.runtime_env), interruptible(ending):
+            result = sweep(
+                function,
+                job.study.to_dict(),
+                job.sweep.num_samples,
+                shard_size=job.sweep.shard_size,
+                output=job.folder,
+                resume=resume,
+                metric=job.metric,
+                resources=job.resources,
+                max_in_flight=job.max_concurrency,
+                progress=not no_progress,
+            )
+    except KeyboardInterrupt:
+        again = resume_command("sweep", config, address=address, output=output, settings=settings)
+        click.echo(f"interrupted; to continue: {again}")
+        return ending.code
+    echo(_summary(job, result))
+    return 0 if result.best is not None else 1
+
+
+def _summary(job: SweepJob, result: SweepResult) -> Iterator[str]:
+    yield f"{job.name}: {result.num_done} points in {result.seconds:.1f} s, {result.num_failed} failed"
+    for failure in result.failures[:3]:
+        yield f"  index {failure['index']}: {failure['error']}"
+    if result.best is not None:
+        yield f"best {job.metric}: {result.best['value']:.6g} (index {result.best['index']})"
+        yield from (f"  {name}  {value}" for name, value in result.best["params"].items())
+    yield f"results: {result.path}"

@@ -1,0 +1,118 @@
+"""The commands that need no Ray, and how they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from arqon_ray.cli import main
+from arqon_ray.report import Evaluation, Run, write_run
+
+STUDY: dict[str, Any] = {"seed": 1, "budget": 4, "bounds": {"x": {"min": 0.0, "max": 1.0}}}
+JOB: dict[str, Any] = {"objective": "math:fabs", "study": STUDY}
+
+
+def _invoke(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def _write(folder: Path, job: Any) -> Path:
+    path = folder / "job.yaml"
+    path.write_text(yaml.safe_dump(job), encoding="utf-8")
+    return path
+
+
+def _refused(result: Result) -> str:
+    """Check that a command ended with one line of error, exit code 2 and no traceback; return the line."""
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("Error: ")
+    return line
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        ({**JOB, "zzz": 1}, "zzz is 1: unknown key"),
+        ({**JOB, "objective": "math:nothing"}, "math has no function nothing"),
+        ({**JOB, "study": {**STUDY, "bounds": {"x": {"min": 0, "max": 1, "scale": "Log"}}}}, "scale Log needs min > 0"),
+        ([1, 2], "it must hold a mapping"),
+    ],
+)
+def test_a_bad_job_is_one_line_on_standard_error(tmp_path: Path, command: str, job: Any, said: str) -> None:
+    if command == "sweep" and isinstance(job, dict):
+        job = {**job, "sweep": {"num_samples": 4}}
+    assert said in _refused(_invoke(command, _write(tmp_path, job), "--output", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_job_file_is_named(tmp_path: Path) -> None:
+    assert "missing.yaml" in _refused(_invoke("run", tmp_path / "missing.yaml"))
+
+
+def test_a_new_run_does_not_touch_an_old_one(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    write_run(Run("job", "loss", STUDY, (Evaluation("0", {"x": 0.5}, 1.0, "probe"),)), folder)
+    before = (folder / "results.json").read_bytes()
+    line = _refused(_invoke("run", _write(tmp_path, JOB), "--output", folder))
+    assert "holds a run already; --resume continues it" in line
+    assert (folder / "results.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("command", "more"), [("run", {}), ("sweep", {"sweep": {"num_samples": 4}})])
+def test_there_must_be_something_to_resume(tmp_path: Path, command: str, more: dict[str, Any]) -> None:
+    line = _refused(_invoke(command, _write(tmp_path, {**JOB, **more}), "--resume", "--output", tmp_path / "out"))
+    assert "leave --resume out to begin one" in line
+
+
+def test_show_tells_what_a_run_found(tmp_path: Path) -> None:
+    evaluations = (
+        Evaluation("0", {"x": 0.5}, 3.0, "probe"),
+        Evaluation("1", {"x": 0.25}, None, "probe", error="ValueError: no"),
+        Evaluation("2", {"x": 0.125}, 1.5, "tpe"),
+    )
+    explain = {
+        "phases": [{"strategy": "probe", "candidates": 2}, {"strategy": "tpe", "candidates": 1}],
+        "landscape": "rugged",
+        "reason": "because",
+    }
+    write_run(Run("job", "loss", STUDY, evaluations, state="interrupted", explain=explain, wall_seconds=2.0), tmp_path)
+    result = _invoke("show", tmp_path)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "job: interrupted, 3 of 4 evaluations in 2.0 s",
+        "best loss: 1.5 (candidate 2, proposed by tpe)",
+        "  x  0.125",
+        "phases: probe (2) -> tpe (1)",
+        "landscape: rugged; because",
+        "failed: 1",
+        "  1 x ValueError: no",
+        f"results: {tmp_path / 'results.json'}",
+        "path of the best loss:",
+        "       1  3           probe: x=0.5",
+        "       3  1.5         tpe: x=0.125",
+    ]
+
+
+def test_report_writes_a_page_beside_the_run(tmp_path: Path) -> None:
+    write_run(Run("job", "loss", STUDY, (Evaluation("0", {"x": 0.5}, 3.0, "probe"),)), tmp_path)
+    assert _invoke("report", tmp_path).exit_code == 0
+    assert "<title>job</title>" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert _invoke("report", tmp_path, "-o", tmp_path / "other.html").exit_code == 0
+    assert (tmp_path / "other.html").exists()
+
+
+@pytest.mark.parametrize("command", ["show", "report"])
+def test_a_folder_without_a_run_is_refused(tmp_path: Path, command: str) -> None:
+    assert "holds no run" in _refused(_invoke(command, tmp_path))
+
+
+def test_no_cluster_at_an_address_is_one_line() -> None:
+    line = _refused(_invoke("status", "--address", "127.0.0.1:1"))
+    assert "no Ray cluster answers there" in line
