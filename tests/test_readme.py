@@ -43,7 +43,8 @@ def _run(block: str, folder: Path, **environment: str) -> str:
 
 @pytest.mark.parametrize("block", ALONE, ids=_title)
 def test_a_block_runs(block: str, tmp_path: Path) -> None:
-    out = _run(block, tmp_path, HOME=str(tmp_path))  # Tune writes to ~/ray_results
+    # Tune writes to ~/ray_results, and would join the cluster of a test beside this one.
+    out = _run(block, tmp_path, HOME=str(tmp_path), RAY_ADDRESS="local")
     if "ConfigError" in block:
         assert "scale Log needs min > 0" in out
 

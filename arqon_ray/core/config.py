@@ -83,8 +83,9 @@ class ParameterConfig(BaseModel):
         for choice in choices:
             if not isinstance(choice, Scalar):
                 raise ValueError(f"choices holds {choice!r}: a choice is a string, a number, true, false or null")
-        if any(isinstance(c, float) and not math.isfinite(c) for c in choices):
-            raise ValueError(f"choices is {choices!r}: every number must be finite")
+        numbers = [c for c in choices if isinstance(c, int | float)]
+        if not all(abs(c) < 2**63 if isinstance(c, int) else math.isfinite(c) for c in numbers):
+            raise ValueError(f"choices is {choices!r}: every number must be finite, a whole one within 64 bits")
         if len({_choice_key(c) for c in choices}) < len(choices):
             raise ValueError(f"choices is {choices!r}: every choice may stand there once")
 
@@ -152,12 +153,21 @@ class StudyConfig(BaseModel):
     def _null_is_empty(cls, value: Any) -> Any:
         return {} if value is None else value
 
+    @field_validator("strategy_params")
+    @classmethod
+    def _params_are_json(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"strategy_params is {value!r}: it must be JSON ({error})") from None
+        return value
+
     @model_validator(mode="after")
     def _check(self) -> StudyConfig:
         earlier: dict[str, ParameterConfig] = {}
         for name, parameter in self.bounds.items():
-            if not name:
-                raise ValueError("bounds has a parameter with an empty name: name it")
+            if not name or name != name.encode("utf-8", "replace").decode():
+                raise ValueError(f"bounds has a parameter with the name {name!r}: a name is text, and not empty")
             for parent, values in (parameter.when or {}).items():
                 self._check_condition(name, parent, values, earlier)
             earlier[name] = parameter
@@ -271,7 +281,7 @@ def _parse_json(text: str) -> Any:
 
     try:
         return json.loads(text, parse_constant=refuse)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"config is not valid JSON: {error}. Got {text[:80]!r}") from None
 
 

@@ -81,10 +81,10 @@ class Coverage:
         return next((point for point in self._canonical(self._space.snap(U)) if not knows(point)), None)
 
     def known_again(self, evidence: Evidence) -> Array | None:
-        """Return the best observed point that is not in flight, for an exhausted space; None when all are."""
+        """Return the best observed point that is not in flight, or else a failed one; None when all are in flight."""
         in_flight = {point.tobytes() for point in evidence.pending}
-        order = np.argsort(evidence.y, kind="stable")
-        return next((evidence.X[i] for i in order if evidence.X[i].tobytes() not in in_flight), None)
+        told = np.concatenate([evidence.X[np.argsort(evidence.y, kind="stable")], evidence.failed])
+        return next((point for point in told if point.tobytes() not in in_flight), None)
 
     def exhausted(self, distinct: int) -> bool:
         """Tell whether all points of a finite space were handed out or observed."""

@@ -105,7 +105,7 @@ class Ledger:
         self.observations: list[Observation] = []
         self.told: dict[int, int] = {}
         self._points: dict[int, Array] = {}
-        self._by_params: dict[tuple[Any, ...], list[int]] = {}
+        self._open_at: dict[bytes, list[int]] = {}
         self._X = _Rows(space.d, np.float64)
         self._y = _Rows(None, np.float64)
         self._numbers = _Rows(None, np.int64)
@@ -114,13 +114,13 @@ class Ledger:
 
     def hand_out(self, candidate: Candidate, point: Array) -> None:
         """Register the next candidate at its canonical ``(d,)`` point."""
-        self.handed_out += 1
         self.readmit(candidate, point)
+        self.handed_out += 1
 
     def readmit(self, candidate: Candidate, point: Array) -> None:
         """Register a candidate that was counted before, as pending."""
         self._points[candidate.number] = point
-        self._by_params.setdefault(_key(candidate.params), []).append(candidate.number)
+        self._open_at.setdefault(point.tobytes(), []).append(candidate.number)
         self._known.add(point.tobytes())
         self.pending[candidate.number] = candidate
 
@@ -158,17 +158,17 @@ class Ledger:
                 return state
         return "unknown"
 
-    def find(self, params: Mapping[str, Any]) -> int | None:
-        """Return the oldest candidate without a result that has these parameters."""
-        return next((n for n in self._by_params.get(_key(params), ()) if n not in self.told), None)
+    def find(self, point: Array) -> int | None:
+        """Return the oldest candidate without a result at this point, a pending one if there is any."""
+        return min(self._open_at.get(point.tobytes(), ()), key=lambda n: (n not in self.pending, n), default=None)
 
     def record(self, observation: Observation, point: Array | None = None) -> None:
         """Take a result; ``point`` is needed for one from outside alone."""
         number = observation.number
         if number >= 0:
-            candidate = self.pending.pop(number, None) or self.withdrawn.pop(number)
+            del (self.pending if number in self.pending else self.withdrawn)[number]
             point = self._points.pop(number)
-            self._forget(candidate)
+            self._forget(number, point)
         if point is None:
             raise UnknownCandidateError(f"an observation of {observation.params!r} has neither a candidate nor a point")
         self._store(observation, point)
@@ -186,11 +186,11 @@ class Ledger:
         self._y.append(self._sign * observation.value)
         self._numbers.append(number)
 
-    def _forget(self, candidate: Candidate) -> None:
-        key = _key(candidate.params)
-        self._by_params[key].remove(candidate.number)
-        if not self._by_params[key]:
-            del self._by_params[key]
+    def _forget(self, number: int, point: Array) -> None:
+        numbers = self._open_at[point.tobytes()]
+        numbers.remove(number)
+        if not numbers:
+            del self._open_at[point.tobytes()]
 
     def knows(self, point: Array) -> bool:
         """Tell whether this very point was handed out or observed before."""
@@ -218,11 +218,3 @@ class Ledger:
             budget=budget,
             params=params,
         )
-
-
-def _key(params: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return a dict key for native values that went through JSON, or a spreadsheet with 12 digits."""
-    return tuple(
-        (name, f"{value:.12g}" if isinstance(value, int | float) and not isinstance(value, bool) else value)
-        for name, value in sorted(params.items())
-    )

@@ -62,6 +62,10 @@ class Continuous:
         values: list[float] = self.to_native(u).tolist()
         return values
 
+    def native(self, value: Any) -> float:
+        """Return an encodable value as the plain Python value that it is."""
+        return float(value)
+
     def encode(self, value: Any) -> float:
         """Return the coordinate of a native value; a periodic one is wrapped.
 
@@ -151,6 +155,11 @@ class Discrete:
         """Return native values at ``(n,)`` coordinates."""
         return np.array(self.decode(u), dtype=np.float64)
 
+    def native(self, value: Any) -> int | float:
+        """Return an encodable value as the plain Python value that it is."""
+        plain: int | float = self.decode(np.array([self.encode(value)]))[0]
+        return plain
+
     def encode(self, value: Any) -> float:
         """Return the coordinate of a native value.
 
@@ -201,6 +210,10 @@ class Categorical:
         """Return the indices of the choices."""
         return self.rank(u).astype(np.float64)
 
+    def native(self, value: Any) -> Scalar:
+        """Return an encodable value as the choice that it is."""
+        return self.decode(np.array([self.encode(value)]))[0]
+
     def encode(self, value: Any) -> float:
         """Return the coordinate of a choice.
 
@@ -237,6 +250,10 @@ def make_parameter(config: ParameterConfig) -> Parameter:
 def _number(value: Any) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         raise ValueError("it must be a number")
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise ValueError("it must be a finite number")
-    return float(value)
+    return number

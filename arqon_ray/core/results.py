@@ -64,7 +64,7 @@ def parse_results(results: Results) -> list[Entry]:
 def _read(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ResultsError(f"results is not valid JSON: {error}. Got {text[:80]!r}") from None
 
 
@@ -89,10 +89,13 @@ def _parse_entry(entry: Any, where: str) -> Entry:
     if cost is None or cost < 0:
         raise ResultsError(f"{where}.cost is {entry.get('cost')!r}: it must be a finite number, 0 or more")
     step, reason = entry.get("step"), entry.get("reason")
-    if step is not None and (isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 0):
-        raise ResultsError(f"{where}.step is {step!r}: it must be a whole number, 0 or more")
+    if step is not None and (isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step < 2**63):
+        raise ResultsError(f"{where}.step is {step!r}: it must be a whole number, 0 .. 2**63 - 1")
     if reason is not None and not isinstance(reason, str):
         raise ResultsError(f"{where}.reason is {reason!r}: it must be a string")
+    if reason is not None:
+        # A message may hold a file name that is no UTF-8; it must not be what a result is lost for.
+        reason = reason.encode("utf-8", "backslashreplace").decode()
     if value is None and reason is None:
         reason = f"value is {entry.get('value')!r}" if status == "complete" else "failed"
     return Entry(params, number, value, cost, "failed" if value is None else "complete", _int(step), reason)
@@ -107,7 +110,8 @@ def _parse_id(entry: Mapping[str, Any], where: str) -> int | None:
     given = entry.get("eval_id") if entry.get("eval_id") is not None else entry.get("id")
     if given is None:
         return None
-    number = int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
+    short = isinstance(given, str) and given.isascii() and given.isdigit() and len(given) < 20
+    number = int(given) if short else given
     if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
         raise ResultsError(f"{where}.eval_id is {given!r}: it must be a whole number, 0 or more")
     return int(number)

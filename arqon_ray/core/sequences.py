@@ -75,8 +75,10 @@ class Sobol:
 
     def points(self, start: int, count: int) -> Array:
         """Return the points ``start .. start + count - 1``, ``(count, d)``."""
+        if count == 0:
+            return np.empty((0, len(self._shift)))
         size = 1 << _BLOCK_BITS
-        first, last = start // size, (start + max(count, 1) - 1) // size
+        first, last = start // size, (start + count - 1) // size
         if first == last:
             offset = start - first * size
             words = self._table[offset : offset + count] ^ self._high(first)

@@ -89,7 +89,16 @@ class ArqonSolver:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"n is {n!r}: it must be a whole number, 1 or more")
         batch: list[Params] = []
-        while len(batch) < n and (params := self.ask_one()) is not None:
+        while len(batch) < n:
+            try:
+                params = self.ask_one()
+            except Exception:
+                # Those before are handed out; the next ask meets the error by itself.
+                if batch:
+                    break
+                raise
+            if params is None:
+                break
             batch.append(params)
         return batch or None
 
@@ -136,6 +145,7 @@ class ArqonSolver:
         if budget is not None and (self.config.budget is None or budget < self.config.budget):
             raise ConfigError(f"budget is {budget}, below {self.config.budget}: a budget only grows")
         self.config = config
+        self._coverage = Coverage(self.space, config)
 
     # The three phases
 
@@ -154,6 +164,8 @@ class ArqonSolver:
         memory = {"probe": {"index": index}}
         if point is not None:
             return _Choice(point, "probe", memory)
+        if self._ledger.withdrawn:
+            return None  # in an exhausted space what was taken back goes first
         known = self._coverage.known_again(self._evidence())
         return None if known is None else _Choice(known, "repeat", memory)
 
@@ -226,7 +238,11 @@ class ArqonSolver:
         number = self._number_of(entry, point)
         if number is not None and number in self._ledger.told:
             return {"id": str(number), "accepted": False, "note": "already told: this result was ignored"}
-        of = Candidate(-1, dict(entry.params or {}), "outside") if number is None else self.candidate(number)
+        of = (
+            Candidate(-1, self.space.native(entry.params or {}), "outside")
+            if number is None
+            else self.candidate(number)
+        )
         result = (entry.value, of.origin, entry.cost, entry.status, entry.step, entry.reason)
         self._ledger.record(Observation(of.number, of.params, *result), point)
         return {"id": None if number is None else str(number), "accepted": True}
@@ -235,9 +251,9 @@ class ArqonSolver:
         if point is None or entry.params is None:
             return entry.number
         if entry.number is None or self._ledger.state_of(entry.number) == "unknown":
-            return self._ledger.find(entry.params)
+            return self._ledger.find(point)
         same = np.array_equal(self.space.encode(self.candidate(entry.number).params), point)
-        return entry.number if same else self._ledger.find(entry.params)
+        return entry.number if same else self._ledger.find(point)
 
     def observe(
         self,

@@ -112,6 +112,12 @@ class Space:
         point: Array = self.encode_many([params])[0]
         return point
 
+    def native(self, params: Mapping[str, Any]) -> Params:
+        """Return encodable values, numpy scalars among them, as plain Python, in declared order."""
+        return {
+            name: self.parameters[self._column[name]].native(params[name]) for name in self._declared if name in params
+        }
+
     def encode_many(self, rows: Sequence[Mapping[str, Any]]) -> Array:
         """Return the canonical ``(n, d)`` points of ``n`` dicts of native values; see :meth:`encode`."""
         U = np.full((len(rows), self.d), INACTIVE)
@@ -121,7 +127,8 @@ class Space:
             given = np.array([[name in params for name in self.names] for params in rows], dtype=bool)
             given = given.reshape(U.shape)
             self._check_conditions(given, self._activity(U), rows)
-        return U
+        # No negative zero: a point is found again by its bytes.
+        return U + 0.0
 
     def _encode_into(self, u: Array, params: Mapping[str, Any]) -> None:
         if not isinstance(params, Mapping):

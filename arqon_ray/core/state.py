@@ -55,7 +55,7 @@ def parse(exported: str) -> dict[str, Any]:
         raise StateError(f"state is a {type(exported).__name__}: it must be the string that export() returned")
     try:
         document = json.loads(exported)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise StateError(f"state is not valid JSON: {error}. Give the whole string that export() returned") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise StateError(f"state has no format {FORMAT!r}: give the string that export() returned")
@@ -65,6 +65,11 @@ def parse(exported: str) -> dict[str, Any]:
     for key, kind in {**shape, "handed_out": int, "phases": list}.items():
         if not isinstance(document.get(key), kind):
             raise StateError(f"state.{key} is {document.get(key)!r}: it must be a {kind.__name__}")
+    if not all(isinstance(memory, dict) for memory in document["memory"].values()):
+        raise StateError("state.memory is malformed: it must be a dict of dicts, one for each strategy")
+    for phase in document["phases"]:
+        if not (isinstance(phase, list) and [type(part) for part in phase] == [str, int]):
+            raise StateError(f"state.phases holds {phase!r}: a phase is a name and a number of candidates")
     return document
 
 
@@ -90,7 +95,7 @@ def restore(document: dict[str, Any], space: Space, ledger: Ledger) -> tuple[dic
         _refill(document, space, ledger)
     except StateError:
         raise
-    except (ArqonError, KeyError, TypeError, ValueError) as error:
+    except (ArqonError, ArithmeticError, KeyError, TypeError, ValueError) as error:
         raise StateError(f"state is malformed: {error}") from None
     return document["memory"], document["phases"]
 

@@ -88,7 +88,7 @@ def read_value(result: Any, metric: str | None = None) -> float:
 
 def _one_line(error: BaseException) -> str:
     try:
-        message = " ".join(str(error).split())
+        message = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
     except Exception:
         message = "(its message cannot be printed)"
     name = type(error).__name__

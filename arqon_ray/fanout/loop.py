@@ -11,7 +11,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from arqon_ray.errors import ArqonError, AskTimeoutError
+from arqon_ray.errors import ArqonError, AskTimeoutError, StudyRefusedError
 from arqon_ray.fanout.evaluate import Outcome, Parcel, died, evaluate_point, unpack
 from arqon_ray.fanout.pool import Died, TaskPool
 from arqon_ray.fanout.progress import Progress
@@ -183,6 +183,8 @@ class Loop:
         self._looked = now
         self._limit = self._evaluator.max_concurrency or slots(self._evaluator.options)
         status = self._study.status()
+        if status["state"] == "refused":
+            raise StudyRefusedError(status["reason"])
         counts, best = status["counts"], status["best"]
         self._elsewhere = counts["told"] - self.evaluations, counts["failed"] - len(self.failures)
         self._shown.total = status["budget"]

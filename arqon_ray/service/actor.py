@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from typing import Any
 
 import ray
@@ -69,7 +70,10 @@ class SolverActor:
                 context = ray.get_runtime_context()
                 root = self._storage_path or os.path.join(context.get_temp_dir(), context.get_session_name(), "arqon")
                 host = {"pid": os.getpid(), "node": context.get_node_id(), "actor": context.get_actor_id()}
-                restarted = context.was_current_actor_reconstructed
+                with warnings.catch_warnings():
+                    # The property reads one that Ray deprecated, and would say so in every driver's output.
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    restarted = context.was_current_actor_reconstructed
                 self._host = StudyHost(Birth(**self._birth), root, restarted, host)
             return self._host
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from arqon_ray.core.ledger import Candidate
@@ -108,5 +109,5 @@ class Asking(DurableState):
                 f"{timeout} s: ask again, with the same key or a longer timeout"
             )
         ends = [t for t in (deadline, self._state.leases.next_deadline()) if t is not None]
-        self._changed.wait(max(0.0, min(ends) - now) if ends else None)
+        self._changed.wait(min(max(0.0, min(ends) - now), threading.TIMEOUT_MAX) if ends else None)
         self._journal.check_open()

@@ -23,7 +23,9 @@ def check_count(n: object) -> int:
 
 def check_text(name: str, text: object) -> str | None:
     """Return a key or an owner: None or a string of 1 to 512 characters."""
-    if text is None or (isinstance(text, str) and 0 < len(text) <= MAX_TEXT):
+    if text is None:
+        return None
+    if isinstance(text, str) and 0 < len(text) <= MAX_TEXT and text == text.encode("utf-8", "replace").decode():
         return text
     raise ResultsError(f"{name} is {text!r}: it must be a string of 1 to {MAX_TEXT} characters, or None")
 
@@ -50,7 +52,7 @@ def check_seconds(name: str, seconds: object, zero: bool = False) -> float | Non
 
 def check_id(identity: object) -> int:
     """Return the number behind a candidate's id."""
-    if not isinstance(identity, str) or not identity.isascii() or not identity.isdigit():
+    if not isinstance(identity, str) or not identity.isascii() or not identity[:20].isdigit() or len(identity) > 19:
         raise ResultsError(f"id is {identity!r}: it must be the string that ask gave as id")
     return int(identity)
 
@@ -64,8 +66,8 @@ def check_ids(identities: object) -> list[int]:
 
 def check_report(step: object, value: object) -> tuple[int, float | None]:
     """Return an intermediate result; its value is None when it was not finite."""
-    if isinstance(step, bool) or not isinstance(step, int) or step < 0:
-        raise ResultsError(f"step is {step!r}: it must be a whole number, 0 or more")
+    if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < 2**63:
+        raise ResultsError(f"step is {step!r}: it must be a whole number, 0 .. 2**63 - 1")
     return step, parse_value(value, "value")
 
 

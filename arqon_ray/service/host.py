@@ -20,6 +20,12 @@ from arqon_ray.service.study import Study
 
 _ATTEMPTS = 4
 _PAUSE = 0.2
+_COUNTS = ("asked", "told", "failed", "pending", "released", "seeded")
+_NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("epoch", "restarts", "budget", "phase", "landscape", "strategy", "best", "torn")),
+    "counts": dict.fromkeys(_COUNTS, 0),
+}
+"""What a refused study's status has in the place of what is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ class StudyHost:
         try:
             told = self.call("status")
         except StudyRefusedError as error:
-            told = {"state": "refused", "reason": str(error), "storage": str(self._store)}
+            told = {**_NOTHING, "state": "refused", "reason": str(error), "storage": str(self._store)}
         return {"name": self._birth.name, **self._host, **told}
 
     def stop(self, purge: bool) -> None:

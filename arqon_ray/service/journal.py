@@ -4,6 +4,7 @@ Objects of a study::
 
     study.json                             uuid, config and format version; written once, at the beginning
     EPOCH                                  {"n", "uuid"}: who may write; claimed by every opening
+    BEGUN                                  {"n", "uuid"}: the newest epoch whose first record is durable
     segments/<epoch, 8 digits>-<uuid>.log  the records of one epoch, one writer each
     segments/*.torn-*                      tails that were cut, kept
     TOMBSTONE                              the study is being deleted
@@ -27,6 +28,7 @@ from arqon_ray.service.records import Record, Scan, encode, scan
 from arqon_ray.service.storage import LocalStore
 
 _EPOCH = "EPOCH"
+_BEGUN = "BEGUN"
 _EPOCH_KEYS = {"n": int, "uuid": str}
 
 
@@ -103,6 +105,8 @@ class Journal:
         body = {"op": "epoch", "n": n, "uuid": epoch_uuid, "previous": previous, "host": dict(host)}
         try:
             journal.sync(journal.append(body))
+            # From here on a log without this record is one that lost records, and never an empty study.
+            write_json(store, _BEGUN, {"n": n, "uuid": epoch_uuid})
         except BaseException as error:
             journal.close(error)
             if isinstance(error, FencedError):
@@ -123,8 +127,9 @@ class Journal:
         After an error the journal takes nothing more: open it again.
         """
         self.check_open()
+        record = encode(self.last_seq + 1, body)
         try:
-            self._file.write(encode(self.last_seq + 1, body))
+            self._file.write(record)
         except BaseException as error:
             self._fail(error)
             raise
@@ -201,12 +206,19 @@ class Journal:
 def _accepted(store: LocalStore, owner: str | None, n: int) -> list[tuple[str, list[Record]]]:
     """Return the accepted records of the epochs before ``n``, oldest segment first."""
     chain: list[tuple[str, list[Record]]] = []
+    there = _segments(store)
     for name, read in _newest(store, owner):
         if read.torn:
             store.cut(name, read.end)
         if read.records:
             chain.append((name, read.records))
             break
+    begun = read_json(store, _BEGUN, _EPOCH_KEYS)
+    if begun is not None and (not chain or not any(begun["uuid"] in name for name in there)):
+        raise StudyRefusedError(
+            f"{store.where(SEGMENTS)} lacks what epoch {begun['n']} wrote: restore it from a copy, "
+            "or stop() its actor and start(..., resume=False) to begin anew"
+        )
     if not chain and n > 2:
         raise StudyRefusedError(
             f"{store.where(SEGMENTS)} holds no record though {n - 1} epochs were begun: restore it from a copy, "

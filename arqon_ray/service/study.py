@@ -91,8 +91,13 @@ class Study(Asking, Telling):
                 f"a study of another identity lies in {self._journal.store}: {'; '.join(differences)}. "
                 "Use its config, another name, or stop(purge=True) it first"
             )
-        if own.budget is not None and config.budget is not None and config.budget > own.budget:
-            self.extend_budget(config.budget)
+        if config.budget is not None:
+            self._durably(lambda: self._raise_budget(config.budget))
+
+    def _raise_budget(self, budget: int | None) -> None:
+        own = self._state.solver.config.budget
+        if own is not None and budget is not None and budget > own:
+            self._set_budget(budget)
 
     def extend_budget(self, budget: int | None) -> int | None:
         """Set a larger budget, None for no limit; returns the budget in force.
@@ -100,14 +105,13 @@ class Study(Asking, Telling):
         Raises:
             ConfigError: it is smaller than the present one.
         """
+        return self._durably(lambda: self._set_budget(budget))
 
-        def work() -> int | None:
-            if budget != self._state.solver.config.budget:
-                self._state.solver.extend_budget(budget)
-                self._record({"op": "budget", "budget": budget}, [])
-            return self._state.solver.config.budget
-
-        return self._durably(work)
+    def _set_budget(self, budget: int | None) -> int | None:
+        if budget != self._state.solver.config.budget:
+            self._state.solver.extend_budget(budget)
+            self._record({"op": "budget", "budget": budget}, [])
+        return self._state.solver.config.budget
 
 
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], prefix: str = "") -> list[str]:

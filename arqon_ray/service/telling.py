@@ -51,6 +51,8 @@ class Telling(DurableState):
             return self._state.done["tell", key]
         if told:
             self._check_params(entries)
+        else:
+            self._make_plain(entries)
         self._expire()
         answers = self._state.solver.tell(entries)
         if any(answer["accepted"] for answer in answers):
@@ -66,6 +68,13 @@ class Telling(DurableState):
                 raise ResultsError(f"results[{place}].params is {params!r}: candidate '{number}' has {known!r}")
         for entry in entries:
             entry.pop("params", None)
+
+    def _make_plain(self, entries: list[dict[str, Any]]) -> None:
+        """Check the params of points from outside, and make numpy scalars plain: the log holds nothing else."""
+        space = self._state.solver.space
+        space.encode_many([entry["params"] for entry in entries])
+        for entry in entries:
+            entry["params"] = space.native(entry["params"])
 
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> Answer:
         """Tell that a candidate's evaluation failed; answers as ``tell``."""

@@ -48,7 +48,7 @@ def test_an_upstream_config_needs_no_change() -> None:
         (5, ["config is 5", "dict"]),
         ({}, ["bounds", "missing"]),
         ({"bounds": {}}, ["bounds", "{}"]),
-        ({"bounds": {"": {"min": 0, "max": 1}}}, ["empty name"]),
+        ({"bounds": {"": {"min": 0, "max": 1}}}, ["not empty"]),
         ({"bounds": X, "budgt": 5}, ["budgt", "5", "unknown key"]),
         ({"bounds": {"x": {"min": 0, "max": 1, "kind": "int"}}}, ["bounds.x.kind", "'int'", "unknown key"]),
         ({"bounds": {"x": {"min": 2, "max": 1}}}, ["bounds.x.min", "2.0", "above max"]),

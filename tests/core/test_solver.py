@@ -356,3 +356,53 @@ def test_any_space_can_be_searched(bounds: dict[str, Any], seed: int) -> None:
             solver.tell([{"params": params, "value": float(rng.normal()) if k % 5 else None}])
     restored = ArqonSolver.from_state(solver.export())
     assert restored.export() == solver.export()
+
+
+def test_numpy_scalars_are_the_values_that_they_hold() -> None:
+    solver = ArqonSolver(
+        {"budget": 5, "bounds": {"n": {"min": 0, "max": 9, "type": "int"}, "c": {"choices": ["1", 1]}}}
+    )
+    params = solver.ask_one()
+    assert params is not None
+    solver.tell([{"params": {"n": np.int64(params["n"]), "c": params["c"]}, "value": np.float32(1.5)}])
+    assert not solver.pending
+    solver.seed([{"params": {"n": np.float32(3), "c": np.str_("1")}, "value": 1.0}])
+    assert json.loads(solver.export())["history"][1]["params"] == {"n": 3, "c": "1"}
+
+
+def test_a_result_finds_the_candidate_of_its_very_params() -> None:
+    solver = ArqonSolver({"budget": 2, "bounds": {"c": {"choices": ["1", 1]}}})
+    first, second = solver.ask(2) or []
+    solver.tell([{"params": second, "value": 2.0}])
+    assert [row["params"] for row in solver.history()] == [second]
+    assert [candidate.params for candidate in solver.pending.values()] == [first]
+
+
+def test_a_pending_candidate_is_told_before_a_withdrawn_one_at_the_same_point() -> None:
+    solver = ArqonSolver({"bounds": {"c": {"choices": ["a", "b"]}}})
+    for params in solver.ask(2) or []:
+        solver.tell([{"params": params, "value": 1.0}])
+    third = solver.propose()
+    assert third is not None
+    solver.withdraw(third.number)
+    assert solver.propose() is None
+    solver.reissue(third.number)
+    fourth = solver.propose()
+    assert fourth is not None
+    assert fourth.params != third.params
+
+
+def test_a_finite_space_in_which_everything_failed_still_ends() -> None:
+    solver = ArqonSolver({"budget": 6, "bounds": {"c": {"choices": ["a", "b"]}}})
+    while (params := solver.ask_one()) is not None:
+        solver.tell([{"params": params, "value": None}])
+    assert solver.spent
+    assert solver.get_history_len() == 6
+
+
+def test_a_larger_budget_means_the_same_after_a_restore() -> None:
+    solver = ArqonSolver({"budget": 10, "bounds": {**PLANE, "c": {"choices": ["a", "b", "c"]}}})
+    for params in solver.ask(4) or []:
+        solver.tell([{"params": params, "value": bowl(params)}])
+    solver.extend_budget(100)
+    assert ArqonSolver.from_state(solver.export()).ask(5) == solver.ask(5)

@@ -99,7 +99,8 @@ def test_a_torn_tail_is_cut_kept_and_named(store: LocalStore) -> None:
 def test_the_newest_segment_cut_at_any_byte_opens_as_a_prefix(store: LocalStore) -> None:
     written(store, "a")
     written(store, "b", "c")
-    file = newest(store)
+    file, begun = newest(store), store.read("BEGUN")
+    assert begun is not None
     whole = file.read_bytes()
     ends = [r.end for r in Journal.open(store, HOST)[1][2:5]]
     epoch = store.read("EPOCH")
@@ -107,6 +108,7 @@ def test_the_newest_segment_cut_at_any_byte_opens_as_a_prefix(store: LocalStore)
         for other in store.path.glob("segments/*"):
             if other.name > file.name:
                 other.unlink()
+        store.replace("BEGUN", begun)
         file.write_bytes(whole[:length])
         kept = [2, "b", "c"][: sum(end <= length for end in ends)]
         assert bodies(store)[:-1] == [1, "a", *kept]
@@ -154,8 +156,20 @@ def test_what_is_missing_is_refused_and_never_begun_anew(store: LocalStore, lost
         read_study(store)
         opened(store)
 
-    with pytest.raises(StudyRefusedError, match=r"missing|holds no record"):
+    with pytest.raises(StudyRefusedError, match=r"missing|lacks what epoch 2 wrote"):
         serve()
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_the_first_epochs_log_is_missed_as_any_other(store: LocalStore, emptied: bool) -> None:
+    write_study(store, "u", {})
+    written(store, "a")
+    if emptied:
+        newest(store).write_bytes(b"")
+    else:
+        newest(store).unlink()
+    with pytest.raises(StudyRefusedError, match="lacks what epoch 1 wrote"):
+        opened(store)
 
 
 def test_a_study_that_was_never_opened_may_be_empty(store: LocalStore) -> None:
