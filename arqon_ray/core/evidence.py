@@ -62,7 +62,7 @@ class Proposal:
     Attributes:
         point: ``(d,)`` the point to evaluate, in the unit cube.
         memory: what the strategy wants back at its next call; JSON-able.
-        repeat: True when evaluating this known point once more is meant (to measure noise).
+        repeat: True when the point is a known one because nothing new is left; the solver then chooses for itself.
     """
 
     point: Array
