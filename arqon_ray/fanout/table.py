@@ -62,7 +62,7 @@ def _column_type(parameter: ParameterConfig) -> pa.DataType:
     kinds = {type(choice) for choice in parameter.choices if choice is not None}
     if kinds == {bool}:
         return pa.bool_()
-    if kinds == {int} and all(-(2**63) <= c < 2**63 for c in parameter.choices if isinstance(c, int)):
+    if kinds == {int}:
         return pa.int64()
     # An int beyond 2**53 beside a float would be rounded; such a mixture is written out like any other.
     if kinds and kinds <= {int, float} and all(abs(c) <= 2**53 for c in parameter.choices if isinstance(c, int)):

@@ -145,7 +145,6 @@ def test_every_kind_of_parameter_has_its_type() -> None:
                 "count": {"choices": [1, 2]},
                 "share": {"choices": [1, 0.5]},
                 "mixed": {"choices": ["auto", 3, True, None]},
-                "huge": {"choices": [2**70, 1]},
             }
         }
     ).bounds
@@ -159,16 +158,14 @@ def test_every_kind_of_parameter_has_its_type() -> None:
         "count": "int64",
         "share": "double",
         "mixed": "string",
-        "huge": "string",
         "value": "double",
         "error": "string",
         "seconds": "double",
     }
-    points = [{"mixed": choice, "huge": 2**70} for choice in ("auto", 3, True, None)]
+    points = [{"mixed": choice} for choice in ("auto", 3, True, None)]
     packed = pack_rows(bounds, 0, points, [Outcome(1.0, None, None, float("nan"))] * 4)
     table = pq.read_table(io.BytesIO(packed))
     assert table["mixed"].to_pylist() == ["auto", "3", "true", None]
-    assert table["huge"].to_pylist() == [str(2**70)] * 4
     assert table["real"].null_count == 4
     assert table["seconds"].null_count == 4
     assert json.dumps(read_summary(io.BytesIO(packed))["min"])
