@@ -310,7 +310,9 @@ class ArqonSearcher(Searcher):
         Args:
             checkpoint_path: the file to write.
         """
-        if self._fault is not None:  # a file that could not be read must not be replaced by an empty one
+        if self._fault is not None:
+            # A file that could not be read must not be replaced by an empty one. Of this exception Tune warns and
+            # goes on; any other would end the run.
             raise NotImplementedError(str(self._fault))
         if self._study is not None:
             self._study.flush()
