@@ -311,9 +311,8 @@ class ArqonSearcher(Searcher):
             checkpoint_path: the file to write.
         """
         if self._fault is not None:
-            # A file that could not be read must not be replaced by an empty one. Of this exception Tune warns and
-            # goes on; any other would end the run.
-            raise NotImplementedError(str(self._fault))
+            # A file that could not be read must not be replaced by an empty one.
+            raise NotImplementedError(str(self._fault))  # Tune warns of this one and goes on; another ends the run
         if self._study is not None:
             self._study.flush()
         state = {name: getattr(self, f"_{name}") for name in _KEPT}
