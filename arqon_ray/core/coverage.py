@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.evidence import Array, Evidence
 from arqon_ray.core.sequences import Sobol
-from arqon_ray.core.space import Space
+from arqon_ray.core.space import Params, Space
 
 _CONTINUOUS_PROBE = 2
 _MIXED_PROBE = 10
@@ -20,10 +21,18 @@ Few points pay where a local model is at hand (on shifted smooth functions the r
 .019 after 10); with categories the surrogate needs to have seen most of them.
 """
 
-_BLOCK = 256
+_BLOCK = 64
 _SEARCH_LIMIT = 4096
 _ENUMERATE_LIMIT = 200_000
-"""How many points of the sequence are looked through for a new one, and which spaces are enumerated instead."""
+"""Points that are computed at once; how many are looked through for a new one; which spaces are enumerated instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A point of the probe: canonical, ``(d,)``, and its native values."""
+
+    point: Array
+    params: Params
 
 
 class Coverage:
@@ -39,36 +48,48 @@ class Coverage:
         wanted = _CONTINUOUS_PROBE if local else _MIXED_PROBE
         share = wanted if config.budget is None else math.ceil(config.budget * config.probe_ratio)
         self._planned = max(1, min(wanted, share))
+        self._block: tuple[int, list[Found]] = (-1, [])
 
-    def remaining(self, evidence: Evidence) -> int:
-        """Return how many more probe points are due; at least one as long as nothing was observed."""
+    def remaining(self, number: int, outside: int, observed: int) -> int:
+        """Return how many more probe points are due; at least one as long as nothing was observed.
+
+        Args:
+            number: of the candidate that is asked for.
+            outside: how many points from outside have a value.
+            observed: how many points have a value.
+        """
         if self._forever:
-            return max(1, self._planned - evidence.number)
-        outside = int(np.count_nonzero(evidence.numbers < 0))
-        due = self._planned - evidence.number - outside
-        return max(due, 0 if len(evidence.y) else 1)
+            return max(1, self._planned - number)
+        due = self._planned - number - outside
+        return max(due, 0 if observed else 1)
 
-    def fresh(self, index: int, knows: Callable[[Array], bool]) -> tuple[Array | None, int]:
+    def fresh(self, index: int, knows: Callable[[Array], bool]) -> tuple[Found | None, int]:
         """Return the first point from ``index`` on that nobody knows, and the index after it; None if none is left."""
-        end = index + _SEARCH_LIMIT
-        while index < end:
-            for point in self._points(index):
-                index += 1
-                if not knows(point):
-                    return point, index
-        return self._enumerated(knows), index
+        for i in range(index, index + _SEARCH_LIMIT):
+            found = self._at(i)
+            if not knows(found.point):
+                return found, i + 1
+        return self._enumerated(knows), index + _SEARCH_LIMIT
 
-    def _points(self, index: int) -> Array:
-        """Return a block of canonical points; index 0 is the center of the space."""
-        if index == 0:
-            center = self._space.snap(np.full((1, self._space.d), 0.5))
-            return self._canonical(center)
-        return self._canonical(self._sequence.points(index - 1, 1 if self._space.cardinality is None else _BLOCK))
+    def _at(self, index: int) -> Found:
+        """Return a canonical point; index 0 is the center of the space."""
+        number, place = divmod(index, _BLOCK)
+        if self._block[0] != number:
+            # One assignment: a draft may read this in another thread.
+            self._block = (number, self._canonical(self._cube(number * _BLOCK)))
+        return self._block[1][place]
 
-    def _canonical(self, U: Array) -> Array:
-        return self._space.encode_many(self._space.decode_array(U))
+    def _cube(self, start: int) -> Array:
+        if start:
+            return self._sequence.points(start - 1, _BLOCK)
+        center = self._space.snap(np.full((1, self._space.d), 0.5))
+        return np.concatenate([center, self._sequence.points(0, _BLOCK - 1)])
 
-    def _enumerated(self, knows: Callable[[Array], bool]) -> Array | None:
+    def _canonical(self, U: Array) -> list[Found]:
+        rows = self._space.decode_array(U)
+        return [Found(*pair) for pair in zip(self._space.encode_many(rows), rows, strict=True)]
+
+    def _enumerated(self, knows: Callable[[Array], bool]) -> Found | None:
         """Return the first unknown point of a small finite space in the order of its levels."""
         total = self._space.cardinality
         if total is None or total > _ENUMERATE_LIMIT:
@@ -78,7 +99,7 @@ class Coverage:
         U = np.stack(
             [p.coordinate(ranks[:, j]) for j, p in enumerate(self._space.parameters) if p.kind != "continuous"], axis=1
         )
-        return next((point for point in self._canonical(self._space.snap(U)) if not knows(point)), None)
+        return next((found for found in self._canonical(self._space.snap(U)) if not knows(found.point)), None)
 
     def known_again(self, evidence: Evidence) -> Array | None:
         """Return the best observed point that is not in flight, or else a failed one; None when all are in flight."""

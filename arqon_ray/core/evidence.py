@@ -40,6 +40,9 @@ class Evidence:
         number: the number of the candidate that is asked for (0-based).
         budget: evaluations that may be handed out in all; None for no limit.
         params: the user's ``strategy_params``.
+        place: how many candidates were proposed on the same observations just before this one.
+        memo: what a strategy computed at an earlier place and may use again; shared by all places. It saves time and
+            changes nothing else: whoever computes anew, from place 0 on, gets the same.
     """
 
     space: Space
@@ -53,6 +56,8 @@ class Evidence:
     number: int
     budget: int | None
     params: Mapping[str, Any] = field(default_factory=dict)
+    place: int = 0
+    memo: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arqon_ray.core.evidence import Evidence
 from arqon_ray.core.space import Params, Space
 from arqon_ray.errors import UnknownCandidateError
 
@@ -26,12 +24,14 @@ class Candidate:
         params: native values.
         origin: what made it: ``probe``, ``repeat`` or the name of a strategy.
         memory: what the strategies and the classifier want to remember and changed with this ask; JSON-able.
+        point: ``(d,)`` its canonical point, where it is at hand; the params are the truth.
     """
 
     number: int
     params: Params
     origin: str
     memory: dict[str, Any] = field(default_factory=dict)
+    point: Array | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:
@@ -62,6 +62,44 @@ class Observation:
     status: Status = "complete"
     step: int | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a ledger knew at one moment; it stays as it is while the ledger goes on.
+
+    Attributes:
+        number: the number of the next candidate.
+        X: ``(n, d)`` points of the observations that have a value.
+        y: ``(n,)`` their values, to be minimized.
+        numbers: ``(n,)`` their candidates' numbers, -1 for a point from outside.
+        failed: ``(f, d)`` points whose evaluation failed.
+        outside: how many of the observations with a value are of points from outside.
+        pending: candidates in flight, in the order of their asks.
+        points: their ``(d,)`` points.
+        places: ``(n,)`` where they stand among all observations, failed ones included.
+        steps: ``(n,)`` how far they went; infinity for a whole evaluation.
+        withdrawn: whether any candidate waits to be handed out again.
+        distinct: how many distinct points are known.
+    """
+
+    number: int
+    X: Array
+    y: Array
+    numbers: NDArray[np.int64]
+    failed: Array
+    outside: int
+    pending: tuple[Candidate, ...]
+    points: tuple[Array, ...]
+    places: NDArray[np.int64]
+    steps: Array
+    withdrawn: bool
+    distinct: int
+    _known: dict[bytes, int]
+
+    def knows(self, key: bytes) -> bool:
+        """Tell whether the point with these bytes was handed out or observed by then."""
+        return self._known.get(key, self.distinct) < self.distinct
 
 
 class _Rows:
@@ -110,7 +148,11 @@ class Ledger:
         self._y = _Rows(None, np.float64)
         self._numbers = _Rows(None, np.int64)
         self._failed = _Rows(space.d, np.float64)
-        self._known: set[bytes] = set()
+        self._steps = _Rows(None, np.float64)
+        self._places = _Rows(None, np.int64)
+        # With the order in which they became known: a moment sees those before it. None is ever forgotten.
+        self._known: dict[bytes, int] = {}
+        self._outside = 0
 
     def hand_out(self, candidate: Candidate, point: Array) -> None:
         """Register the next candidate at its canonical ``(d,)`` point."""
@@ -121,7 +163,7 @@ class Ledger:
         """Register a candidate that was counted before, as pending."""
         self._points[candidate.number] = point
         self._open_at.setdefault(point.tobytes(), []).append(candidate.number)
-        self._known.add(point.tobytes())
+        self._known.setdefault(point.tobytes(), len(self._known))
         self.pending[candidate.number] = candidate
 
     def restore(self, observations: list[Observation], points: Array) -> None:
@@ -177,7 +219,7 @@ class Ledger:
         number = observation.number
         if number >= 0:
             self.told[number] = len(self.observations)
-        self._known.add(point.tobytes())
+        self._known.setdefault(point.tobytes(), len(self._known))
         self.observations.append(observation)
         if observation.value is None:
             self._failed.append(point)
@@ -185,6 +227,9 @@ class Ledger:
         self._X.append(point)
         self._y.append(self._sign * observation.value)
         self._numbers.append(number)
+        self._steps.append(np.inf if observation.step is None else observation.step)
+        self._places.append(len(self.observations) - 1)
+        self._outside += number < 0
 
     def _forget(self, number: int, point: Array) -> None:
         numbers = self._open_at[point.tobytes()]
@@ -192,29 +237,21 @@ class Ledger:
         if not numbers:
             del self._open_at[point.tobytes()]
 
-    def knows(self, point: Array) -> bool:
-        """Tell whether this very point was handed out or observed before."""
-        return point.tobytes() in self._known
-
-    @property
-    def distinct(self) -> int:
-        """How many distinct points were handed out or observed."""
-        return len(self._known)
-
-    def evidence(self, budget: int | None, params: Mapping[str, Any]) -> Evidence:
-        """Return what a strategy may see now."""
-        numbers = list(self.pending)
-        d = self._space.d
-        return Evidence(
-            space=self._space,
+    def moment(self) -> Moment:
+        """Return what is known now."""
+        pending = tuple(self.pending.values())
+        return Moment(
+            number=self.handed_out,
             X=self._X.view,
             y=self._y.view,
             numbers=self._numbers.view,
             failed=self._failed.view,
-            pending=np.array([self._points[n] for n in numbers]).reshape(len(numbers), d),
-            pending_numbers=np.array(numbers, dtype=np.int64),
-            pending_origins=tuple(candidate.origin for candidate in self.pending.values()),
-            number=self.handed_out,
-            budget=budget,
-            params=params,
+            outside=self._outside,
+            pending=pending,
+            points=tuple(self._points[candidate.number] for candidate in pending),
+            places=self._places.view,
+            steps=self._steps.view,
+            withdrawn=bool(self.withdrawn),
+            distinct=len(self._known),
+            _known=self._known,
         )

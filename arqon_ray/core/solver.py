@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from arqon_ray.core import state
-from arqon_ray.core.classify import Verdict, classify
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.coverage import Coverage
-from arqon_ray.core.evidence import Array, Evidence
+from arqon_ray.core.draft import Draft
+from arqon_ray.core.evidence import Array
+from arqon_ray.core.frozen import Frozen, thaw
 from arqon_ray.core.ledger import Candidate, Ledger, Observation
-from arqon_ray.core.random import generator
-from arqon_ray.core.refine import STRATEGIES, recommend
+from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.results import Entry, Results, parse_results
 from arqon_ray.core.space import Params, Space
-from arqon_ray.core.threads import one_thread
 from arqon_ray.errors import ConfigError, ResultsError, UnknownCandidateError
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """The next point, what made it, and the memories that changed with it."""
-
-    point: Array
-    origin: str
-    memory: dict[str, Any]
-
-
-_COVERING = Verdict("unknown", ("probe",), "the space is being covered", {})
 
 
 class ArqonSolver:
@@ -84,36 +70,37 @@ class ArqonSolver:
         Raises:
             ValueError: when ``n`` is no whole number above 0.
         """
+        draft = self.draft()
         if n is None:
-            n = max(1, self._coverage.remaining(self._evidence()))
+            moment = self._ledger.moment()
+            n = max(1, self._coverage.remaining(moment.number, moment.outside, len(moment.y)))
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"n is {n!r}: it must be a whole number, 1 or more")
         batch: list[Params] = []
         while len(batch) < n:
             try:
-                params = self.ask_one()
+                candidate = draft.propose()
             except Exception:
                 # Those before are handed out; the next ask meets the error by itself.
                 if batch:
                     break
                 raise
-            if params is None:
+            if candidate is None:
                 break
-            batch.append(params)
+            self.adopt(candidate)
+            batch.append(dict(candidate.params))
         return batch or None
 
     def propose(self) -> Candidate | None:
         """Hand out a fresh candidate, which is pending from now on; see :meth:`ask_one`."""
-        if self.spent:
-            return None
-        with one_thread():
-            choice = self._choose(self._evidence())
-        if choice is None:
-            return None
-        params = self.space.decode(choice.point)
-        candidate = Candidate(self._ledger.handed_out, params, choice.origin, choice.memory)
-        self.adopt(candidate)
+        candidate = self.draft().propose()
+        if candidate is not None:
+            self.adopt(candidate)
         return candidate
+
+    def draft(self) -> Draft:
+        """Return a draft of the next candidates on what is known now; the solver can go on meanwhile."""
+        return Draft(self.config, self.space, self._coverage, self._ledger.moment(), self._memory)
 
     def adopt(self, candidate: Candidate) -> None:
         """Hand out a candidate that was computed before (a log is replayed); its number must be the next.
@@ -124,11 +111,17 @@ class ArqonSolver:
         """
         state.check_next(candidate, self._ledger.handed_out)
         # The native values are the truth: a point read back from them is the same, bit for bit.
-        self._ledger.hand_out(candidate, self.space.encode(candidate.params))
+        point = self.space.encode(candidate.params) if candidate.point is None else candidate.point
+        self._ledger.hand_out(candidate, point)
         self._memory.update(candidate.memory)
         if not self._phases or self._phases[-1][0] != candidate.origin:
             self._phases.append([candidate.origin, 0])
         self._phases[-1][1] += 1
+
+    @property
+    def handed_out(self) -> int:
+        """How many candidates there are."""
+        return self._ledger.handed_out
 
     @property
     def spent(self) -> bool:
@@ -146,60 +139,6 @@ class ArqonSolver:
             raise ConfigError(f"budget is {budget}, below {self.config.budget}: a budget only grows")
         self.config = config
         self._coverage = Coverage(self.space, config)
-
-    # The three phases
-
-    def _choose(self, evidence: Evidence) -> _Choice | None:
-        """Return the next point: cover the space, then decide what it is like, then exploit that."""
-        if self._coverage.remaining(evidence) > 0:
-            return self._probe()
-        verdict = self._classify(evidence)
-        if verdict.repeat is not None:
-            return _Choice(evidence.X[verdict.repeat], "repeat", {"classify": verdict.memory})
-        return self._refine(evidence, verdict)
-
-    def _probe(self) -> _Choice | None:
-        """Return the next point of the probe that nobody knows; in an exhausted space, a known one."""
-        point, index = self._coverage.fresh(self._memory.get("probe", {}).get("index", 0), self._ledger.knows)
-        memory = {"probe": {"index": index}}
-        if point is not None:
-            return _Choice(point, "probe", memory)
-        if self._ledger.withdrawn:
-            return None  # in an exhausted space what was taken back goes first
-        known = self._coverage.known_again(self._evidence())
-        return None if known is None else _Choice(known, "repeat", memory)
-
-    def _classify(self, evidence: Evidence) -> Verdict:
-        """Return what the evidence says and which strategies follow from it."""
-        if self.config.strategy != "auto":
-            return Verdict("unknown", (self.config.strategy,), "the config names the strategy", {})
-        surrogate = self._memory.get("gaussian_process", {})
-        return classify(evidence, self._memory.get("classify", {}), surrogate)
-
-    def _refine(self, evidence: Evidence, verdict: Verdict) -> _Choice | None:
-        """Return the point of the first strategy that has a new one; the probe's when none has."""
-        memory: dict[str, Any] = {"classify": verdict.memory} if verdict.memory else {}
-        for name in verdict.strategies:
-            if name not in STRATEGIES:
-                continue
-            rng = generator(self.config.seed, name, evidence.number)
-            try:
-                proposal = STRATEGIES[name].propose(evidence, self._memory.get(name, {}), rng)
-            except (ArithmeticError, np.linalg.LinAlgError) as error:
-                # A matrix that will not factorize must not end a study: the next strategy answers, explain() tells.
-                memory["trouble"] = {"strategy": name, "candidate": evidence.number, "error": str(error)}
-                continue
-            if proposal is None:
-                continue
-            memory[name] = proposal.memory
-            point = self.space.encode(self.space.decode(proposal.point))
-            if not self._ledger.knows(point):
-                return _Choice(point, name, memory)
-        choice = self._probe()
-        return choice and _Choice(choice.point, choice.origin, {**memory, **choice.memory})
-
-    def _evidence(self) -> Evidence:
-        return self._ledger.evidence(self.config.budget, self.config.strategy_params)
 
     # Telling
 
@@ -221,7 +160,10 @@ class ArqonSolver:
             ResultsError: when any entry is malformed; nothing is taken then.
             UnknownCandidateError: when an id without params was never handed out; nothing is taken then.
         """
-        entries = parse_results(results)
+        return self.take(parse_results(results))
+
+    def take(self, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+        """Take results that were read before; see :meth:`tell`."""
         points = [self._locate(entry) for entry in entries]
         return [self._take(entry, point) for entry, point in zip(entries, points, strict=True)]
 
@@ -329,7 +271,7 @@ class ArqonSolver:
 
         ``id`` is None for a point from outside; ``step`` and ``reason`` are there when they were given.
         """
-        return [state.row(observation) for observation in self._ledger.observations]
+        return self.freeze().history()
 
     def best(self) -> dict[str, Any] | None:
         """Return the recommended point: id, params, value (observed) and predicted; None before any value.
@@ -337,42 +279,50 @@ class ArqonSolver:
         On noisy values it is the one that the model predicts to be best, not the luckiest. Evaluations that
         were stopped early are passed over while there are any that went further.
         """
-        evidence = self._evidence()
-        rows = [i for i, o in enumerate(self._ledger.observations) if o.value is not None]
-        if not rows:
+        return self.best_of(self.draft())
+
+    def best_of(self, draft: Draft) -> dict[str, Any] | None:
+        """Return :meth:`best` as it was when a draft was made; another thread may ask while the solver goes on."""
+        recommended = draft.recommend()
+        if recommended is None:
             return None
-        steps = [self._ledger.observations[i].step for i in rows]
-        furthest = max((step for step in steps if step is not None), default=None)
-        eligible = np.array([k for k, step in enumerate(steps) if step is None or step == furthest])
-        row, predicted = int(eligible[np.argmin(evidence.y[eligible])]), None
-        if self._memory.get("classify", {}).get("noisy") and len(eligible) == len(rows):
-            with one_thread():
-                row, predicted = recommend(evidence, self._memory.get("noisy_gaussian_process", {}), warp=False)
-            predicted = predicted if self.config.mode == "min" else -predicted
-        observation = self._ledger.observations[rows[row]]
-        return {**state.row(observation), "predicted": predicted}
+        place, predicted = recommended
+        return {**state.row(self._ledger.observations[place]), "predicted": predicted}
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them, and the phases so far."""
-        evidence = self._evidence()
-        probing = self._coverage.remaining(evidence) > 0
-        verdict = _COVERING if probing else self._classify(evidence)
-        return {
-            "phase": "probe" if probing else "refine",
-            "landscape": verdict.landscape,
-            "strategy": "probe" if probing else verdict.strategies[0],
-            "reason": verdict.reason,
-            "evidence": verdict.findings,
-            "exhausted": self._coverage.exhausted(self._ledger.distinct),
-            "trouble": self._memory.get("trouble"),
-            "phases": [{"strategy": name, "candidates": count} for name, count in self._phases],
-        }
+        phases = [{"strategy": name, "candidates": count} for name, count in self._phases]
+        return {**self.draft().explain(), "phases": phases}
 
     # Keeping
 
     def export(self) -> str:
         """Return all that the solver knows, as JSON that is also readable as an ArqonHPO run artifact."""
-        return state.export(self.config, self._ledger, self._memory, self._phases)
+        return self.freeze().export()
+
+    def freeze(self) -> Frozen:
+        """Return all that the solver knows now, for whoever writes it down while the solver goes on."""
+        ledger = self._ledger
+        return Frozen(
+            self.config,
+            ledger.moment(),
+            ledger.observations.copy(),
+            list(ledger.withdrawn.values()),
+            dict(self._memory),
+            [phase.copy() for phase in self._phases],
+        )
+
+    @classmethod
+    def thaw(cls, parts: Iterable[dict[str, Any]]) -> ArqonSolver:
+        """Return a solver that continues where :meth:`freeze` stood, from ``freeze().parts()``.
+
+        Raises:
+            StateError: the parts are malformed.
+        """
+        config, ledger, memory, phases = thaw(parts)
+        solver = cls(config)
+        solver._ledger, solver._memory, solver._phases = ledger, memory, phases
+        return solver
 
     @classmethod
     def from_state(cls, exported: str) -> ArqonSolver:

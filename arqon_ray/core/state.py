@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from arqon_ray.core.config import StudyConfig, identity, load_config
@@ -24,21 +25,36 @@ _OUTSIDE = 2**32
 """The ``eval_id`` of a point from outside is its place in the history above this."""
 
 
-def export(config: StudyConfig, ledger: Ledger, memory: dict[str, Any], phases: list[list[Any]]) -> str:
-    """Return the state as JSON; see the module docstring for its keys."""
-    rows = [_exported(observation, place) for place, observation in enumerate(ledger.observations)]
+def export(
+    config: StudyConfig,
+    observations: Sequence[Observation],
+    handed_out: int,
+    waiting: Mapping[str, Iterable[Candidate]],
+    memory: Mapping[str, Any],
+    phases: Sequence[Sequence[Any]],
+) -> str:
+    """Return the state as JSON; see the module docstring for its keys.
+
+    Args:
+        config: the study's.
+        observations: in the order in which they were told.
+        handed_out: how many candidates there are.
+        waiting: the candidates without a result: ``pending`` and ``withdrawn``.
+        memory: what the strategies remember.
+        phases: the phases so far.
+    """
+    rows = [_exported(observation, place) for place, observation in enumerate(observations)]
     document = {
         "format": FORMAT,
         "version": VERSION,
         "run_id": f"arqon-{zlib.crc32(json.dumps(identity(config)).encode()):08x}",
         "seed": config.seed,
-        "budget": config.budget if config.budget is not None else max(ledger.handed_out, len(rows)),
+        "budget": config.budget if config.budget is not None else max(handed_out, len(rows)),
         "config": config.to_dict(),
         "history": [row for row in rows if row["value"] is not None],
         "failed": [row for row in rows if row["value"] is None],
-        "handed_out": ledger.handed_out,
-        "pending": [_exported_candidate(candidate) for candidate in ledger.pending.values()],
-        "withdrawn": [_exported_candidate(candidate) for candidate in ledger.withdrawn.values()],
+        "handed_out": handed_out,
+        **{kind: [_exported_candidate(candidate) for candidate in there] for kind, there in waiting.items()},
         "memory": memory,
         "phases": phases,
     }

@@ -68,8 +68,12 @@ class LogExpectedImprovement:
     def __call__(self, U: Array) -> Array:
         """Return ``log EI (p,)`` at ``U (p, d)``."""
         mean, variance = self.model.predict(U)
-        sigma = np.sqrt(variance)
-        return log_h((self.best - mean) / sigma)[0] + np.log(sigma)
+        return self.score(self.best, mean, np.sqrt(variance))
+
+    @staticmethod
+    def score(best: float, mean: Array, sigma: Array) -> Array:
+        """Return ``log EI (p,)`` where the posterior mean and deviation, ``(p,)`` each, are at hand."""
+        return log_h((best - mean) / sigma)[0] + np.log(sigma)
 
     def with_gradient(self, u: Array, rest: Array) -> tuple[float, Array]:
         """Return ``log EI`` and its gradient ``(d,)`` at one point; see :meth:`Surrogate.predict_gradient`."""

@@ -1,7 +1,8 @@
 """Bayesian optimization: a Gaussian process, log expected improvement, and a box round the best point.
 
 One ask: choose the observations that the model sees, warp their values, refit the hyper-parameters when due, let
-the model believe its own mean at the points in flight, maximize log EI inside the box.
+the model believe its own mean at the points in flight, maximize log EI inside the box. Further asks on the same
+observations (a batch) go on with that model and with the points that the search has looked at: see :mod:`.batch`.
 
 The box is TuRBO's (Eriksson et al., *Scalable global optimization via local Bayesian optimization*, NeurIPS 2019,
 section 2): side ``L`` doubles after 3 successes in a row, halves after ``max(4, d)`` failures, starts again below
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from arqon_ray.core.evidence import Proposal
 from arqon_ray.core.refine.acquisition import LogExpectedImprovement
+from arqon_ray.core.refine.batch import Batch
 from arqon_ray.core.refine.features import Features
 from arqon_ray.core.refine.novelty import fresh_point
 from arqon_ray.core.refine.search import Box, Search
@@ -88,6 +90,10 @@ class GaussianProcess:
         if len(features.columns) == 0 or len(evidence.y) + len(evidence.failed) == 0:
             point, known = fresh_point(evidence, rng)
             return Proposal(point, dict(memory), repeat=known)
+        batch: Batch | None = evidence.memo.get(self.name) if evidence.place else None
+        further = batch.next(evidence, rng) if batch is not None else None
+        if further is not None:
+            return Proposal(further, dict(memory))
         fitted, fit_memory = self.fit(evidence, memory, features)
         box_memory = _follow(evidence, memory) if self.box and _boxed(evidence) else {}
         believed = fitted.model.believe(evidence.pending)
@@ -96,7 +102,9 @@ class GaussianProcess:
         box = _place(evidence, believed.X[int(np.argmin(mean))], box_memory, features, believed)
         incumbents = believed.X[np.argsort(mean, kind="stable")[:_INCUMBENTS]]
         best -= _MARGIN if box_memory and evidence.number % 2 else 0.0
-        found = Search(LogExpectedImprovement(believed, best), evidence, box, rng).run(incumbents)
+        search = Search(LogExpectedImprovement(believed, best), evidence, box, rng)
+        found = search.run(incumbents)
+        evidence.memo[self.name] = Batch(believed, best, search.pool, box, len(evidence.pending))
         known = False
         if found is None:
             found, known = fresh_point(evidence, rng)

@@ -47,6 +47,9 @@ class Search:
         evidence: the space and all points that are known already.
         box: where the continuous parameters may lie.
         rng: the source of the candidates.
+
+    Attributes:
+        pool: ``(q, d)`` the points that a run looked at.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Search:
         self._climbing = np.array(
             [count is None or (count > _EXHAUSTIVE and ordered[j]) for j, count in enumerate(levels)]
         )
+        self.pool = np.empty((0, len(levels)))
         finite = evidence.space.cardinality is not None
         self._seen = {row.tobytes() for row in self._known + 0.0} if finite else set()
 
@@ -74,13 +78,16 @@ class Search:
         """
         unseen = unseen_grid(self._evidence)
         if unseen is not None:
+            self.pool = unseen
             return np.asarray(unseen[int(np.argmax(self._acquisition(unseen)))]) if len(unseen) else None
         candidates = self._candidates(incumbents)
         scores = self._score(candidates)
         order = np.argsort(-scores, kind="stable")
         climbed = [self._climb(candidates[i], float(scores[i])) for i in order[:STARTS]]
         climbed.sort(key=lambda pair: -pair[1])
-        ranked = np.concatenate([np.stack([point for point, _ in climbed]), candidates[order[:100]]])
+        reached = np.stack([point for point, _ in climbed])
+        self.pool = np.concatenate([reached, candidates])
+        ranked = np.concatenate([reached, candidates[order[:100]]])
         return first_new(ranked, self._known, self._periodic)
 
     def _candidates(self, incumbents: Array) -> Array:

@@ -11,7 +11,7 @@ The hyper-parameters travel as one vector ``theta (k + 2,) = log x_1 .. log x_k,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -206,3 +206,25 @@ class Surrogate:
         mean, _ = self.predict(U)
         X, z = np.concatenate([self.X, U]), np.concatenate([self.z, mean])
         return Surrogate.condition(self.features, self.theta, X, z)
+
+    def extend(self, point: Array, feature: Array, w: Array, spread: float) -> Surrogate:
+        """Return the posterior after also observing its own mean at one point: one more row of the factor.
+
+        Args:
+            point: ``(d,)`` the point.
+            feature: ``(1, m)`` its features divided by their length-scales.
+            w: ``(n,)`` ``L^-1 k`` with its covariances ``k`` to the observations.
+            spread: its variance.
+        """
+        n = len(self.z)
+        L = np.zeros((n + 1, n + 1), order="F")
+        L[:n, :n], L[n, :n], L[n, n] = self.L, w, np.sqrt(spread + self.noise)
+        mean = float(matern(self.A, feature, unpack(self.theta).scale)[0][:, 0] @ self.alpha)
+        return replace(
+            self,
+            X=np.concatenate([self.X, point[None]]),
+            z=np.append(self.z, mean),
+            A=np.concatenate([self.A, feature]),
+            L=L,
+            alpha=np.append(self.alpha, 0.0),
+        )

@@ -1,0 +1,201 @@
+"""Probe, Classify, Refine: the next candidates, on what was known at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arqon_ray.core.classify import Verdict, classify
+from arqon_ray.core.config import StudyConfig
+from arqon_ray.core.coverage import Coverage
+from arqon_ray.core.evidence import Array, Evidence
+from arqon_ray.core.ledger import Candidate, Moment
+from arqon_ray.core.random import generator
+from arqon_ray.core.refine import STRATEGIES, recommend
+from arqon_ray.core.space import Params, Space
+from arqon_ray.core.threads import one_thread
+
+_COVERING = Verdict("unknown", ("probe",), "the space is being covered", {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The next point, what made it, and the memories that changed with it."""
+
+    point: Array
+    origin: str
+    memory: dict[str, Any]
+    params: Params | None = None
+
+
+class Draft:
+    """Candidates that are proposed one after another on the same evidence; make one with ``ArqonSolver.draft``.
+
+    It reads nothing that changes, so it may compute in one thread while others tell the solver. A candidate of a draft
+    is in flight for those after it. It becomes the solver's only by ``ArqonSolver.adopt``, in the order of the numbers.
+
+    A candidate is a pure function of the config, the moment, the candidates that were admitted, and its place in the
+    draft: after the first, strategies may reuse what they computed for the first.
+    """
+
+    def __init__(
+        self, config: StudyConfig, space: Space, coverage: Coverage, moment: Moment, memory: Mapping[str, Any]
+    ) -> None:
+        self._config, self._space, self._coverage, self._moment = config, space, coverage, moment
+        self._memory = dict(memory)
+        self._ahead: list[Candidate] = []
+        self._points: list[Array] = []
+        self._taken: set[bytes] = set()
+        self._memo: dict[str, Any] = {}
+        self.first = moment.number
+
+    @property
+    def number(self) -> int:
+        """The number of the next candidate."""
+        return self._moment.number + len(self._ahead)
+
+    def admit(self, candidate: Candidate) -> None:
+        """Count a candidate that was proposed before, and is not yet the solver's, as in flight.
+
+        All are admitted before the first proposal, in the order of their numbers.
+        """
+        self._take(candidate)
+        self.first = self.number
+
+    def propose(self, probe: bool = False) -> Candidate | None:
+        """Return the next candidate, or None when the budget is spent or nothing can be handed out now.
+
+        Args:
+            probe: take the probe's next point, whatever the phase: for when a strategy cannot be run.
+        """
+        if self._config.budget is not None and self.number >= self._config.budget:
+            return None
+        choice = self._probe() if probe or self._covering() else self._exploit()
+        if choice is None:
+            return None
+        params = self._space.decode(choice.point) if choice.params is None else choice.params
+        candidate = Candidate(self.number, params, choice.origin, choice.memory, choice.point)
+        self._take(candidate)
+        return candidate
+
+    def _take(self, candidate: Candidate) -> None:
+        point = self._space.encode(candidate.params) if candidate.point is None else candidate.point
+        self._ahead.append(candidate)
+        self._points.append(point)
+        self._taken.add(point.tobytes())
+        self._memory.update(candidate.memory)
+
+    def explain(self) -> dict[str, Any]:
+        """Return phase, landscape, strategy, the reason and the evidence for them."""
+        probing = self._covering()
+        with one_thread():
+            verdict = _COVERING if probing else self._classify(self.evidence())
+        return {
+            "phase": "probe" if probing else "refine",
+            "landscape": verdict.landscape,
+            "strategy": "probe" if probing else verdict.strategies[0],
+            "reason": verdict.reason,
+            "evidence": verdict.findings,
+            "exhausted": self._coverage.exhausted(self._moment.distinct + len(self._taken)),
+            "trouble": self._memory.get("trouble"),
+        }
+
+    def recommend(self) -> tuple[int, float | None] | None:
+        """Return the place of the best observation, and what the model predicts there; None before any value.
+
+        On noisy values it is the one that the model predicts to be best, not the luckiest; without noise there is no
+        prediction. Evaluations that were stopped early are passed over while there are any that went further.
+        """
+        moment = self._moment
+        if not len(moment.y):
+            return None
+        furthest = np.isinf(moment.steps)
+        if not furthest.all():
+            furthest |= moment.steps == np.max(moment.steps[~furthest])
+        elif self._memory.get("classify", {}).get("noisy"):
+            with one_thread():
+                row, predicted = recommend(self.evidence(), self._memory.get("noisy_gaussian_process", {}), warp=False)
+            return int(moment.places[row]), predicted if self._config.mode == "min" else -predicted
+        rows = np.flatnonzero(furthest)
+        return int(moment.places[rows[np.argmin(moment.y[rows])]]), None
+
+    # The three phases
+
+    def _covering(self) -> bool:
+        return self._coverage.remaining(self.number, self._moment.outside, len(self._moment.y)) > 0
+
+    def _exploit(self) -> _Choice | None:
+        """Decide what the landscape is like, then exploit that."""
+        with one_thread():
+            evidence = self.evidence()
+            verdict = self._classify(evidence)
+            if verdict.repeat is not None:
+                return _Choice(evidence.X[verdict.repeat], "repeat", {"classify": verdict.memory})
+            return self._refine(evidence, verdict)
+
+    def _probe(self) -> _Choice | None:
+        """Return the next point of the probe that nobody knows; in an exhausted space, a known one."""
+        found, index = self._coverage.fresh(self._memory.get("probe", {}).get("index", 0), self._knows)
+        memory = {"probe": {"index": index}}
+        if found is not None:
+            return _Choice(found.point, "probe", memory, found.params)
+        if self._moment.withdrawn:
+            return None  # in an exhausted space what was taken back goes first
+        known = self._coverage.known_again(self.evidence())
+        return None if known is None else _Choice(known, "repeat", memory)
+
+    def _classify(self, evidence: Evidence) -> Verdict:
+        """Return what the evidence says and which strategies follow from it."""
+        if self._config.strategy != "auto":
+            return Verdict("unknown", (self._config.strategy,), "the config names the strategy", {})
+        surrogate = self._memory.get("gaussian_process", {})
+        return classify(evidence, self._memory.get("classify", {}), surrogate)
+
+    def _refine(self, evidence: Evidence, verdict: Verdict) -> _Choice | None:
+        """Return the point of the first strategy that has a new one; the probe's when none has."""
+        memory: dict[str, Any] = {"classify": verdict.memory} if verdict.memory else {}
+        for name in verdict.strategies:
+            if name not in STRATEGIES:
+                continue
+            rng = generator(self._config.seed, name, evidence.number)
+            try:
+                proposal = STRATEGIES[name].propose(evidence, self._memory.get(name, {}), rng)
+            except (ArithmeticError, np.linalg.LinAlgError) as error:
+                # A matrix that will not factorize must not end a study: the next strategy answers, explain() tells.
+                memory["trouble"] = {"strategy": name, "candidate": evidence.number, "error": str(error)}
+                continue
+            if proposal is None:
+                continue
+            memory[name] = proposal.memory
+            point = self._space.encode(self._space.decode(proposal.point))
+            if not self._knows(point):
+                return _Choice(point, name, memory)
+        choice = self._probe()
+        return choice and _Choice(choice.point, choice.origin, {**memory, **choice.memory}, choice.params)
+
+    def _knows(self, point: Array) -> bool:
+        key = point.tobytes()
+        return key in self._taken or self._moment.knows(key)
+
+    def evidence(self) -> Evidence:
+        """Return what a strategy may see at the next place."""
+        moment, ahead = self._moment, self._ahead
+        pending = [*moment.points, *self._points]
+        return Evidence(
+            space=self._space,
+            X=moment.X,
+            y=moment.y,
+            numbers=moment.numbers,
+            failed=moment.failed,
+            pending=np.array(pending).reshape(len(pending), self._space.d),
+            pending_numbers=np.array([c.number for c in (*moment.pending, *ahead)], dtype=np.int64),
+            pending_origins=tuple(c.origin for c in (*moment.pending, *ahead)),
+            number=self.number,
+            budget=self._config.budget,
+            params=self._config.strategy_params,
+            place=self.number - self.first,
+            memo=self._memo,
+        )

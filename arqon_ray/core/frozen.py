@@ -1,0 +1,109 @@
+"""All that a solver knows at one moment, taken in no time and written down later, in another thread if need be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arqon_ray.core import state
+from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.ledger import Candidate, Ledger, Moment, Observation
+from arqon_ray.core.space import Space
+from arqon_ray.errors import ArqonError, StateError
+
+_PART = 1000
+"""Observations in one part: small enough that writing one keeps no other thread waiting for long."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Copies of what changes and references to what does not.
+
+    Attributes:
+        config: the study's.
+        moment: what was known.
+        observations: in the order in which they were told.
+        withdrawn: candidates that wait to be handed out again.
+        memory: what the strategies remember.
+        phases: the phases so far.
+    """
+
+    config: StudyConfig
+    moment: Moment
+    observations: list[Observation]
+    withdrawn: list[Candidate]
+    memory: dict[str, Any]
+    phases: list[list[Any]]
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the observations as :meth:`.ArqonSolver.history` does."""
+        return [state.row(observation) for observation in self.observations]
+
+    def export(self) -> str:
+        """Return the state as JSON; see :mod:`.state`."""
+        return state.export(
+            self.config,
+            self.observations,
+            self.moment.number,
+            {"pending": self.moment.pending, "withdrawn": self.withdrawn},
+            self.memory,
+            self.phases,
+        )
+
+    def parts(self) -> Iterator[dict[str, Any]]:
+        """Yield the state in parts of plain Python and bytes, for :func:`thaw`."""
+        yield {
+            "config": self.config.to_dict(),
+            "handed_out": self.moment.number,
+            "pending": [_row(candidate) for candidate in self.moment.pending],
+            "withdrawn": [_row(candidate) for candidate in self.withdrawn],
+            "memory": self.memory,
+            "phases": self.phases,
+        }
+        points = np.empty((len(self.observations), self.moment.X.shape[1]))
+        complete = np.zeros(len(points), dtype=bool)
+        complete[self.moment.places] = True
+        points[complete], points[~complete] = self.moment.X, self.moment.failed
+        for i in range(0, len(points), _PART):
+            rows = [_tuple(observation) for observation in self.observations[i : i + _PART]]
+            yield {"observations": rows, "points": points[i : i + _PART].astype("<f8").tobytes()}
+
+
+def _row(candidate: Candidate) -> list[Any]:
+    return [candidate.number, candidate.params, candidate.origin]
+
+
+def _tuple(observation: Observation) -> list[Any]:
+    o = observation
+    return [o.number, o.params, o.value, o.origin, o.cost, o.status, o.step, o.reason]
+
+
+def thaw(parts: Iterable[dict[str, Any]]) -> tuple[StudyConfig, Ledger, dict[str, Any], list[list[Any]]]:
+    """Return config, ledger, memory and phases of a state that :meth:`Frozen.parts` wrote.
+
+    The parts are taken at their word: whoever kept them has checked that they are whole.
+
+    Raises:
+        StateError: they are of another form.
+    """
+    rest = iter(parts)
+    try:
+        head = next(rest)
+        config = load_config(head["config"])
+        space = Space(config.bounds)
+        ledger = Ledger(space, config.mode)
+        for part in rest:
+            points = np.frombuffer(part["points"], dtype="<f8").reshape(len(part["observations"]), space.d)
+            ledger.restore([Observation(*row) for row in part["observations"]], points)
+        ledger.handed_out = head["handed_out"]
+        waiting = [(row, False) for row in head["pending"]] + [(row, True) for row in head["withdrawn"]]
+        for (number, params, origin), withdrawn in waiting:
+            ledger.readmit(Candidate(number, params, origin), space.encode(params))
+            if withdrawn:
+                ledger.withdraw(number)
+        return config, ledger, head["memory"], head["phases"]
+    except (ArqonError, ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
+        raise StateError(f"the parts of a state are malformed: {error!r}") from None
