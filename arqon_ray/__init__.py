@@ -20,6 +20,7 @@ _HOME = {
     "AskTimeoutError": "errors",
     "ConfigError": "errors",
     "IdentityError": "errors",
+    "PoisonedCallError": "errors",
     "Result": "fanout",
     "ResultsError": "errors",
     "SolverClient": "service",
@@ -28,6 +29,7 @@ _HOME = {
     "StudyRefusedError": "errors",
     "SweepResult": "fanout",
     "UnknownCandidateError": "errors",
+    "Verification": "service",
     "connect": "service",
     "init": "service",
     "list": "service",
@@ -35,6 +37,7 @@ _HOME = {
     "probe_shard": "fanout",
     "start": "service",
     "sweep": "fanout",
+    "verify": "service",
 }
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
         AskTimeoutError,
         ConfigError,
         IdentityError,
+        PoisonedCallError,
         ResultsError,
         StateError,
         StudyNotFoundError,
@@ -51,7 +55,7 @@ if TYPE_CHECKING:
         UnknownCandidateError,
     )
     from arqon_ray.fanout import Result, SweepResult, optimize, probe_shard, sweep
-    from arqon_ray.service import SolverClient, connect, init, list, start
+    from arqon_ray.service import SolverClient, Verification, connect, init, list, start, verify
     from arqon_ray.tune import ArqonSearcher
 
 __all__ = [
@@ -62,6 +66,7 @@ __all__ = [
     "AskTimeoutError",
     "ConfigError",
     "IdentityError",
+    "PoisonedCallError",
     "Result",
     "ResultsError",
     "SolverClient",
@@ -70,6 +75,7 @@ __all__ = [
     "StudyRefusedError",
     "SweepResult",
     "UnknownCandidateError",
+    "Verification",
     "__version__",
     "connect",
     "init",
@@ -78,6 +84,7 @@ __all__ = [
     "probe_shard",
     "start",
     "sweep",
+    "verify",
 ]
 
 

@@ -10,6 +10,7 @@
     ├── IdentityError (ValueError)          a study exists under this name with another identity
     ├── StudyNotFoundError (ValueError)     no such study in the cluster
     ├── StudyRefusedError (RuntimeError)    the study's journal cannot be served
+    ├── PoisonedCallError (RuntimeError)    a call that killed the actor's process again and again
     └── AskTimeoutError (TimeoutError)      nothing came free within the time limit
 
 Every message names what was wrong, the value, and what to do.
@@ -48,6 +49,10 @@ class StudyNotFoundError(ArqonError, ValueError):
 
 class StudyRefusedError(ArqonError, RuntimeError):
     """The study cannot be served: its journal is missing, damaged or owned by another actor."""
+
+
+class PoisonedCallError(ArqonError, RuntimeError):
+    """The call was running at three deaths of the actor's process and is not tried again."""
 
 
 class AskTimeoutError(ArqonError, TimeoutError):

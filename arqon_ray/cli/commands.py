@@ -86,6 +86,21 @@ def status(name: str | None, address: str) -> None:
 
 
 @main.command()
+@click.argument("storage", metavar="STORAGE")
+@click.option("--name", default="arqon", show_default=True, help="The study's name.")
+@click.option("--no-progress", is_flag=True, help="Show no progress.")
+def verify(storage: str, name: str, no_progress: bool) -> None:
+    """Recompute every candidate of the study in STORAGE from its log, and compare bit for bit.
+
+    STORAGE is the storage_path of the study, a directory or a URI; for a run of this command line it is the folder
+    "study" in the run's. The exit code is 1 when a candidate comes out otherwise.
+    """
+    from arqon_ray.cli.verify import verify_command
+
+    click.get_current_context().exit(verify_command(storage, name, not no_progress))
+
+
+@main.command()
 @click.argument("folder", metavar="DIR", type=click.Path())
 def show(folder: str) -> None:
     """Show what the run in DIR found, finished or not: best, phases, failures and how the best improved."""

@@ -6,5 +6,6 @@ from arqon_ray.service.client import SolverClient
 from arqon_ray.service.heartbeat import Heartbeat
 from arqon_ray.service.launch import connect, init, start
 from arqon_ray.service.launch import list_studies as list
+from arqon_ray.service.verification import Verification, verify
 
-__all__ = ["Heartbeat", "SolverClient", "connect", "init", "list", "start"]
+__all__ = ["Heartbeat", "SolverClient", "Verification", "connect", "init", "list", "start", "verify"]

@@ -15,6 +15,8 @@ from typing import Any
 import ray
 
 GROUPS = {"ask": 64, "tell": 32, "read": 8}
+JOURNALS = "ARQON_RAY_JOURNALS"
+"""The environment variable that says where on a node studies without a ``storage_path`` lie."""
 
 
 class SolverActor:
@@ -51,7 +53,8 @@ class SolverActor:
 
         Args:
             birth: the fields of ``arqon_ray.service.host.Birth``.
-            storage_path: an absolute directory; None for ``arqon`` in Ray's session directory on this node.
+            storage_path: an absolute directory or a URI; None for this node's own place: what the environment variable
+                ``ARQON_RAY_JOURNALS`` says, or else ``arqon`` in Ray's session directory.
         """
         self._birth = birth
         self._storage_path = storage_path
@@ -68,13 +71,15 @@ class SolverActor:
                 from arqon_ray.service.host import Birth, StudyHost
 
                 context = ray.get_runtime_context()
-                root = self._storage_path or os.path.join(context.get_temp_dir(), context.get_session_name(), "arqon")
+                session = os.path.join(context.get_temp_dir(), context.get_session_name())
+                root = self._storage_path or os.environ.get(JOURNALS) or os.path.join(session, "arqon")
+                scratch = os.path.join(session, "arqon-actors", str(context.get_actor_id()))
                 host = {"pid": os.getpid(), "node": context.get_node_id(), "actor": context.get_actor_id()}
                 with warnings.catch_warnings():
                     # The property reads one that Ray deprecated, and would say so in every driver's output.
                     warnings.simplefilter("ignore", DeprecationWarning)
                     restarted = context.was_current_actor_reconstructed
-                self._host = StudyHost(Birth(**self._birth), root, restarted, host)
+                self._host = StudyHost(Birth(**self._birth), root, restarted, host, scratch)
             return self._host
 
     def _do(self, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -87,11 +92,15 @@ class SolverActor:
             plain = to_plain(error)
             raise plain from (None if plain is not error else error.__cause__)
 
+    def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the study that needs no operation id."""
+        return self._do("call", method, *args, label=ray.get_runtime_context().get_task_id(), **kwargs)
+
     def _change(self, method: str, *args: Any, key: str | None, **kwargs: Any) -> Any:
         """Call a method of the study that takes an operation id: the caller's, or else Ray's task id."""
         if key is None:
-            key = ray.get_runtime_context().get_task_id()
-        return self._do("call", method, *args, key=key, **kwargs)
+            key = f"op:{ray.get_runtime_context().get_task_id()}"
+        return self._do("call", method, *args, key=key, label=str(key), **kwargs)
 
     @ray.method(concurrency_group="tell")
     def begin(self, config: dict[str, Any], token: str) -> dict[str, Any] | None:
@@ -151,7 +160,7 @@ class SolverActor:
     @ray.method(concurrency_group="tell")
     def report(self, id: str, step: int, value: float) -> dict[str, Any]:
         """Keep an intermediate value of a candidate's evaluation."""
-        return self._do("call", "report", id, step, value)  # type: ignore[no-any-return]
+        return self._call("report", id, step, value)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
@@ -166,7 +175,7 @@ class SolverActor:
     @ray.method(concurrency_group="tell")
     def renew(self, owner: str) -> int:
         """Give all that an owner holds its full lease again; returns how many candidates that is."""
-        return self._do("call", "renew", owner)  # type: ignore[no-any-return]
+        return self._call("renew", owner)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def seed(self, observations: list[dict[str, Any]], key: str | None = None) -> list[dict[str, Any]]:
@@ -176,17 +185,17 @@ class SolverActor:
     @ray.method(concurrency_group="read")
     def best(self) -> dict[str, Any] | None:
         """Return the recommended point with its value; None before any."""
-        return self._do("call", "best")  # type: ignore[no-any-return]
+        return self._call("best")  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
     def history(self) -> list[dict[str, Any]]:
         """Return all observations in the order in which they were told."""
-        return self._do("call", "history")  # type: ignore[no-any-return]
+        return self._call("history")  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
     def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
         """Return the candidates that are held, by ``owner`` or by anybody: id, params, owner, key."""
-        return self._do("call", "pending", owner)  # type: ignore[no-any-return]
+        return self._call("pending", owner)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
     def status(self) -> dict[str, Any]:
@@ -200,12 +209,12 @@ class SolverActor:
     @ray.method(concurrency_group="read")
     def export(self) -> str:
         """Return the solver's state as JSON, for ``ArqonSolver.from_state``."""
-        return self._do("call", "export")  # type: ignore[no-any-return]
+        return self._call("export")  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def extend_budget(self, budget: int | None) -> int | None:
         """Set a larger budget, None for no limit; returns the budget in force."""
-        return self._do("call", "extend_budget", budget)  # type: ignore[no-any-return]
+        return self._call("extend_budget", budget)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def stop(self, purge: bool = False) -> None:

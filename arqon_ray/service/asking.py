@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from arqon_ray.core.ledger import Candidate
 from arqon_ray.errors import AskTimeoutError
 from arqon_ray.service import checks
 from arqon_ray.service.durable import DurableState
+from arqon_ray.service.line import Waiter
+from arqon_ray.service.preparer import Prepared
 from arqon_ray.service.state import Answer
+
+_PATIENCE = 0.5
+"""Seconds for which an ask of many waits until all of them are computed; then it takes what there is."""
 
 
 class Asking(DurableState):
@@ -52,62 +56,88 @@ class Asking(DurableState):
         hold["lease"] = checks.check_seconds("lease", lease)  # type: ignore[assignment]
         limit = checks.check_seconds("timeout", timeout, zero=True)
         deadline = None if limit is None else self._clock() + limit
+        with self._lock:
+            answer = self._work(lambda: self._at_once(n, hold))
+            if answer is None:
+                answer = self._stand_in_line(n, hold, deadline, timeout)
+            seq = self._journal.last_seq
+        self._journal.sync(seq)
+        self._upkeep.look()
+        return answer
 
-        def work() -> list[Answer]:
+    def _at_once(self, n: int, hold: dict[str, Any]) -> list[Answer] | None:
+        """Answer an ask that was answered before, or whose candidates lie ready while nobody waits."""
+        again = self._again(hold)
+        if again is not None or len(self._line) or (self._preparer.ready(n, begin=False) or 0) < n:
+            return again
+        self._expire()
+        return self._answer(self._preparer.take(n), [], hold)
+
+    def _stand_in_line(
+        self, n: int, hold: dict[str, Any], deadline: float | None, timeout: float | None
+    ) -> list[Answer]:
+        with self._line.join(n) as waiter:
+            self._preparer.note_rush()
             while True:
-                self._expire()
-                numbers = self._hold_again(hold) if key in self._state.asked else self._hand_out(n, hold)
-                if numbers or self._state.finished:
-                    return [self._state.item(number, key) for number in numbers]
-                self._wait(deadline, timeout)
+                if self._line.is_first(waiter):
+                    answer = self._work(lambda: self._serve(waiter, hold))
+                    if answer is not None:
+                        return answer
+                self._wait(waiter, deadline, timeout)
 
-        return self._durably(work)
+    def _serve(self, waiter: Waiter, hold: dict[str, Any]) -> list[Answer] | None:
+        """Hand out what the first in the line waits for; None when it must wait on."""
+        # Another call under the same key may have been answered meanwhile.
+        answered = self._again(hold)
+        if answered is not None:
+            return answered
+        self._expire()
+        computing = self._preparer.ready(waiter.count) is None
+        if computing and self._clock() - waiter.since < _PATIENCE:
+            return None
+        fresh = self._preparer.take(waiter.count)
+        # Released ones, lowest number first, only when nothing fresh is left.
+        again = [] if computing else sorted(self._state.pool)[: waiter.count - len(fresh)]
+        if fresh or again:
+            return self._answer(fresh, again, hold)
+        return [] if self._state.finished else None
 
-    def _hand_out(self, n: int, hold: dict[str, Any]) -> list[int]:
-        """Give out fresh candidates, and released ones, lowest number first, when there are no fresh ones."""
-        evidence = self._journal.last_seq
-        fresh = self._propose(n)
-        again = sorted(self._state.pool)[: n - len(fresh)]
-        if not fresh and not again:
-            return []
-        plain = [{"number": c.number, "params": c.params, "origin": c.origin, "memory": c.memory} for c in fresh]
-        self._record({"op": "ask", **hold, "fresh": plain, "again": again, "evidence": evidence}, [])
-        return [c.number for c in fresh] + again
+    def _answer(self, fresh: list[Prepared], again: list[int], hold: dict[str, Any]) -> list[Answer]:
+        for prepared in fresh:
+            self._state.solver.adopt(prepared.candidate)
+        self._record({"op": "ask", **hold, "fresh": [each.plain() for each in fresh], "again": again}, [])
+        new = [{"id": each.candidate.id, "params": dict(each.candidate.params)} for each in fresh]
+        return new + [self._state.item(number, hold["key"]) for number in again]
 
-    def _propose(self, n: int) -> list[Candidate]:
-        fresh: list[Candidate] = []
-        while len(fresh) < n:
-            try:
-                candidate = self._state.solver.propose()
-            except Exception:
-                # What was proposed before is handed out and logged; the next ask meets the error by itself.
-                if fresh:
-                    break
-                raise
-            if candidate is None:
-                break
-            fresh.append(candidate)
-        return fresh
-
-    def _hold_again(self, hold: dict[str, Any]) -> list[int]:
+    def _again(self, hold: dict[str, Any]) -> list[Answer] | None:
         """Answer a repeated ask: the same candidates, leased to the asker again where nobody else has them."""
-        state = self._state
-        numbers = state.asked[hold["key"]]
-        own = [n for n in numbers if n in state.leases and state.asker.get(n) == hold["key"]]
+        state, key = self._state, hold["key"]
+        numbers: list[int] | None = state.done.get("ask", key)
+        if numbers is None:
+            return None
+        self._expire()
+        own = [n for n in numbers if n in state.leases and state.asker.get(n) == key]
         again = [n for n in own if state.leases.owner(n) != hold["owner"]] + [n for n in numbers if n in state.pool]
         if again:
-            self._record({"op": "ask", **hold, "fresh": [], "again": again, "evidence": self._journal.last_seq}, [])
+            self._record({"op": "ask", **hold, "fresh": [], "again": again}, [])
         for number in own:
             state.leases.touch(number)
-        return numbers
+        return [state.item(number, key) for number in numbers]
 
-    def _wait(self, deadline: float | None, timeout: float | None) -> None:
+    def _wait(self, waiter: Waiter, deadline: float | None, timeout: float | None) -> None:
+        """Wait until there may be something for this one; only for others' candidates the time is limited."""
         now = self._clock()
-        if deadline is not None and now >= deadline:
+        first = self._line.is_first(waiter)
+        computing = first and self._preparer.ready(waiter.count) is None
+        if deadline is not None and now >= deadline and not computing:
             raise AskTimeoutError(
                 f"every candidate is held by somebody ({len(self._state.leases)} pending) and none came free within "
                 f"{timeout} s: ask again, with the same key or a longer timeout"
             )
-        ends = [t for t in (deadline, self._state.leases.next_deadline()) if t is not None]
-        self._changed.wait(min(max(0.0, min(ends) - now), threading.TIMEOUT_MAX) if ends else None)
+        ends = [] if deadline is None or computing else [deadline]
+        if first and (lease := self._state.leases.next_deadline()) is not None:
+            ends.append(lease)
+        if computing:
+            ends.append(max(now + 0.05, waiter.since + _PATIENCE))
+        waiter.called.wait(min(max(0.0, min(ends) - now), threading.TIMEOUT_MAX) if ends else None)
         self._journal.check_open()

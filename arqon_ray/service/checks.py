@@ -71,8 +71,8 @@ def check_report(step: object, value: object) -> tuple[int, float | None]:
     return step, parse_value(value, "value")
 
 
-def tell_entries(results: Any, rest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what ``tell(id, value, ...)`` or ``tell([{...}, ...])`` says, as a list of plain entries.
+def tell_entries(results: Any, rest: Mapping[str, Any]) -> list[Entry]:
+    """Return what ``tell(id, value, ...)`` or ``tell([{...}, ...])`` says, as checked entries.
 
     Args:
         results: an id, or a list of dicts (or one dict) with ``id`` and ``value``.
@@ -88,8 +88,8 @@ def tell_entries(results: Any, rest: Mapping[str, Any]) -> list[dict[str, Any]]:
     return checked_entries(results, needs_id=True)
 
 
-def checked_entries(results: Any, needs_id: bool) -> list[dict[str, Any]]:
-    """Check a list of results as a whole and return it in plain, canonical form.
+def checked_entries(results: Any, needs_id: bool) -> list[Entry]:
+    """Check a list of results as a whole and return its entries.
 
     Raises:
         ResultsError: when any entry is malformed, or lacks its id (``needs_id``) or else its params.
@@ -102,15 +102,4 @@ def checked_entries(results: Any, needs_id: bool) -> list[dict[str, Any]]:
             raise ResultsError(f"results[{place}] has no id: give the one that ask gave; seed() takes outside points")
         if not needs_id and entry.params is None:
             raise ResultsError(f"results[{place}] has no params: a point from outside is its params and its value")
-    return [_plain(entry) for entry in entries]
-
-
-def _plain(entry: Entry) -> dict[str, Any]:
-    plain: dict[str, Any] = {"value": entry.value, "cost": entry.cost, "status": entry.status}
-    optional = {
-        "eval_id": entry.number,
-        "params": None if entry.params is None else dict(entry.params),
-        "step": entry.step,
-        "reason": entry.reason,
-    }
-    return plain | {name: value for name, value in optional.items() if value is not None}
+    return entries

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from arqon_ray.errors import StudyRefusedError
 from arqon_ray.service.records import FORMAT
-from arqon_ray.service.storage import LocalStore
+from arqon_ray.service.store import Store
 
 SEGMENTS = "segments"
 _STUDY, _TOMBSTONE = "study.json", "TOMBSTONE"
 _STUDY_KEYS = {"format": int, "uuid": str, "config": dict}
 
 
-def read_json(store: LocalStore, name: str, keys: Mapping[str, type]) -> dict[str, Any] | None:
-    """Return the JSON object of this name, or None when there is none.
+def encode_json(value: Mapping[str, Any]) -> bytes:
+    """Return a JSON object as bytes, with a checksum of the rest under the key ``crc``."""
+    return json.dumps({**value, "crc": _crc(value)}, indent=1).encode()
+
+
+def _crc(value: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(value, sort_keys=True).encode())
+
+
+def read_json(store: Store, name: str, keys: Mapping[str, type]) -> dict[str, Any] | None:
+    """Return the JSON object of this name, without its checksum, or None when there is none.
 
     Args:
         store: where it lies.
@@ -24,7 +34,7 @@ def read_json(store: LocalStore, name: str, keys: Mapping[str, type]) -> dict[st
         keys: the keys that it must have, with the types of their values.
 
     Raises:
-        StudyRefusedError: it is no such object.
+        StudyRefusedError: it is no such object, or its checksum is another. Those of format 1 have none.
     """
     data = store.read(name)
     if data is None:
@@ -32,19 +42,23 @@ def read_json(store: LocalStore, name: str, keys: Mapping[str, type]) -> dict[st
     try:
         value = json.loads(data)
     except ValueError as error:
-        raise StudyRefusedError(f"{store.where(name)} is damaged ({error}): restore it from a copy") from error
+        raise _damaged(store, name, str(error)) from error
     wrong = [key for key, kind in keys.items() if not isinstance(value, dict) or not isinstance(value.get(key), kind)]
     if wrong:
-        raise StudyRefusedError(f"{store.where(name)} is damaged ({', '.join(wrong)}): restore it from a copy")
+        raise _damaged(store, name, ", ".join(wrong))
+    crc = value.pop("crc", None)
+    if crc is None and set(value) - set(keys):
+        raise _damaged(store, name, "its checksum is missing")
+    if crc is not None and crc != _crc(value):
+        raise _damaged(store, name, "its checksum does not hold")
     return dict(value)
 
 
-def write_json(store: LocalStore, name: str, value: Mapping[str, Any]) -> None:
-    """Write a JSON object in one atomic, durable step."""
-    store.replace(name, json.dumps(value, indent=1).encode())
+def _damaged(store: Store, name: str, problem: str) -> StudyRefusedError:
+    return StudyRefusedError(f"{store.where(name)} is damaged at offset 0 ({problem}): restore it from a copy")
 
 
-def read_study(store: LocalStore) -> dict[str, Any] | None:
+def read_study(store: Store) -> dict[str, Any] | None:
     """Return a stored study's description (uuid, config, format), or None when there is no study.
 
     Raises:
@@ -63,22 +77,23 @@ def read_study(store: LocalStore) -> dict[str, Any] | None:
     return study
 
 
-def write_study(store: LocalStore, study_uuid: str, config: Mapping[str, Any]) -> None:
+def write_study(store: Store, study_uuid: str, config: Mapping[str, Any]) -> None:
     """Begin a study on an empty store."""
-    write_json(store, _STUDY, {"format": FORMAT, "uuid": study_uuid, "config": dict(config)})
+    study = {"format": FORMAT, "uuid": study_uuid, "config": dict(config)}
+    store.replace(_STUDY, encode_json(study))
 
 
-def entomb(store: LocalStore) -> None:
+def entomb(store: Store) -> None:
     """Delete a study for good: first a tombstone, so that nobody serves half of it, then everything."""
-    write_json(store, _TOMBSTONE, {"purge": True})
+    store.replace(_TOMBSTONE, encode_json({"purge": True}))
     finish_entombing(store)
 
 
-def finish_entombing(store: LocalStore) -> None:
+def finish_entombing(store: Store) -> None:
     """End a deletion that was begun."""
     store.delete(last=_TOMBSTONE)
 
 
-def entombed(store: LocalStore) -> bool:
+def entombed(store: Store) -> bool:
     """Tell whether a deletion of the study was begun and not ended."""
     return store.read(_TOMBSTONE) is not None

@@ -15,9 +15,14 @@ from typing import Any, Self, TypeVar
 from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ArqonError, StudyRefusedError
 from arqon_ray.service.description import read_study
-from arqon_ray.service.journal import Journal
+from arqon_ray.service.failpoints import reach
+from arqon_ray.service.guard import Guard
+from arqon_ray.service.journal import Journal, Opened
+from arqon_ray.service.line import Line
+from arqon_ray.service.preparer import Preparer
 from arqon_ray.service.state import Answer, StudyState
-from arqon_ray.service.storage import LocalStore
+from arqon_ray.service.store import Store
+from arqon_ray.service.upkeep import Upkeep
 
 _T = TypeVar("_T")
 
@@ -29,22 +34,41 @@ class DurableState:
         state: what the log's records made.
         journal: the opened log.
         clock: returns seconds, never going back.
+        guard: knows which calls killed the process.
     """
 
-    def __init__(self, state: StudyState, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        state: StudyState,
+        journal: Journal,
+        clock: Callable[[], float] = time.monotonic,
+        guard: Guard | None = None,
+        snapshot_seq: int = 0,
+    ) -> None:
         self._state = state
         self._journal = journal
         self._clock = clock
-        self._changed = threading.Condition(threading.RLock())
+        self._guard = guard or Guard(None)
+        self._lock = threading.Lock()
+        self._line = Line(self._lock, clock)
+        self._preparer = Preparer(self._lock, state.solver, self._guard, lambda: journal.last_seq, self._line)
+        self._upkeep = Upkeep(self._lock, state, journal, snapshot_seq)
 
     @classmethod
-    def open(cls, store: LocalStore, host: Mapping[str, Any], clock: Callable[[], float] = time.monotonic) -> Self:
+    def open(
+        cls,
+        store: Store,
+        host: Mapping[str, Any],
+        clock: Callable[[], float] = time.monotonic,
+        guard: Guard | None = None,
+    ) -> Self:
         """Open a stored study for writing.
 
         Args:
             store: where ``description.write_study`` put it.
             host: who opens it: pid, node, actor.
             clock: returns seconds, never going back.
+            guard: knows which calls killed the process.
 
         Raises:
             StudyRefusedError: it is missing, damaged, of a newer format or owned by another actor.
@@ -53,33 +77,34 @@ class DurableState:
         described = read_study(store)
         if described is None:
             raise StudyRefusedError(f"there is no study in {store} where one must be: restore its journal there")
-        state = StudyState(ArqonSolver(described["config"]), clock)
-        journal, records = Journal.open(store, host)
-        for record in records:
-            try:
-                state.replay(record.body)
-            except (ArqonError, KeyError, TypeError, ValueError) as error:
-                problem = f"record {record.seq} of the study in {store} cannot be applied: {error!r}"
-                raise StudyRefusedError(f"{problem}. Was it written by another version of arqon_ray?") from error
+        opened = Journal.open(store, host)
+        try:
+            state = _replayed(described["config"], opened, clock)
+        except BaseException as error:
+            opened.journal.close(error)
+            raise
         state.leases.restart()
-        return cls(state, journal, clock)
+        return cls(state, opened.journal, clock, guard, opened.snapshot.at.seq if opened.snapshot else 0)
 
     def drain(self, error: BaseException) -> None:
         """Take no new call and let those under way become durable; then as ``close``."""
-        with self._changed:
+        with self._lock:
             self._journal.seal(error)
             seq = self._journal.last_seq
-            self._changed.notify_all()
+            self._line.call_all()
         # Whoever waits for one of these records meets the same failure in its own sync.
         with contextlib.suppress(OSError, StudyRefusedError):
             self._journal.sync(seq)
+            self._upkeep.finish()
         self.close(error)
 
     def close(self, error: BaseException) -> None:
         """Serve nothing more: calls that wait and calls to come raise ``error``."""
         self._journal.close(error)
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
+            self._preparer.close()
+            self._upkeep.close()
+            self._line.call_all()
 
     @property
     def problem(self) -> BaseException | None:
@@ -90,18 +115,44 @@ class DurableState:
         """Append a change that the solver has made already, and take the rest of it."""
         self._journal.append(body)
         self._state.take(body, answers)
-        self._changed.notify_all()
+
+    def _work(self, work: Callable[[], _T]) -> _T:
+        """Do ``work``, which must not wait, under the lock that is held."""
+        self._journal.check_open()
+        slot = self._guard.enter()
+        try:
+            reach("apply")
+            return work()
+        finally:
+            self._guard.leave(slot)
 
     def _durably(self, work: Callable[[], _T]) -> _T:
         """Do ``work`` under the lock and return its result when all that it changed or saw is durable."""
-        with self._changed:
-            self._journal.check_open()
-            result = work()
+        with self._lock:
+            result = self._work(work)
             seq = self._journal.last_seq
         self._journal.sync(seq)
+        self._upkeep.look()
         return result
 
     def _expire(self) -> None:
         numbers = self._state.leases.expired()
         if numbers:
             self._record({"op": "release", "numbers": numbers, "why": "expired"}, [])
+            self._line.call()
+
+
+def _replayed(config: Mapping[str, Any], opened: Opened, clock: Callable[[], float]) -> StudyState:
+    """Return the state that a snapshot and the records after it make."""
+    store = opened.journal.store
+    if opened.snapshot is None:
+        state = StudyState(ArqonSolver(config), clock)
+    else:
+        state = StudyState.thaw(opened.snapshot.parts, clock)
+    for record in opened.records:
+        try:
+            state.replay(record.body)
+        except (ArqonError, KeyError, TypeError, ValueError) as error:
+            problem = f"record {record.seq} of the study in {store} cannot be applied: {error!r}"
+            raise StudyRefusedError(f"{problem}. Was it written by another version of arqon_ray?") from error
+    return state

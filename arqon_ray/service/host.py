@@ -12,14 +12,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from arqon_ray.core.config import load_config
-from arqon_ray.errors import ArqonError, StudyRefusedError
+from arqon_ray.errors import ArqonError, PoisonedCallError, StudyRefusedError
 from arqon_ray.service.description import entomb, entombed, finish_entombing, read_study, write_study
+from arqon_ray.service.guard import LIMIT, Guard
 from arqon_ray.service.journal import FencedError
-from arqon_ray.service.storage import LocalStore
+from arqon_ray.service.store import open_store
 from arqon_ray.service.study import Study
 
-_ATTEMPTS = 4
-_PAUSE = 0.2
+_PATIENCE = 30.0
+_PATIENCE_TO_BEGIN = 5.0
+"""Seconds for which calls wait while the storage fails; and the first call of all, whose path may be mistyped."""
+
+_PAUSES = (0.1, 2.0)
+"""Seconds between two attempts: the first pause, doubled each time, and the longest."""
+
 _COUNTS = ("asked", "told", "failed", "pending", "released", "seeded")
 _NOTHING: dict[str, Any] = {
     **dict.fromkeys(("epoch", "restarts", "budget", "phase", "landscape", "strategy", "best", "torn")),
@@ -50,14 +56,18 @@ class StudyHost:
 
     Args:
         birth: what the actor was created with.
-        root: the directory that holds the studies.
+        root: the directory or URI that holds the studies.
         restarted: whether Ray has restarted the actor: then the journal must be there.
         host: who opens the study: pid, node, actor.
+        scratch: a folder of this actor on this node, which need not survive the node; None to do without.
     """
 
-    def __init__(self, birth: Birth, root: str, restarted: bool, host: Mapping[str, Any]) -> None:
+    def __init__(
+        self, birth: Birth, root: str, restarted: bool, host: Mapping[str, Any], scratch: str | None = None
+    ) -> None:
         self._birth = birth
-        self._store = LocalStore(root, birth.name)
+        self._store = open_store(root, birth.name)
+        self._guard = Guard(scratch)
         self._must_exist = restarted
         self._host = dict(host)
         self._lock = threading.Lock()
@@ -74,8 +84,25 @@ class StudyHost:
         self._retrying(lambda study: study.join(load_config(config)), creating=token == self._birth.token)
         return self.status()
 
-    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the study, with its operation id, so that repeating it after a failed write is safe."""
+    def call(self, method: str, *args: Any, label: str | None = None, **kwargs: Any) -> Any:
+        """Call a method of the study, with its operation id, so that repeating it after a failed write is safe.
+
+        Args:
+            method: its name.
+            *args: its arguments.
+            label: what is the same at every repetition of this call.
+            **kwargs: its arguments.
+
+        Raises:
+            PoisonedCallError: this call was running at three deaths of the process.
+            StudyRefusedError: the study cannot be served, or its storage fails for long.
+        """
+        if label is not None and self._guard.deaths(label) >= LIMIT:
+            raise PoisonedCallError(
+                f"{method} was running at {self._guard.deaths(label)} deaths of the actor's process, so it is not "
+                "tried again: see the actor's log in Ray's session directory for the cause, and call otherwise"
+            )
+        self._guard.label(label)
         return self._retrying(lambda study: getattr(study, method)(*args, **kwargs))
 
     def status(self) -> dict[str, Any]:
@@ -103,10 +130,9 @@ class StudyHost:
                 entomb(self._store)
 
     def _retrying(self, work: Any, creating: bool = False) -> Any:
-        problem: Exception | None = None
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                time.sleep(_PAUSE * 2**attempt)
+        deadline = time.monotonic() + (_PATIENCE_TO_BEGIN if creating and self._study is None else _PATIENCE)
+        pause = _PAUSES[0]
+        while True:
             study: Study | None = None
             try:
                 study = self._serving(creating)
@@ -114,13 +140,17 @@ class StudyHost:
             except OSError as error:
                 if isinstance(error, ArqonError):
                     raise
-                problem = error
+                if time.monotonic() + pause > deadline:
+                    raise StudyRefusedError(
+                        f"the storage {self._store} fails ({error}): repair it and repeat the call"
+                    ) from error
             except StudyRefusedError as error:
                 self._refuse(study, error)
                 raise
             finally:
                 self._drop_if_broken(study)
-        raise StudyRefusedError(f"the storage {self._store} fails ({problem}): repair it and repeat the call")
+            time.sleep(pause)
+            pause = min(2.0 * pause, _PAUSES[1])
 
     def _serving(self, creating: bool) -> Study:
         with self._lock:
@@ -152,7 +182,7 @@ class StudyHost:
                     f"or stop() this actor and start() anew"
                 )
             write_study(store, birth.token, birth.config)
-        return Study.open(store, self._host)
+        return Study.open(store, self._host, guard=self._guard)
 
     def _refuse(self, study: Study | None, error: StudyRefusedError) -> None:
         with self._lock:

@@ -3,117 +3,101 @@
 Objects of a study::
 
     study.json                             uuid, config and format version; written once, at the beginning
-    EPOCH                                  {"n", "uuid"}: who may write; claimed by every opening
-    BEGUN                                  {"n", "uuid"}: the newest epoch whose first record is durable
-    segments/<epoch, 8 digits>-<uuid>.log  the records of one epoch, one writer each
+    EPOCH, BEGUN                           who may write, see ``epochs``
+    segments/<epoch, 8 digits>-<uuid>.log  the records of one epoch, one writer each, see ``records`` and ``chain``
     segments/*.torn-*                      tails that were cut, kept
+    snapshots/*.snap                       the state at some record, see ``snapshots``
     TOMBSTONE                              the study is being deleted
-
-Fencing needs nothing but read-after-write consistency. An opening claims the next epoch and only then
-reads the log; a writer acknowledges only if EPOCH is still its own after the write. So either the old
-writer sees the claim, or the new one sees the record. The first record of an epoch names the segment and
-the record up to which it accepted the one before.
 """
 
 from __future__ import annotations
 
-import threading
-import uuid
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from arqon_ray.errors import StudyRefusedError
-from arqon_ray.service.description import SEGMENTS, read_json, write_json
-from arqon_ray.service.records import Record, Scan, encode, scan
-from arqon_ray.service.storage import LocalStore
+from arqon_ray.service.chain import OffChainError, Part, Position, read_chain
+from arqon_ray.service.commits import Commits
+from arqon_ray.service.description import SEGMENTS
+from arqon_ray.service.epochs import Epoch, FencedError, claim
+from arqon_ray.service.failpoints import reach
+from arqon_ray.service.records import Record, encode
+from arqon_ray.service.snapshots import Snapshot, read_snapshots
+from arqon_ray.service.store import Store
 
-_EPOCH = "EPOCH"
-_BEGUN = "BEGUN"
-_EPOCH_KEYS = {"n": int, "uuid": str}
+_GATHER = 0.001
+"""Seconds for which the leader of a commit waits for more records when several callers waited for the last one."""
 
-
-class FencedError(StudyRefusedError):
-    """Another actor owns the study now; this one can acknowledge nothing more."""
-
-
-def _segment_epoch(name: str) -> int:
-    return int(name.split("-", 1)[0])
+__all__ = ["FencedError", "Journal", "Opened"]
 
 
-def _segments(store: LocalStore) -> list[str]:
-    return [name for name in store.names(SEGMENTS) if name.endswith(".log") and name[:8].isdigit()]
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What an opening found.
 
+    Attributes:
+        journal: the log, to be written.
+        snapshot: the state from which ``records`` go on; None when they begin at the beginning.
+        records: every accepted record after it, in order, this epoch's first one included.
+    """
 
-def _claim(store: LocalStore) -> tuple[int, str, str | None]:
-    """Claim the next epoch; returns its number, its uuid and the uuid of the one before."""
-    before = read_json(store, _EPOCH, _EPOCH_KEYS)
-    owner = before["uuid"] if before else None
-    lowest = before["n"] if before else 0
-    if before is None and _segments(store):
-        raise StudyRefusedError(f"{store.where(_EPOCH)} is missing beside its segments: restore it from a copy")
-    while True:
-        n = max([lowest, *map(_segment_epoch, _segments(store))]) + 1
-        mine = {"n": n, "uuid": uuid.uuid4().hex}
-        write_json(store, _EPOCH, mine)
-        if read_json(store, _EPOCH, _EPOCH_KEYS) != mine:
-            raise FencedError(f"fenced: another actor claimed the study in {store} at the same moment")
-        if all(_segment_epoch(name) < n for name in _segments(store)):
-            return n, str(mine["uuid"]), owner
-        lowest = n
+    journal: Journal
+    snapshot: Snapshot | None
+    records: list[Record]
 
 
 class Journal:
     """The log, opened for writing by one epoch. Make one with ``Journal.open``.
 
-    ``append`` is called under the study's lock; ``sync`` outside it, by any number of threads, of which one
-    does the storage's work for all.
+    ``append`` is called under the study's lock; ``sync`` outside it, by any number of threads, of which one does
+    the storage's work for all (group commit).
+
+    Attributes:
+        passed_over: snapshots that could not be used, and why.
+        last_seq: the number of the newest record.
     """
 
-    def __init__(self, store: LocalStore, n: int, epoch_uuid: str, last_seq: int) -> None:
-        self.store = store
-        self.epoch = n
-        self.uuid = epoch_uuid
+    def __init__(self, epoch: Epoch, last_seq: int, passed_over: list[str]) -> None:
+        self.store = epoch.store
+        self.epoch = epoch.n
         self.last_seq = last_seq
-        self._segment = f"{SEGMENTS}/{n:08d}-{epoch_uuid}.log"
-        self._file = store.appender(self._segment)
-        self._synced = 0
-        self._leading = False
+        self.passed_over = passed_over
+        self._epoch = epoch
+        self._log = epoch.store.begin_log(epoch.segment)
+        self._size = 0
+        self._synced = last_seq
         self._error: BaseException | None = None
         self._sealed: BaseException | None = None
-        self._turn = threading.Condition()
+        self._commits = Commits()
 
     @classmethod
-    def open(cls, store: LocalStore, host: Mapping[str, Any]) -> tuple[Journal, list[Record]]:
+    def open(cls, store: Store, host: Mapping[str, Any]) -> Opened:
         """Claim the next epoch, read the log and begin a segment.
 
         Args:
             store: where a study lies (``write_study`` made it).
             host: who opens it (pid, node, actor); kept in the epoch's first record.
 
-        Returns:
-            The journal, and every accepted record in order.
-
         Raises:
-            StudyRefusedError: the log is damaged (the message names file and offset) or another actor claims it.
+            StudyRefusedError: the log is damaged (the message names object and offset) or another actor claims it.
             OSError: the storage failed; opening again may succeed.
         """
-        n, epoch_uuid, owner_before = _claim(store)
-        chain = _accepted(store, owner_before, n)
-        records = [record for _, part in chain for record in part]
-        journal = cls(store, n, epoch_uuid, records[-1].seq if records else 0)
-        previous = [chain[-1][0], journal.last_seq] if chain else None
-        body = {"op": "epoch", "n": n, "uuid": epoch_uuid, "previous": previous, "host": dict(host)}
+        epoch = claim(store)
+        snapshot, chain, passed_over = _read(store, epoch)
+        records = [record for part in chain for record in part.records]
+        last = records[-1].seq if records else snapshot.at.seq if snapshot else 0
+        journal = cls(epoch, last, passed_over)
+        previous = [chain[-1].segment, last] if chain else None
+        body = {"op": "epoch", "n": epoch.n, "uuid": epoch.uuid, "previous": previous, "host": dict(host)}
         try:
             journal.sync(journal.append(body))
-            # From here on a log without this record is one that lost records, and never an empty study.
-            write_json(store, _BEGUN, {"n": n, "uuid": epoch_uuid})
+            epoch.begun()
         except BaseException as error:
             journal.close(error)
-            if isinstance(error, FencedError):
-                store.remove(journal._segment)
             raise
         records.append(Record(journal.last_seq, body, 0))
-        return journal, records
+        return Opened(journal, snapshot, records)
 
     @property
     def torn(self) -> list[str]:
@@ -121,18 +105,20 @@ class Journal:
         names = self.store.names(SEGMENTS)
         return [self.store.where(f"{SEGMENTS}/{name}") for name in names if ".torn-" in name]
 
+    @property
+    def position(self) -> Position:
+        """The place after the newest record; to be read under the study's lock."""
+        return Position(self._epoch.segment, self.last_seq, self._size)
+
     def append(self, body: dict[str, Any]) -> int:
-        """Write one record and return its sequence number; it is durable when ``sync`` of it returns.
+        """Take one record and return its sequence number; it is durable when ``sync`` of it returns.
 
         After an error the journal takes nothing more: open it again.
         """
         self.check_open()
         record = encode(self.last_seq + 1, body)
-        try:
-            self._file.write(record)
-        except BaseException as error:
-            self._fail(error)
-            raise
+        self._log.append(record, self.last_seq + 1)
+        self._size += len(record)
         self.last_seq += 1
         return self.last_seq
 
@@ -143,27 +129,33 @@ class Journal:
             StudyRefusedError: another actor has claimed the study since.
             OSError: the storage failed; whether the record is there is open until the journal is opened again.
         """
-        with self._turn:
-            while self._synced < seq and self._leading and self._error is None:
-                self._turn.wait()
-            if self._synced >= seq:
-                return
-            if self._error is not None:
+        if self._synced >= seq:
+            return
+        if not self._commits.lead(seq, lambda: self._synced >= seq or self._error is not None):
+            if self._synced < seq and self._error is not None:
                 raise self._error
-            self._leading = True
-        target = self.last_seq
-        problem: BaseException | None = None
+            return
         try:
-            self._file.sync()
-            self._check_owner()
-            self._synced = target
+            self._commit()
         except BaseException as error:
-            problem = error
+            self._error = self._error or error
             raise
         finally:
-            with self._turn:
-                self._error, self._leading = self._error or problem, False
-                self._turn.notify_all()
+            self._commits.done(self._synced, self._error is not None)
+
+    def _commit(self) -> None:
+        if self._commits.crowded:
+            # Others call at the same time: let their records come along, an fsync costs more than this.
+            time.sleep(_GATHER)
+        target = self.last_seq
+        self._log.sync()
+        self._epoch.check()
+        reach("synced")
+        self._synced = target
+
+    def tidy(self) -> None:
+        """Merge what lies in many small objects, where the storage makes them."""
+        self._log.tidy()
 
     @property
     def problem(self) -> BaseException | None:
@@ -182,77 +174,28 @@ class Journal:
 
     def close(self, error: BaseException) -> None:
         """Take nothing more; every later call raises ``error``."""
-        self._fail(error)
-        with self._turn:
-            while self._leading:
-                self._turn.wait()
-        self._file.close()
-
-    def _fail(self, error: BaseException) -> None:
-        with self._turn:
-            self._error = self._error or error
-            self._turn.notify_all()
-
-    def _check_owner(self) -> None:
-        now = read_json(self.store, _EPOCH, _EPOCH_KEYS)
-        if now is None or now.get("uuid") != self.uuid:
-            epoch = now.get("n") if now else "none"
-            raise FencedError(
-                f"fenced: the study in {self.store} belongs to epoch {epoch} now, this actor is epoch {self.epoch} "
-                "and can acknowledge nothing more; connect() again"
-            )
+        self._error = self._error or error
+        self._commits.end()
+        self._log.close()
 
 
-def _accepted(store: LocalStore, owner: str | None, n: int) -> list[tuple[str, list[Record]]]:
-    """Return the accepted records of the epochs before ``n``, oldest segment first."""
-    chain: list[tuple[str, list[Record]]] = []
-    there = _segments(store)
-    for name, read in _newest(store, owner):
-        if read.torn:
-            store.cut(name, read.end)
-        if read.records:
-            chain.append((name, read.records))
-            break
-    begun = read_json(store, _BEGUN, _EPOCH_KEYS)
-    if begun is not None and (not chain or not any(begun["uuid"] in name for name in there)):
-        raise StudyRefusedError(
-            f"{store.where(SEGMENTS)} lacks what epoch {begun['n']} wrote: restore it from a copy, "
-            "or stop() its actor and start(..., resume=False) to begin anew"
-        )
-    if not chain and n > 2:
-        raise StudyRefusedError(
-            f"{store.where(SEGMENTS)} holds no record though {n - 1} epochs were begun: restore it from a copy, "
-            "or stop() its actor and start(..., resume=False) to begin anew"
-        )
-    while (previous := chain[0][1][0].body.get("previous") if chain else None) is not None:
-        name, upto = previous
-        chain.insert(0, (name, _read(store, name, upto).records))
-    return chain
-
-
-def _newest(store: LocalStore, owner: str | None) -> Iterator[tuple[str, Scan]]:
-    """Yield the segments that may be the newest accepted one, the likeliest first."""
-    names = _segments(store)
-    names.sort(key=lambda name: (_segment_epoch(name), owner is not None and owner in name), reverse=True)
-    for name in names:
-        yield f"{SEGMENTS}/{name}", _read(store, f"{SEGMENTS}/{name}")
-
-
-def _read(store: LocalStore, name: str, upto: int | None = None) -> Scan:
-    """Read one segment, to its end or up to a record that a later epoch accepted."""
-    data = store.read(name)
-    if data is None:
-        raise StudyRefusedError(f"{store.where(name)} is missing though a later epoch builds on it: restore it")
-    result = scan(data, upto)
-    problem = result.damage
-    last = result.records[-1].seq if result.records else 0
-    if problem is None and upto is not None and last != upto:
-        problem = f"it ends with record {last} though a later epoch builds on its record {upto}"
-    if problem is None and result.records and result.records[0].body.get("op") != "epoch":
-        problem = "its first record does not begin an epoch"
-    if problem is not None:
-        raise StudyRefusedError(
-            f"{store.where(name)} is damaged at offset {result.end}: {problem}. Restore it from a copy, or "
-            "stop() its actor and start(..., resume=False) to set the study aside and begin anew"
-        )
-    return result
+def _read(store: Store, epoch: Epoch) -> tuple[Snapshot | None, list[Part], list[str]]:
+    """Return the newest usable snapshot, the accepted records after it, and what was passed over; cut torn tails."""
+    passed_over: list[str] = []
+    snapshot: Snapshot | None = None
+    for found in read_snapshots(store):
+        if isinstance(found, str):
+            passed_over.append(found)
+            continue
+        try:
+            chain, torn = read_chain(store, found.at, epoch.before, epoch.n)
+        except OffChainError as error:
+            passed_over.append(f"{store.where(found.name)}: {error}")
+            continue
+        snapshot = found
+        break
+    else:
+        chain, torn = read_chain(store, None, epoch.before, epoch.n)
+    for tail in torn:
+        store.cut(tail.name, tail.offset)
+    return snapshot, chain, passed_over

@@ -15,7 +15,7 @@ from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.errors import StudyNotFoundError, StudyRefusedError
 from arqon_ray.service import actor
 from arqon_ray.service.client import NAMESPACE, SolverClient, require_ray
-from arqon_ray.service.storage import check_name, local_path
+from arqon_ray.service.store import check_name, check_storage_path, is_shared
 from arqon_ray.service.wire import from_plain
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -54,14 +54,16 @@ def start(
         config: dict, JSON string or checked config. A study that runs or is stored is joined if its identity
             (seed, mode, bounds, strategy and its parameters) is the same; a larger budget extends it.
         name: the study's name: the actor's in the namespace ``arqon``, and a folder's under ``storage_path``.
-        storage_path: the directory (or file:// URI) that holds the journal, on the actor's node. By default ``arqon``
-            in the head node's Ray session, which a new cluster does not see; give one to continue there.
+        storage_path: the directory, or the URI as for Ray Tune (``s3://``, ``gs://``, ``file://``), that holds the
+            journal. By default ``arqon`` in the head node's Ray session, which a new cluster does not see; give one
+            to continue there.
         resume: False to set a stored study aside (renamed, never deleted) and begin anew. An actor that is
             running is joined all the same: ``stop()`` it first.
         budget: evaluations to be handed out in all; instead of the config's.
         runtime_env: the actor's, as Ray takes it.
         **options: further options of the Ray actor, such as ``scheduling_strategy``, ``resources``, ``memory``. Without
-            a place among them the actor stays on the head node, where its journal is.
+            a place among them the actor stays on the head node, where its journal is, or with a bucket for
+            ``storage_path`` runs on any node. For a directory that all nodes mount say ``resources={}``: any node.
 
     Returns:
         The client, after the actor has answered.
@@ -75,13 +77,13 @@ def start(
     checked = load_config(config)
     if budget is not None:
         checked = load_config({**checked.to_dict(), "budget": budget})
-    plain, path = checked.to_dict(), None if storage_path is None else local_path(storage_path)
+    plain, path = checked.to_dict(), None if storage_path is None else check_storage_path(storage_path)
     check_name(name)
     problem: Exception | None = None
     for _ in range(_ATTEMPTS):
         token = uuid.uuid4().hex
         birth = {"name": name, "config": plain, "token": token, "resume": resume}
-        handle = _actor_class(name, runtime_env, options).remote(birth, path)
+        handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(birth, path)
         try:
             # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
             if ray.get(handle.begin.remote(plain, token)) is not None:
@@ -97,7 +99,7 @@ def start(
     )
 
 
-def _actor_class(name: str, runtime_env: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Any:
+def _actor_class(name: str, runtime_env: Mapping[str, Any] | None, options: Mapping[str, Any], anywhere: bool) -> Any:
     """Return the remote class with the options of a durable, shared actor."""
     ray.cloudpickle.register_pickle_by_value(actor)  # type: ignore[no-untyped-call]
     environment = dict(runtime_env or {})
@@ -106,7 +108,7 @@ def _actor_class(name: str, runtime_env: Mapping[str, Any] | None, options: Mapp
         "num_cpus": 0,
         "max_restarts": -1,
         "max_task_retries": -1,
-        **({} if any(place in options for place in _PLACES) else {"resources": _HEAD}),
+        **({} if anywhere or any(place in options for place in _PLACES) else {"resources": _HEAD}),
         **options,
     }
     fixed = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "get_if_exists": True}

@@ -7,7 +7,9 @@ written down, so that after a restart every lease has its full length again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 OWNER_TERM = 60.0
@@ -34,6 +36,9 @@ class Leases:
         self._clock = clock
         self._holdings: dict[str | int, _Holding] = {}
         self._holder: dict[int, str | int] = {}
+        # A lower bound of each holding's deadline; renewals do not touch it, so it is looked at again when it comes.
+        self._alarms: list[tuple[float, int, _Holding]] = []
+        self._order = itertools.count()
 
     def __contains__(self, number: object) -> bool:
         return number in self._holder
@@ -60,10 +65,16 @@ class Leases:
             holding = self._holdings[holder] = _Holding(length, 0.0)
         elif term is not None:
             holding.term = term
-        holding.deadline = self._clock() + holding.term
+        sooner = self._clock() + holding.term
+        if not holding.numbers or sooner < holding.deadline:
+            self._alarm(holding, sooner)
+        holding.deadline = sooner
         holding.numbers[number] = None
         self._holder[number] = holder
         return holding.term
+
+    def _alarm(self, holding: _Holding, deadline: float) -> None:
+        heapq.heappush(self._alarms, (deadline, next(self._order), holding))
 
     def renew(self, owner: str) -> int:
         """Give all that an owner holds its full term again; returns how many candidates that is."""
@@ -92,11 +103,24 @@ class Leases:
     def expired(self) -> list[int]:
         """Return the candidates whose lease has run out, lowest number first; they stay until dropped."""
         now = self._clock()
-        return sorted(n for h in self._holdings.values() if h.deadline <= now for n in h.numbers)
+        over: list[_Holding] = []
+        while self._alarms and self._alarms[0][0] <= now:
+            _, _, holding = heapq.heappop(self._alarms)
+            if not holding.numbers:
+                continue
+            if holding.deadline <= now:
+                over.append(holding)
+            else:
+                self._alarm(holding, holding.deadline)
+        for holding in over:
+            self._alarm(holding, holding.deadline)
+        return sorted({number for holding in over for number in holding.numbers})
 
     def next_deadline(self) -> float | None:
-        """Return the clock's reading at which the next lease runs out, or None when nothing is held."""
-        return min((h.deadline for h in self._holdings.values()), default=None)
+        """Return a reading of the clock before which no lease runs out, or None when nothing is held."""
+        while self._alarms and not self._alarms[0][2].numbers:
+            heapq.heappop(self._alarms)
+        return self._alarms[0][0] if self._alarms else None
 
     def owner(self, number: int) -> str | None:
         """Return the owner of a candidate; None when it has none or is not held."""
@@ -108,8 +132,16 @@ class Leases:
         holding = self._holdings.get(owner)
         return sorted(holding.numbers) if holding is not None else []
 
+    def held(self) -> Iterator[tuple[int, str | None, float]]:
+        """Yield number, owner and term of all that is held, so that granting them again makes the same leases."""
+        for holder, holding in self._holdings.items():
+            for number in holding.numbers:
+                yield number, holder if isinstance(holder, str) else None, holding.term
+
     def restart(self) -> None:
         """Give every lease its full term again, as after a restart."""
         now = self._clock()
+        self._alarms.clear()
         for holding in self._holdings.values():
             holding.deadline = now + holding.term
+            self._alarm(holding, holding.deadline)

@@ -1,55 +1,16 @@
-"""Where a study's log lies: a small store of named objects, here a local directory.
-
-The journal asks five things of a store: read an object, replace one atomically, list a folder, append to a
-new object, and move bytes or a whole study aside. Another kind of storage is another class with these.
-"""
+"""A study's objects in a directory of a local or mounted file system."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
+import threading
 import time
 import uuid
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
-from arqon_ray.errors import ConfigError
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-
-
-def check_name(name: object) -> str:
-    """Return a study's name, or raise ConfigError when it cannot be the name of an actor and a folder."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"a study's name is {name!r}: use 1 to 128 letters, digits, '.', '_', '-', the first a letter or digit"
-        )
-    return name
-
-
-def local_path(storage_path: object) -> str:
-    """Return the absolute local directory that a ``storage_path`` names.
-
-    Args:
-        storage_path: a plain path, ``~`` allowed, or a ``file://`` URI.
-
-    Raises:
-        ConfigError: for anything else.
-    """
-    supported = "supported are a plain path and file:// (a local disk, or a file system that is mounted, such as NFS)"
-    if isinstance(storage_path, os.PathLike):
-        storage_path = os.fspath(storage_path)
-    if not isinstance(storage_path, str) or not storage_path:
-        raise ConfigError(f"storage_path is {storage_path!r}: {supported}")
-    scheme = _SCHEME.match(storage_path)
-    if scheme is None:
-        return os.path.abspath(os.path.expanduser(storage_path))
-    parts = urlparse(storage_path)
-    if scheme.group(1).lower() != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        raise ConfigError(f"storage_path is {storage_path!r}: {supported}")
-    return os.path.abspath(unquote(parts.path))
+from arqon_ray.service.failpoints import reach
+from arqon_ray.service.store import Chunk, check_name
 
 
 def _sync_folder(folder: Path) -> None:
@@ -60,26 +21,36 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _write_all(descriptor: int, data: bytes | bytearray) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
-class Appender:
-    """A new object that grows; one thread writes, any thread may sync."""
+class LocalLog:
+    """A file that grows. What is appended waits in memory, so that one write and one fsync serve many records."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         _sync_folder(path.parent)
+        self._waiting = bytearray()
+        self._lock = threading.Lock()
 
-    def write(self, data: bytes) -> None:
-        """Append ``data``; durable only after the next ``sync``."""
-        _write_all(self._descriptor, data)
+    def append(self, record: bytes, seq: int) -> None:
+        """Take one record; see ``store.Log``."""
+        with self._lock:
+            self._waiting += record
 
     def sync(self) -> None:
-        """Return when all that was written before the call is on the storage."""
+        """Write and fsync what was appended; see ``store.Log``."""
+        with self._lock:
+            data, self._waiting = self._waiting, bytearray()
+        _write_all(self._descriptor, data)
+        reach("written")
         os.fsync(self._descriptor)
+
+    def tidy(self) -> None:
+        """Do nothing: one file is as tidy as a log can be."""
 
     def close(self) -> None:
         """Give the file back; a second call does nothing."""
@@ -89,10 +60,11 @@ class Appender:
 
 
 class LocalStore:
-    """One study's objects in a directory of a local or mounted file system."""
+    """One study's objects in a directory; see ``store.Store``."""
 
     def __init__(self, root: str | Path, name: str) -> None:
         self.path = Path(root) / check_name(name)
+        self._base = str(self.path)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -104,7 +76,9 @@ class LocalStore:
     def read(self, name: str) -> bytes | None:
         """Return the bytes of an object, or None when there is none of this name."""
         try:
-            return (self.path / name).read_bytes()
+            # Plain strings: the journal reads one small object at each commit.
+            with open(f"{self._base}/{name}", "rb", buffering=0) as file:
+                return file.readall()
         except FileNotFoundError:
             return None
 
@@ -133,11 +107,20 @@ class LocalStore:
         except FileNotFoundError:
             return []
 
-    def appender(self, name: str) -> Appender:
-        """Begin a new object that grows; FileExistsError when there is one."""
+    def begin_log(self, name: str) -> LocalLog:
+        """Begin a log; FileExistsError when there is one of this name."""
         target = self.path / name
         self._make(target.parent)
-        return Appender(target)
+        return LocalLog(target)
+
+    def read_log(self, name: str, after: int = 0, offset: int = 0) -> list[Chunk] | None:
+        """Return a log's bytes from ``offset`` on as one piece, or None when there is no such log."""
+        try:
+            with (self.path / name).open("rb") as file:
+                file.seek(offset)
+                return [Chunk(name, offset, file.read())]
+        except FileNotFoundError:
+            return None
 
     def remove(self, name: str) -> None:
         """Delete one object; nothing happens when there is none."""

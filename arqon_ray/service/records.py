@@ -18,7 +18,7 @@ from typing import Any
 import msgpack
 
 MAGIC = b"AQJ"
-FORMAT = 1
+FORMAT = 2
 MAX_BODY = 1 << 30
 _FRONT = struct.Struct("<3sBQII")
 _CHECK = struct.Struct("<I")
@@ -90,19 +90,20 @@ def _another_follows(data: bytes, offset: int) -> bool:
     return False
 
 
-def scan(data: bytes, upto: int | None = None) -> Scan:
+def scan(data: bytes, upto: int | None = None, last: int = 0) -> Scan:
     """Read a segment from its beginning.
 
     Args:
         data: the segment's bytes.
         upto: the last sequence number that is wanted; what follows it is not looked at.
+        last: the sequence number of the record before these, 0 where any may come first.
 
     Returns:
         The valid records, and whether what follows them is a torn tail (no valid record after it) or damage.
     """
     records: list[Record] = []
     offset = 0
-    while offset < len(data) and (upto is None or not records or records[-1].seq < upto):
+    while offset < len(data) and (upto is None or last < upto):
         frame = _frame(data, offset)
         if frame is None:
             if _another_follows(data, offset):
@@ -112,12 +113,12 @@ def scan(data: bytes, upto: int | None = None) -> Scan:
         if version > FORMAT:
             problem = f"a record of format {version}, this arqon_ray reads up to {FORMAT}: install a newer one"
             return Scan(records, offset, False, problem)
-        if records and seq != records[-1].seq + 1:
-            return Scan(records, offset, False, f"record {seq} after record {records[-1].seq}")
+        if last and seq != last + 1:
+            return Scan(records, offset, False, f"record {seq} after record {last}")
         try:
             body = msgpack.unpackb(data[start:end], raw=False, strict_map_key=False)
         except (ValueError, msgpack.exceptions.UnpackException) as error:
             return Scan(records, offset, False, f"a record that is no msgpack ({error})")
         records.append(Record(seq, body, end))
-        offset = end
+        offset, last = end, seq
     return Scan(records, offset, False, None)

@@ -6,15 +6,20 @@ its part of the change already; in a replay it is told to. Neither computes a ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.ledger import Candidate
+from arqon_ray.core.results import Entry, parse_results
 from arqon_ray.errors import StateError
 from arqon_ray.service.leases import Leases
+from arqon_ray.service.operations import Operations
 
 Answer = dict[str, Any]
+
+_PART = 5000
 
 
 class StudyState:
@@ -28,9 +33,8 @@ class StudyState:
         solver: every candidate is pending or withdrawn in it, or told.
         leases: every pending candidate has one.
         pool: candidates that were released or ran out; withdrawn in the solver.
-        asked: the candidates that the ask of each key was given.
         asker: the key under which a candidate was handed out last.
-        done: the answers of the tells and releases of each key.
+        done: what the asks (their numbers), and the tells and releases (their answers) of each key gave.
         reports: the intermediate values by candidate and step.
         hosts: who opened the study, in the order of the epochs.
     """
@@ -39,24 +43,22 @@ class StudyState:
         self.solver = solver
         self.leases = Leases(clock)
         self.pool: set[int] = set()
-        self.asked: dict[str, list[int]] = {}
         self.asker: dict[int, str | None] = {}
-        self.done: dict[tuple[str, str], list[Answer]] = {}
+        self.done = Operations()
         self.reports: dict[int, dict[int, float | None]] = {}
         self.hosts: list[dict[str, Any]] = []
-        self._handed_out = 0
-        self._told = 0
-        self._failed = 0
-        self._seeded = 0
+        self._counts = dict.fromkeys(("asked", "told", "failed", "seeded"), 0)
+
+    # Records
 
     def replay(self, body: dict[str, Any]) -> None:
         """Apply a record of the log, the solver's part included."""
         answers: list[Answer] = body.get("answers", [])
         if body["op"] == "ask":
             for plain in body["fresh"]:
-                self.solver.adopt(Candidate(plain["number"], plain["params"], plain["origin"], plain["memory"]))
+                self.solver.adopt(candidate_of(plain))
         elif body["op"] == "tell":
-            answers = self.solver.tell(body["results"])
+            answers = self.solver.take(entries_of(body))
         elif body["op"] == "budget":
             self.solver.extend_budget(body["budget"])
         self.take(body, answers)
@@ -67,23 +69,25 @@ class StudyState:
         Raises:
             StateError: when the record's operation is not known here.
         """
-        takes: dict[str, Callable[[], None]] = {
-            "ask": lambda: self._take_ask(body),
-            "tell": lambda: self._take_answers(body["results"], answers),
-            "release": lambda: self._take_release(body["numbers"]),
-            "report": lambda: self.reports.setdefault(body["number"], {}).update({body["step"]: body["value"]}),
-            "epoch": lambda: self.hosts.append(body["host"]),
-            "budget": lambda: None,
-        }
-        if body["op"] not in takes:
-            raise StateError(f"the operation {body['op']!r} is not known: install the arqon_ray that wrote it")
-        takes[body["op"]]()
+        op = body["op"]
+        if op == "ask":
+            self._take_ask(body)
+        elif op == "tell":
+            self._take_answers(answers, [entry.value for entry in entries_of(body)])
+        elif op == "release":
+            self._take_release(body["numbers"])
+        elif op == "report":
+            self.reports.setdefault(body["number"], {})[body["step"]] = body["value"]
+        elif op == "epoch":
+            self.hosts.append(body["host"])
+        elif op != "budget":
+            raise StateError(f"the operation {op!r} is not known: install the arqon_ray that wrote it")
         if answers and body.get("key") is not None:
-            self.done[body["op"], body["key"]] = answers
+            self.done.put(op, body["key"], answers)
 
     def _take_ask(self, body: dict[str, Any]) -> None:
         fresh = [plain["number"] for plain in body["fresh"]]
-        self._handed_out += len(fresh)
+        self._counts["asked"] += len(fresh)
         for number in body["again"]:
             if number in self.pool:
                 self.pool.discard(number)
@@ -92,27 +96,29 @@ class StudyState:
             self.leases.grant(number, body["owner"], body["lease"])
             self.asker[number] = body["key"]
         if body["key"] is not None:
-            self.asked.setdefault(body["key"], fresh + body["again"])
+            self.done.put("ask", body["key"], fresh + body["again"])
 
-    def _take_answers(self, results: list[dict[str, Any]], answers: list[Answer]) -> None:
-        for entry, answer in zip(results, answers, strict=True):
+    def _take_answers(self, answers: list[Answer], values: list[float | None]) -> None:
+        for answer, value in zip(answers, values, strict=True):
             if not answer["accepted"]:
                 continue
             if answer["id"] is None:
-                self._seeded += 1
+                self._counts["seeded"] += 1
                 continue
             number = int(answer["id"])
             self.leases.drop(number)
             self.pool.discard(number)
             self.asker.pop(number, None)
-            self._told += 1
-            self._failed += entry["status"] == "failed"
+            self._counts["told"] += 1
+            self._counts["failed"] += value is None
 
     def _take_release(self, numbers: list[int]) -> None:
         for number in numbers:
             self.leases.drop(number)
             self.solver.withdraw(number)
             self.pool.add(number)
+
+    # Looking
 
     def item(self, number: int, key: str | None) -> Answer:
         """Return a candidate as an ask under ``key`` answers it, with a note when the asker does not hold it."""
@@ -138,17 +144,80 @@ class StudyState:
 
         ``failed`` are among the told; ``seeded`` are points from outside.
         """
-        return {
-            "asked": self._handed_out,
-            "told": self._told,
-            "failed": self._failed,
-            "pending": len(self.leases),
-            "released": len(self.pool),
-            "seeded": self._seeded,
-        }
+        here = self._counts
+        waiting = {"pending": len(self.leases), "released": len(self.pool)}
+        return {**{k: here[k] for k in ("asked", "told", "failed")}, **waiting, "seeded": here["seeded"]}
 
     @property
     def restarts(self) -> int:
         """How often the present actor's process began anew."""
         last = self.hosts[-1]
         return len({host.get("pid") for host in self.hosts if host.get("actor") == last.get("actor")}) - 1
+
+    # Snapshots
+
+    def freeze(self) -> Iterator[dict[str, Any]]:
+        """Return the state in parts for ``thaw``: copied at the call, written down as they are taken."""
+        frozen = self.solver.freeze()
+        head = {
+            "leases": [list(held) for held in self.leases.held()],
+            "pool": sorted(self.pool),
+            "asker": list(self.asker.items()),
+            "reports": [[number, list(steps.items())] for number, steps in self.reports.items()],
+            "hosts": list(self.hosts),
+            "counts": dict(self._counts),
+        }
+        done = list(self.done.items())
+
+        def parts() -> Iterator[dict[str, Any]]:
+            yield head
+            for k in range(0, len(done), _PART):
+                yield {"done": done[k : k + _PART]}
+            yield from frozen.parts()
+
+        return parts()
+
+    @classmethod
+    def thaw(cls, parts: Iterable[dict[str, Any]], clock: Callable[[], float]) -> StudyState:
+        """Return the state that ``freeze`` wrote.
+
+        Raises:
+            StateError: the parts are malformed.
+        """
+        rest = list(parts)
+        done = [part for part in rest[1:] if "done" in part]
+        state = cls(ArqonSolver.thaw(islice(rest, 1 + len(done), None)), clock)
+        try:
+            state._restore(rest[0], [answer for part in done for answer in part["done"]])
+        except (LookupError, TypeError, ValueError) as error:
+            raise StateError(f"the parts of a study's state are malformed: {error!r}") from None
+        return state
+
+    def _restore(self, head: dict[str, Any], done: list[Any]) -> None:
+        for number, owner, term in head["leases"]:
+            self.leases.grant(number, owner, term)
+        self.pool = set(head["pool"])
+        self.asker = dict(head["asker"])
+        self.reports = {number: dict(steps) for number, steps in head["reports"]}
+        self.hosts = head["hosts"]
+        self._counts = head["counts"]
+        for kind, key, answer in done:
+            self.done.put(kind, key, answer)
+
+
+def entries_of(body: dict[str, Any]) -> list[Entry]:
+    """Return the results that the record of a tell holds; format 1 has them as a list of dicts."""
+    if "results" in body:
+        return parse_results(body["results"])
+    return [Entry(*row) for row in body["rows"]]
+
+
+def row_of(entry: Entry) -> list[Any]:
+    """Return one result as the record of a tell holds it."""
+    params = None if entry.params is None else dict(entry.params)
+    return [params, entry.number, entry.value, entry.cost, entry.status, entry.step, entry.reason]
+
+
+def candidate_of(plain: dict[str, Any]) -> Candidate:
+    """Return the candidate that the record of an ask holds."""
+    return Candidate(plain["number"], plain["params"], plain["origin"], plain["memory"])

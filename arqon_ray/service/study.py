@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from arqon_ray.core.config import StudyConfig, identity
+from arqon_ray.core.draft import Draft
 from arqon_ray.errors import IdentityError
 from arqon_ray.service import checks
 from arqon_ray.service.asking import Asking
@@ -19,17 +20,19 @@ class Study(Asking, Telling):
     A ``key`` is an operation id: the same call under the same key has its effect once and the same answer.
     """
 
-    _explained: tuple[int, dict[str, Any]] = (-1, {})
-
     # Looking
 
     def best(self) -> Answer | None:
         """Return the recommended point, see ``ArqonSolver.best``; None before any value."""
-        return self._durably(self._state.solver.best)
+        draft = self._durably(self._state.solver.draft)
+        with self._guard.running():
+            return self._state.solver.best_of(draft)
 
     def history(self) -> list[Answer]:
         """Return all observations in the order in which they were told: id, params, value, cost, status."""
-        return self._durably(self._state.solver.history)
+        frozen = self._durably(self._state.solver.freeze)
+        with self._guard.running():
+            return frozen.history()
 
     def pending(self, owner: str | None = None) -> list[Answer]:
         """Return the candidates that are held, lowest number first: id, params, owner and the key of their ask."""
@@ -53,28 +56,34 @@ class Study(Asking, Telling):
 
     def export(self) -> str:
         """Return the solver's state as JSON, see ``ArqonSolver.export``."""
-        return self._durably(self._state.solver.export)
+        frozen = self._durably(self._state.solver.freeze)
+        with self._guard.running():
+            return frozen.export()
 
     def status(self) -> Answer:
         """Return how the study stands; see the actor's ``status``."""
-        with self._changed:
+
+        def work() -> tuple[Draft, Answer]:
             self._expire()
-            state, seq = self._state, self._journal.last_seq
-            if self._explained[0] != seq:
-                self._explained = (seq, state.solver.explain())
-            explained = self._explained[1]
-            return {
+            state, journal = self._state, self._journal
+            return state.solver.draft(), {
                 "state": "finished" if state.finished else "running",
                 "reason": None,
-                "epoch": self._journal.epoch,
+                "epoch": journal.epoch,
                 "restarts": state.restarts,
                 "counts": state.counts,
                 "budget": state.solver.config.budget,
-                **{key: explained[key] for key in ("phase", "landscape", "strategy")},
-                "best": state.solver.best(),
-                "storage": str(self._journal.store),
-                "torn": self._journal.torn,
+                "seq": journal.last_seq,
+                "passed_over": list(journal.passed_over),
             }
+
+        with self._lock:
+            draft, told = self._work(work)
+        with self._guard.running():
+            explained = draft.explain()
+            told |= {key: explained[key] for key in ("phase", "landscape", "strategy")}
+            told["best"] = self._state.solver.best_of(draft)
+        return {**told, "storage": str(self._journal.store), "torn": self._journal.torn}
 
     # The study itself
 
@@ -111,6 +120,7 @@ class Study(Asking, Telling):
         if budget != self._state.solver.config.budget:
             self._state.solver.extend_budget(budget)
             self._record({"op": "budget", "budget": budget}, [])
+            self._line.call()
         return self._state.solver.config.budget
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from arqon_ray.core.results import Entry
 from arqon_ray.errors import ResultsError
 from arqon_ray.service import checks
 from arqon_ray.service.durable import DurableState
-from arqon_ray.service.state import Answer
+from arqon_ray.service.state import Answer, row_of
 
 
 class Telling(DurableState):
@@ -46,35 +48,33 @@ class Telling(DurableState):
         entries = checks.checked_entries(observations, needs_id=False)
         return self._durably(lambda: self._observe(entries, checks.check_text("key", key), told=False))
 
-    def _observe(self, entries: list[dict[str, Any]], key: str | None, told: bool = True) -> list[Answer]:
-        if key is not None and ("tell", key) in self._state.done:
-            return self._state.done["tell", key]
-        if told:
-            self._check_params(entries)
-        else:
-            self._make_plain(entries)
+    def _observe(self, entries: list[Entry], key: str | None, told: bool = True) -> list[Answer]:
+        done = self._state.done.get("tell", key)
+        if done is not None:
+            return done
+        entries = [self._without_params(entry, k) for k, entry in enumerate(entries)] if told else self._plain(entries)
         self._expire()
-        answers = self._state.solver.tell(entries)
+        answers = self._state.solver.take(entries)
         if any(answer["accepted"] for answer in answers):
-            self._record({"op": "tell", "key": key, "results": entries}, answers)
+            self._record({"op": "tell", "key": key, "rows": [row_of(entry) for entry in entries]}, answers)
+            self._line.call()
         return answers
 
-    def _check_params(self, entries: list[dict[str, Any]]) -> None:
+    def _without_params(self, entry: Entry, place: int) -> Entry:
         """Drop the params that a result repeats; refuse those that are not the candidate's."""
-        for place, entry in enumerate(entries):
-            number, params = entry["eval_id"], entry.get("params")
-            known = self._state.solver.candidate(number).params
-            if params is not None and params != known:
-                raise ResultsError(f"results[{place}].params is {params!r}: candidate '{number}' has {known!r}")
-        for entry in entries:
-            entry.pop("params", None)
+        if entry.params is None:
+            return entry
+        assert entry.number is not None  # checked_entries has refused None
+        known = self._state.solver.candidate(entry.number).params
+        if entry.params != known:
+            raise ResultsError(f"results[{place}].params is {entry.params!r}: candidate '{entry.number}' has {known!r}")
+        return replace(entry, params=None)
 
-    def _make_plain(self, entries: list[dict[str, Any]]) -> None:
+    def _plain(self, entries: list[Entry]) -> list[Entry]:
         """Check the params of points from outside, and make numpy scalars plain: the log holds nothing else."""
         space = self._state.solver.space
-        space.encode_many([entry["params"] for entry in entries])
-        for entry in entries:
-            entry["params"] = space.native(entry["params"])
+        space.encode_many([entry.params or {} for entry in entries])
+        return [replace(entry, params=space.native(entry.params or {})) for entry in entries]
 
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> Answer:
         """Tell that a candidate's evaluation failed; answers as ``tell``."""
@@ -115,8 +115,9 @@ class Telling(DurableState):
         return answers[0] if isinstance(id, str) else answers
 
     def _release(self, numbers: list[int] | None, owner: str | None, key: str | None) -> list[Answer]:
-        if key is not None and ("release", key) in self._state.done:
-            return self._state.done["release", key]
+        done = self._state.done.get("release", key)
+        if done is not None:
+            return done
         self._expire()
         if numbers is None:
             numbers = self._state.leases.held_by(owner or "")
@@ -131,6 +132,7 @@ class Telling(DurableState):
             answers.append({"id": str(number), "accepted": note is None, **({} if note is None else {"note": note})})
         if free:
             self._record({"op": "release", "numbers": free, "why": "released", "key": key, "answers": answers}, answers)
+            self._line.call()
         return answers
 
     def _kept(self, number: int, owner: str | None, free: list[int]) -> str | None:
@@ -146,7 +148,10 @@ class Telling(DurableState):
     def renew(self, owner: str) -> int:
         """Give all that an owner holds its full lease again; returns how many candidates that is."""
         owner = checks.check_owner(owner)
-        with self._changed:
-            self._journal.check_open()
+
+        def work() -> int:
             self._expire()
             return self._state.leases.renew(owner)
+
+        with self._lock:
+            return self._work(work)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arqon_ray.service.description import write_study
-from arqon_ray.service.storage import LocalStore
+from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
 
 CONFIG: dict[str, Any] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from arqon_ray.service.storage import LocalStore
+from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
 
 ASSETS = Path(__file__).parent / "assets"

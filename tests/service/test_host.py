@@ -9,7 +9,7 @@ import pytest
 
 from arqon_ray.errors import IdentityError, StudyRefusedError
 from arqon_ray.service.host import Birth, StudyHost
-from arqon_ray.service.storage import Appender, LocalStore
+from arqon_ray.service.local_store import LocalStore
 from tests.service.conftest import CONFIG
 
 Make = Callable[..., StudyHost]
@@ -81,19 +81,19 @@ def test_another_identity_is_refused_and_the_study_served_on(make: Make) -> None
     assert host.status()["state"] == "running"
 
 
-@pytest.mark.parametrize("method", ["write", "sync"])
+@pytest.mark.parametrize("method", ["write", "fsync"])
 def test_a_write_that_fails_once_reaches_no_caller(make: Make, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     host = make()
     host.call("ask_one", key="a")
-    original, failures = getattr(Appender, method), []
+    original, failures = getattr(os, method), []
 
-    def fails_once(self: Appender, *args: bytes) -> None:
+    def fails_once(*args: Any) -> Any:
         if not failures:
             failures.append(1)
             raise OSError(5, "Input/output error")
-        original(self, *args)
+        return original(*args)
 
-    monkeypatch.setattr(Appender, method, fails_once)
+    monkeypatch.setattr(os, method, fails_once)
     assert host.call("ask_one", key="b")["id"] == "1"
     assert failures
     assert host.status()["counts"]["asked"] == 2
@@ -110,7 +110,7 @@ def test_storage_that_keeps_failing_is_named_and_the_study_survives(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("arqon_ray.service.host._PAUSE", 0.0)
+    monkeypatch.setattr("arqon_ray.service.host._PATIENCE", 0.3)
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
         with pytest.raises(StudyRefusedError, match="No space left on device"):

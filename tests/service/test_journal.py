@@ -11,18 +11,18 @@ from arqon_ray.errors import StudyRefusedError
 from arqon_ray.service.description import entomb, entombed, read_study, write_study
 from arqon_ray.service.journal import FencedError, Journal
 from arqon_ray.service.records import HEADER_SIZE
-from arqon_ray.service.storage import Appender, LocalStore
+from arqon_ray.service.local_store import LocalLog, LocalStore
 
 HOST = {"pid": 1, "node": "n", "actor": "a"}
 
 
 def opened(store: LocalStore) -> Journal:
-    return Journal.open(store, HOST)[0]
+    return Journal.open(store, HOST).journal
 
 
 def bodies(store: LocalStore) -> list[Any]:
     """Open the log and return what each record of it says, epochs as their number."""
-    return [r.body["n"] if r.body["op"] == "epoch" else r.body["op"] for r in Journal.open(store, HOST)[1]]
+    return [r.body["n"] if r.body["op"] == "epoch" else r.body["op"] for r in Journal.open(store, HOST).records]
 
 
 def written(store: LocalStore, *operations: str) -> Journal:
@@ -40,14 +40,14 @@ def test_every_epoch_continues_the_one_before(store: LocalStore) -> None:
     written(store, "a", "b")
     written(store, "c")
     assert bodies(store) == [1, "a", "b", 2, "c", 3]
-    assert [r.seq for r in Journal.open(store, HOST)[1]] == list(range(1, 8))
+    assert [r.seq for r in Journal.open(store, HOST).records] == list(range(1, 8))
     assert len(store.names("segments")) == 4
 
 
 def test_an_epoch_names_what_it_accepted_of_the_one_before(store: LocalStore) -> None:
     first = written(store, "a")
-    record = Journal.open(store, HOST)[1][-1]
-    assert record.body["previous"] == [f"segments/00000001-{first.uuid}.log", 2]
+    record = Journal.open(store, HOST).records[-1]
+    assert record.body["previous"] == [first.position.segment, 2]
     assert record.body["host"] == HOST
 
 
@@ -88,7 +88,8 @@ def test_a_torn_tail_is_cut_kept_and_named(store: LocalStore) -> None:
     written(store, "a")
     with newest(store).open("ab") as file:
         file.write(b"AQJ\x01 half a record")
-    journal, records = Journal.open(store, HOST)
+    found = Journal.open(store, HOST)
+    journal, records = found.journal, found.records
     assert [r.seq for r in records] == [1, 2, 3]
     (torn,) = journal.torn
     assert Path(torn).read_bytes() == b"AQJ\x01 half a record"
@@ -102,7 +103,7 @@ def test_the_newest_segment_cut_at_any_byte_opens_as_a_prefix(store: LocalStore)
     file, begun = newest(store), store.read("BEGUN")
     assert begun is not None
     whole = file.read_bytes()
-    ends = [r.end for r in Journal.open(store, HOST)[1][2:5]]
+    ends = [r.end for r in Journal.open(store, HOST).records[2:5]]
     epoch = store.read("EPOCH")
     for length in range(len(whole) + 1):
         for other in store.path.glob("segments/*"):
@@ -118,7 +119,7 @@ def test_the_newest_segment_cut_at_any_byte_opens_as_a_prefix(store: LocalStore)
 def test_damage_before_a_valid_record_is_refused_with_file_and_offset(store: LocalStore) -> None:
     written(store, "a", "b")
     file = newest(store)
-    offset = Journal.open(store, HOST)[1][0].end
+    offset = Journal.open(store, HOST).records[0].end
     newest(store).unlink()
     broken = bytearray(file.read_bytes())
     broken[offset + HEADER_SIZE] ^= 0xFF
@@ -175,12 +176,12 @@ def test_the_first_epochs_log_is_missed_as_any_other(store: LocalStore, emptied:
 def test_a_study_that_was_never_opened_may_be_empty(store: LocalStore) -> None:
     assert read_study(store) is None
     write_study(store, "u", {"seed": 1})
-    assert read_study(store) == {"format": 1, "uuid": "u", "config": {"seed": 1}}
+    assert read_study(store) == {"format": 2, "uuid": "u", "config": {"seed": 1}}
     assert bodies(store) == [1]
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"format": 2, "uuid": "u", "config": {}}', b'{"format": 1, "uuid": "u"}']
+    "content", [b"", b"{", b"[]", b'{"format": 3, "uuid": "u", "config": {}}', b'{"format": 1, "uuid": "u"}']
 )
 def test_a_description_that_cannot_be_read_is_refused(store: LocalStore, content: bytes) -> None:
     store.replace("study.json", content)
@@ -201,15 +202,15 @@ def test_an_epoch_that_cannot_be_read_is_refused(store: LocalStore, content: byt
 def test_many_callers_share_one_sync_of_the_storage(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = opened(store)
     entered, go_on, syncs = threading.Event(), threading.Event(), []
-    sync = Appender.sync
+    sync = LocalLog.sync
 
-    def slow(self: Appender) -> None:
+    def slow(self: LocalLog) -> None:
         syncs.append(journal.last_seq)
         entered.set()
         assert go_on.wait(60)
         sync(self)
 
-    monkeypatch.setattr(Appender, "sync", slow)
+    monkeypatch.setattr(LocalLog, "sync", slow)
     first = threading.Thread(target=journal.sync, args=(journal.append({"op": "x"}),))
     first.start()
     assert entered.wait(60)
@@ -228,12 +229,12 @@ def test_a_failed_sync_reaches_every_caller_and_ends_the_journal(
 ) -> None:
     journal = opened(store)
 
-    def fail(_: Appender) -> None:
+    def fail(_: LocalLog) -> None:
         raise OSError(5, "Input/output error")
 
     seq = journal.append({"op": "x"})
     with monkeypatch.context() as patch:
-        patch.setattr(Appender, "sync", fail)
+        patch.setattr(LocalLog, "sync", fail)
         with pytest.raises(OSError, match="Input/output"):
             journal.sync(seq)
     for call in (lambda: journal.sync(seq), lambda: journal.append({"op": "y"})):

@@ -6,19 +6,25 @@ from pathlib import Path
 import pytest
 
 from arqon_ray.errors import ConfigError
-from arqon_ray.service.storage import LocalStore, check_name, local_path
+from arqon_ray.service.local_store import LocalStore
+from arqon_ray.service.store import check_name, check_storage_path
 
 
 def test_a_plain_path_and_a_file_uri_name_the_same_directory(tmp_path: Path) -> None:
-    assert local_path(str(tmp_path)) == local_path(f"file://{tmp_path}") == local_path(tmp_path) == str(tmp_path)
-    assert local_path("file:///a%20b") == "/a b"
-    assert os.path.isabs(local_path("relative"))
+    assert (
+        check_storage_path(str(tmp_path))
+        == check_storage_path(f"file://{tmp_path}")
+        == check_storage_path(tmp_path)
+        == str(tmp_path)
+    )
+    assert check_storage_path("file:///a%20b") == "/a b"
+    assert os.path.isabs(check_storage_path("relative"))
 
 
-@pytest.mark.parametrize("path", ["s3://bucket/x", "gs://b", "file://host/x", "file:relative", "", 3])
+@pytest.mark.parametrize("path", ["s3://", "file://host/x", "file:relative", "", 3])
 def test_any_other_storage_is_refused_with_what_is_supported(path: object) -> None:
-    with pytest.raises(ConfigError, match=r"plain path and file://"):
-        local_path(path)
+    with pytest.raises(ConfigError, match=r"a plain path or file://"):
+        check_storage_path(path)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a b", "-a", "x" * 129, None, 3])
@@ -59,9 +65,9 @@ def test_a_study_is_moved_aside_whole(store: LocalStore) -> None:
 
 
 def test_two_writers_cannot_begin_the_same_object(store: LocalStore) -> None:
-    store.appender("segments/a.log").close()
+    store.begin_log("segments/a.log").close()
     with pytest.raises(FileExistsError):
-        store.appender("segments/a.log")
+        store.begin_log("segments/a.log")
 
 
 def test_the_last_object_is_deleted_last(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from arqon_ray.errors import AskTimeoutError
 from arqon_ray.service.description import write_study
-from arqon_ray.service.storage import LocalStore
+from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
 from tests.service.conftest import CONFIG, Clock
 

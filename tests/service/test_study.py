@@ -9,8 +9,9 @@ import pytest
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
+from arqon_ray.core.draft import Draft
 from arqon_ray.errors import AskTimeoutError, IdentityError, ResultsError, StudyRefusedError, UnknownCandidateError
-from arqon_ray.service.storage import LocalStore
+from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
 from tests.service.conftest import CONFIG, Clock
 
@@ -325,9 +326,9 @@ def test_reopening_changes_nothing_and_computes_nothing(
     study.release("2")
     study.extend_budget(8)
     before = study.export(), study.status(), study.pending(), study.history()
-    monkeypatch.setattr(ArqonSolver, "propose", lambda _: pytest.fail("a replay computed a candidate"))
+    monkeypatch.setattr(Draft, "propose", lambda *_: pytest.fail("a replay computed a candidate"))
     study = reopen()
-    status = {**before[1], "epoch": 2, "restarts": 1}
+    status = {**before[1], "epoch": 2, "restarts": 1, "seq": before[1]["seq"] + 1}
     assert (study.export(), study.status(), study.pending(), study.history()) == (before[0], status, *before[2:])
 
 
@@ -367,16 +368,18 @@ def test_joining_with_a_larger_budget_extends_it(study: Study, reopen: Reopen, b
 
 
 def test_a_strategy_that_raises_loses_nothing(study: Study, reopen: Reopen, monkeypatch: pytest.MonkeyPatch) -> None:
-    propose, calls = ArqonSolver.propose, []
+    propose, calls = Draft.propose, []
 
-    def third_fails(solver: ArqonSolver) -> Any:
+    def third_fails(draft: Draft, probe: bool = False) -> Any:
         calls.append(1)
         if len(calls) == 3:
             raise ArithmeticError("singular")
-        return propose(solver)
+        return propose(draft, probe)
 
-    monkeypatch.setattr(ArqonSolver, "propose", third_fails)
+    monkeypatch.setattr(Draft, "propose", third_fails)
     assert len(study.ask(4)) == 2
+    with pytest.raises(ArithmeticError, match="singular"):
+        study.ask(2)
     assert len(study.ask(2)) == 2
     assert reopen().export() == study_export_without_writing(study)
 
