@@ -34,7 +34,7 @@ _TRUST_REGION_IN_FLIGHT = 2
 _FIRST_NOISE_TEST = 12
 _NOISE_TEST_PERIOD = 8
 _SUSPICIOUS_NOISE = 5e-3
-"""From when on, how often, and from which noise share on the incumbent is evaluated once more."""
+"""From when on, how often (or whenever a tenth is new), and from which noise share on the incumbent is repeated."""
 
 _TREE_PARZEN_FROM = 1000
 """Observations from which a surrogate on categories costs more than it finds."""
@@ -145,7 +145,8 @@ def _noise(evidence: Evidence, memory: dict[str, Any]) -> bool | None:
 def _noise_share(evidence: Evidence, memory: dict[str, Any], surrogate: Memory) -> float | None:
     """Return the noise that the surrogate finds, measured now and then until the test is made; None before."""
     n = len(evidence.y)
-    if "repeated" not in memory and n >= _FIRST_NOISE_TEST and n >= memory.get("noise_at", 0) + _NOISE_TEST_PERIOD:
+    period = max(_NOISE_TEST_PERIOD, n // 10)
+    if "repeated" not in memory and n >= _FIRST_NOISE_TEST and n >= memory.get("noise_at", 0) + period:
         memory.update(noise_share=noise_share(evidence, surrogate), noise_at=n)
     share: float | None = memory.get("noise_share")
     return share

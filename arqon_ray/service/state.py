@@ -73,7 +73,7 @@ class StudyState:
         if op == "ask":
             self._take_ask(body)
         elif op == "tell":
-            self._take_answers(answers, [entry.value for entry in entries_of(body)])
+            self._take_answers(answers, _values_of(body))
         elif op == "release":
             self._take_release(body["numbers"])
         elif op == "report":
@@ -210,6 +210,12 @@ def entries_of(body: dict[str, Any]) -> list[Entry]:
     if "results" in body:
         return parse_results(body["results"])
     return [Entry(*row) for row in body["rows"]]
+
+
+def _values_of(body: dict[str, Any]) -> list[float | None]:
+    if "results" in body:
+        return [entry.value for entry in parse_results(body["results"])]
+    return [row[2] for row in body["rows"]]
 
 
 def row_of(entry: Entry) -> list[Any]:
