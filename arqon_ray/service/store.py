@@ -17,7 +17,7 @@ from arqon_ray.errors import ConfigError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-_SUPPORTED = (
+SUPPORTED = (
     "supported are a plain path or file:// (a local disk, or a file system that is mounted, such as NFS), and the "
     "URIs that pyarrow.fs knows, such as s3://bucket/folder and gs://bucket/folder"
 )
@@ -87,11 +87,14 @@ class Store(Protocol):
         ...
 
     def remove(self, name: str) -> None:
-        """Delete one object; nothing happens when there is none."""
+        """Delete one object or log; nothing happens when there is none."""
         ...
 
     def begin_log(self, name: str) -> Log:
-        """Begin a log; FileExistsError when there is one of this name."""
+        """Begin a log; FileExistsError when there is one of this name.
+
+        Where nothing can be appended to, the log is there only after its first ``sync``.
+        """
         ...
 
     def read_log(self, name: str, after: int = 0, offset: int = 0) -> list[Chunk] | None:
@@ -105,7 +108,10 @@ class Store(Protocol):
         ...
 
     def cut(self, name: str, offset: int) -> str:
-        """Cut an object of a log at ``offset`` and keep the rest beside the log; returns the name of the rest."""
+        """Cut an object of a log at ``offset`` and keep the rest beside the log; returns the name of the rest.
+
+        The object keeps its name, whatever the name says of the records in it.
+        """
         ...
 
     def move_aside(self) -> str | None:
@@ -138,17 +144,17 @@ def check_storage_path(storage_path: object) -> str:
     if isinstance(storage_path, os.PathLike):
         storage_path = os.fspath(storage_path)
     if not isinstance(storage_path, str) or not storage_path:
-        raise ConfigError(f"storage_path is {storage_path!r}: {_SUPPORTED}")
+        raise ConfigError(f"storage_path is {storage_path!r}: {SUPPORTED}")
     scheme = _SCHEME.match(storage_path)
     if scheme is None:
         return os.path.abspath(os.path.expanduser(storage_path))
     parts = urlparse(storage_path)
     if scheme.group(1).lower() == "file":
         if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-            raise ConfigError(f"storage_path is {storage_path!r}: {_SUPPORTED}")
+            raise ConfigError(f"storage_path is {storage_path!r}: {SUPPORTED}")
         return os.path.abspath(unquote(parts.path))
     if not parts.netloc:
-        raise ConfigError(f"storage_path is {storage_path!r}: {_SUPPORTED}")
+        raise ConfigError(f"storage_path is {storage_path!r}: {SUPPORTED}")
     from arqon_ray.service.object_store import check_uri
 
     return check_uri(storage_path)
