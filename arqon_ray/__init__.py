@@ -18,6 +18,8 @@ _HOME = {
     "ArqonSearcher": "tune",
     "ArqonSolver": "core",
     "AskTimeoutError": "errors",
+    "AsyncSolverClient": "service",
+    "BatchedClient": "service",
     "ConfigError": "errors",
     "IdentityError": "errors",
     "PoisonedCallError": "errors",
@@ -55,7 +57,17 @@ if TYPE_CHECKING:
         UnknownCandidateError,
     )
     from arqon_ray.fanout import Result, SweepResult, optimize, probe_shard, sweep
-    from arqon_ray.service import SolverClient, Verification, connect, init, list, start, verify
+    from arqon_ray.service import (
+        AsyncSolverClient,
+        BatchedClient,
+        SolverClient,
+        Verification,
+        connect,
+        init,
+        list,
+        start,
+        verify,
+    )
     from arqon_ray.tune import ArqonSearcher
 
 __all__ = [
@@ -64,6 +76,8 @@ __all__ = [
     "ArqonSearcher",
     "ArqonSolver",
     "AskTimeoutError",
+    "AsyncSolverClient",
+    "BatchedClient",
     "ConfigError",
     "IdentityError",
     "PoisonedCallError",

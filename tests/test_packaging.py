@@ -22,8 +22,11 @@ PUBLIC = [
     "ArqonSearcher",
     "ArqonSolver",
     "AskTimeoutError",
+    "AsyncSolverClient",
+    "BatchedClient",
     "ConfigError",
     "IdentityError",
+    "PoisonedCallError",
     "Result",
     "ResultsError",
     "SolverClient",
@@ -32,6 +35,7 @@ PUBLIC = [
     "StudyRefusedError",
     "SweepResult",
     "UnknownCandidateError",
+    "Verification",
     "__version__",
     "connect",
     "init",
@@ -40,6 +44,7 @@ PUBLIC = [
     "probe_shard",
     "start",
     "sweep",
+    "verify",
 ]
 
 

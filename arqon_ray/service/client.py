@@ -2,91 +2,64 @@
 
 from __future__ import annotations
 
-import math
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
+from ray.exceptions import ActorDiedError
 
-from arqon_ray.errors import ArqonError, AskTimeoutError, StudyNotFoundError
-from arqon_ray.service.checks import check_seconds
+from arqon_ray.errors import AskTimeoutError
+from arqon_ray.service.async_client import AsyncSolverClient
+from arqon_ray.service.batched import BatchedClient
+from arqon_ray.service.calling import NAMESPACE, Retry, Slices, StudyReference, key_or_new, require_ray
 from arqon_ray.service.heartbeat import LEASE, Heartbeat
-from arqon_ray.service.wire import from_plain
 
-NAMESPACE = "arqon"
-_SLICE = 5.0
-_PATIENCE = 60.0
-_PAUSE = 0.2
+__all__ = ["NAMESPACE", "SolverClient", "require_ray"]
 
 
-def require_ray() -> None:
-    """Raise ArqonError when Ray is not running in this process; nothing is started silently."""
-    if not ray.is_initialized():
-        raise ArqonError(
-            "Ray is not running in this process: call arqon_ray.init() (or ray.init(...)) first, "
-            "with address='auto' to join a cluster"
-        )
-
-
-class SolverClient:
+class SolverClient(StudyReference):
     """A study's actor, found by its name; ``start`` and ``connect`` return one.
 
-    The methods are the actor's. Each call that changes something has an operation id (``key``, made here when none
-    is given), so that it survives a restart of the actor and its effect happens once. It pickles by name: pass it
-    to tasks and actors.
+    The methods are the actor's. A restart of the actor is no error here: a call is carried through it by Ray, and
+    where Ray gives up it is repeated for ``patience`` seconds. Each call that changes something has an operation id
+    (``key``, made here when none is given), so that its effect happens once however often it is made. Any number of
+    threads may use it. It pickles by name: pass it to tasks and actors.
 
     Args:
         name: the study's name.
         handle: the actor's handle, if it is at hand.
+        patience: seconds for which a call that failed is repeated, from its first failure; None for ever.
     """
 
-    def __init__(self, name: str = "arqon", handle: Any = None) -> None:
-        self.name = name
-        self._handle = handle
-
-    def __repr__(self) -> str:
-        return f"SolverClient({self.name!r})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (SolverClient, (self.name,))
-
     @property
-    def handle(self) -> Any:
-        """The actor's handle, for calls with ``.remote``.
+    def aio(self) -> AsyncSolverClient:
+        """The same study for async code: each method a coroutine."""
+        return AsyncSolverClient(self.name, self._handle, self.patience)
 
-        Raises:
-            StudyNotFoundError: the study has no actor in this cluster.
+    def batched(
+        self, size: int = 32, delay: float = 0.1, owner: str | None = None, lease: float = LEASE
+    ) -> BatchedClient:
+        """Return a client that asks and tells in blocks, for many threads of this process; use it in a ``with``.
+
+        Args:
+            size: candidates leased at once, and results sent at once; 1 to 4096.
+            delay: seconds for which a result waits for others.
+            owner: who holds the candidates; None for a name that nobody else has.
+            lease: seconds until they go back to the pool when this process dies.
         """
-        if self._handle is None:
-            require_ray()
-            try:
-                self._handle = ray.get_actor(self.name, namespace=NAMESPACE)
-            except ValueError:
-                raise StudyNotFoundError(
-                    f"the study {self.name!r} has no actor in this cluster: arqon_ray.start(config, {self.name!r}) it"
-                ) from None
-        return self._handle
+        return BatchedClient(self, size, delay, owner, lease)
 
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call the actor and wait for its answer, through restarts of it.
-
-        Ray itself repeats a call whose actor restarts. What is left to do here is an actor that is told to be
-        unavailable, and a new one under the same name: the operation id makes both repeats safe.
-        """
-        deadline = time.monotonic() + _PATIENCE
+        """Call the actor and wait for its answer, through restarts of it; see ``Retry``."""
+        retry = Retry(self.patience)
         while True:
             try:
                 return ray.get(getattr(self.handle, method).remote(*args, **kwargs))
-            except RayTaskError as error:
-                raise from_plain(error.cause if isinstance(error.cause, Exception) else error) from None
-            except (ActorDiedError, ActorUnavailableError):
-                self._handle = None
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_PAUSE)
+            except Exception as error:
+                pause = retry.pause_after(error)
+            self._forget()
+            time.sleep(pause)
 
     def ask_one(
         self,
@@ -129,16 +102,12 @@ class SolverClient:
         self, method: str, args: tuple[Any, ...], key: str | None, owner: Any, lease: Any, timeout: float | None
     ) -> Any:
         """Ask in slices under one key, so that no call waits in the actor for long."""
-        key = uuid.uuid4().hex if key is None else key
-        limit = check_seconds("timeout", timeout, zero=True)
-        deadline = math.inf if limit is None else time.monotonic() + limit
+        key, slices = key_or_new(key), Slices(timeout)
         while True:
-            wait = min(_SLICE, max(0.0, deadline - time.monotonic()))
             try:
-                return self._call(method, *args, key=key, owner=owner, lease=lease, timeout=wait)
+                return self._call(method, *args, key=key, owner=owner, lease=lease, timeout=slices.next())
             except AskTimeoutError as error:
-                if time.monotonic() >= deadline:
-                    raise AskTimeoutError(f"{error} (waited {timeout} s in all)") from None
+                slices.over(error)
 
     def tell(
         self,
@@ -165,7 +134,7 @@ class SolverClient:
             ResultsError: an entry is malformed; nothing was taken.
             UnknownCandidateError: an id was never handed out; nothing was taken.
         """
-        return self._call("tell", id, value, cost, key=key or uuid.uuid4().hex, **rest)
+        return self._call("tell", id, value, cost, key=key_or_new(key), **rest)
 
     def report(self, id: str, step: int, value: float) -> dict[str, Any]:
         """Report an intermediate value of a candidate's evaluation; answers as ``tell``."""
@@ -174,7 +143,7 @@ class SolverClient:
 
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
         """Tell that a candidate's evaluation failed, and why; answers as ``tell``."""
-        answer: dict[str, Any] = self._call("fail", id, reason, key=key or uuid.uuid4().hex)
+        answer: dict[str, Any] = self._call("fail", id, reason, key=key_or_new(key))
         return answer
 
     def release(self, id: str | Sequence[str] | None = None, owner: str | None = None, key: str | None = None) -> Any:
@@ -188,7 +157,7 @@ class SolverClient:
         Returns:
             ``{"id", "accepted"}``, or a list of them; with a ``note`` where a candidate was not released.
         """
-        return self._call("release", id, owner, key=key or uuid.uuid4().hex)
+        return self._call("release", id, owner, key=key_or_new(key))
 
     def renew(self, owner: str) -> int:
         """Give all that an owner holds its full lease again; returns how many candidates that is."""
@@ -210,7 +179,7 @@ class SolverClient:
         Raises:
             ResultsError: any entry is malformed or does not fit the space; nothing was taken.
         """
-        answer: list[dict[str, Any]] = self._call("seed", observations, key=key or uuid.uuid4().hex)
+        answer: list[dict[str, Any]] = self._call("seed", observations, key=key_or_new(key))
         return answer
 
     def best(self) -> dict[str, Any] | None:
@@ -248,32 +217,16 @@ class SolverClient:
         Args:
             purge: delete the study from its storage; otherwise ``start`` with that ``storage_path`` continues it.
         """
-        handle = self.handle
-        try:
-            self._call_once(handle, purge)
-        finally:
-            self._handle = None
-        self._wait_until_gone(handle)
-
-    @staticmethod
-    def _call_once(handle: Any, purge: bool) -> None:
-        try:
-            ray.get(handle.stop.remote(purge))
-        except RayTaskError as error:
-            raise from_plain(error.cause if isinstance(error.cause, Exception) else error) from None
-        except ActorDiedError:
-            return
-
-    def _wait_until_gone(self, handle: Any) -> None:
-        """Wait for the actor to leave; end it when it was restarted in between."""
-        deadline = time.monotonic() + _PATIENCE
-        nudge = time.monotonic() + _PATIENCE / 6
-        while time.monotonic() < deadline:
+        handle, retry = self.handle, Retry(self.patience)
+        while True:
             try:
-                if ray.get_actor(self.name, namespace=NAMESPACE) != handle:
-                    return
-            except ValueError:
-                return
-            if time.monotonic() > nudge:
-                ray.kill(handle, no_restart=True)
-            time.sleep(_PAUSE / 4)
+                ray.get(handle.stop.remote(purge))
+            except ActorDiedError:
+                break
+            except Exception as error:
+                time.sleep(retry.pause_after(error))
+            else:
+                break
+        self._forget()
+        for pause in self._until_gone(handle):
+            time.sleep(pause)

@@ -1,21 +1,31 @@
-"""One thread that keeps all the leases of one owner alive."""
+"""What keeps all the leases of one owner alive: a thread, or a task of an event loop."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 import os
 import socket
 import threading
+import time
 import uuid
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from arqon_ray.service.async_client import AsyncSolverClient
     from arqon_ray.service.client import SolverClient
 
 LEASE = 60.0
 _BEATS_A_LEASE = 4
+_PARTING = 5.0
 _log = logging.getLogger(__name__)
+
+
+def _some_owner() -> str:
+    """Return an owner's name that nobody else has."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
 class Heartbeat:
@@ -28,11 +38,16 @@ class Heartbeat:
         client: the study.
         owner: the owner's name; None for one that nobody else has.
         lease: seconds after the last beat at which what the owner holds goes back to the pool.
+
+    Attributes:
+        renewed: when the last beat that succeeded began, by ``time.monotonic``; the start counts as one.
+        revived: when the last one began that succeeded too late: what the owner held before may be with others.
     """
 
     def __init__(self, client: SolverClient, owner: str | None = None, lease: float = LEASE) -> None:
-        self.owner = owner or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.owner = owner or _some_owner()
         self.lease = lease
+        self.renewed = self.revived = -math.inf
         self._client = client
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -40,6 +55,7 @@ class Heartbeat:
     def start(self) -> Heartbeat:
         """Begin to beat; returns itself."""
         if self._thread is None:
+            self.renewed = time.monotonic()
             self._thread = threading.Thread(target=self._beat, name=f"arqon-heartbeat-{self.owner}", daemon=True)
             self._thread.start()
         return self
@@ -52,7 +68,8 @@ class Heartbeat:
         """
         self._stopped.set()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=self.lease)
+            # A beat may be repeating itself to an actor that is away: it is not waited for, and does no harm later.
+            self._thread.join(timeout=min(self.lease, _PARTING))
         if release:
             self._client.release(owner=self.owner)
 
@@ -64,7 +81,65 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._stopped.wait(self.lease / _BEATS_A_LEASE):
+            began = time.monotonic()
             try:
                 self._client.renew(self.owner)
+            except Exception as error:
+                _log.warning("the leases of %s were not renewed this time: %s", self.owner, error)
+            else:
+                if began - self.renewed >= self.lease:
+                    self.revived = began
+                self.renewed = began
+
+
+class AsyncHeartbeat:
+    """Renews an owner's leases until it is stopped; make one with ``AsyncSolverClient.heartbeat``.
+
+    Its beats are those of the event loop: where an evaluation keeps the loop busy for longer than the lease, use the
+    thread of ``SolverClient.heartbeat`` instead.
+
+    Args:
+        client: the study.
+        owner: the owner's name; None for one that nobody else has.
+        lease: seconds after the last beat at which what the owner holds goes back to the pool.
+    """
+
+    def __init__(self, client: AsyncSolverClient, owner: str | None = None, lease: float = LEASE) -> None:
+        self.owner = owner or _some_owner()
+        self.lease = lease
+        self._client = client
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> AsyncHeartbeat:
+        """Begin to beat in the running event loop; returns itself."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._beat())
+        return self
+
+    async def stop(self, release: bool = False) -> None:
+        """Beat no more.
+
+        Args:
+            release: give back at once what the owner still holds, instead of when its lease runs out.
+        """
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if release:
+            await self._client.release(owner=self.owner)
+
+    async def __aenter__(self) -> AsyncHeartbeat:
+        return self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease / _BEATS_A_LEASE)
+            try:
+                await self._client.renew(self.owner)
             except Exception as error:
                 _log.warning("the leases of %s were not renewed this time: %s", self.owner, error)

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, GetTimeoutError, RayError, RayTaskError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutError, RayError, RayTaskError
 from ray.util import list_named_actors
 
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.errors import StudyNotFoundError, StudyRefusedError
 from arqon_ray.service import actor
-from arqon_ray.service.client import NAMESPACE, SolverClient, require_ray
+from arqon_ray.service.calling import NAMESPACE, raised_by_actor, require_ray
+from arqon_ray.service.client import SolverClient
 from arqon_ray.service.store import check_name, check_storage_path, is_shared
-from arqon_ray.service.wire import from_plain
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _HEAD = {"node:__internal_head__": 0.001}
@@ -80,19 +80,19 @@ def start(
     plain, path = checked.to_dict(), None if storage_path is None else check_storage_path(storage_path)
     check_name(name)
     problem: Exception | None = None
+    token = uuid.uuid4().hex
+    birth = {"name": name, "config": plain, "token": token, "resume": resume}
     for _ in range(_ATTEMPTS):
-        token = uuid.uuid4().hex
-        birth = {"name": name, "config": plain, "token": token, "resume": resume}
         handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(birth, path)
         try:
             # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
             if ray.get(handle.begin.remote(plain, token)) is not None:
                 return SolverClient(name, handle)
         except RayTaskError as error:
-            raise from_plain(error.cause if isinstance(error.cause, Exception) else error) from None
-        except ActorDiedError as error:
+            raise raised_by_actor(error) from None
+        except (ActorDiedError, ActorUnavailableError) as error:
             problem = error
-        # An actor that is being stopped holds the name.
+        # An actor that is being stopped holds the name; one that restarts will answer.
         time.sleep(_PAUSE)
     raise StudyRefusedError(
         f"the actor {name!r} dies again and again, see its log in Ray's session directory: {problem}"
@@ -137,20 +137,22 @@ def _is_study(handle: Any) -> bool:
     return hasattr(handle, "begin") and hasattr(handle, "ask_one")
 
 
-def _study_names() -> list[str]:
+def _studies() -> dict[str, Any]:
+    """Return the handles of the studies that run, by name."""
     names = [each["name"] for each in list_named_actors(all_namespaces=True) if each["namespace"] == NAMESPACE]
-    found = []
+    found = {}
     for name in sorted(names):
         try:
-            if _is_study(ray.get_actor(name, namespace=NAMESPACE)):
-                found.append(name)
+            handle = ray.get_actor(name, namespace=NAMESPACE)
         except ValueError:
             continue  # It was stopped in between.
+        if _is_study(handle):
+            found[name] = handle
     return found
 
 
 def _not_found(name: str) -> str:
-    studies = _study_names()
+    studies = _studies()
     elsewhere = [each["namespace"] for each in list_named_actors(all_namespaces=True) if each["name"] == name]
     there = f"the studies that run are {', '.join(map(repr, studies))}" if studies else "no study runs"
     message = f"no study {name!r} runs in this cluster, {there}: arqon_ray.start(config, {name!r}) begins one"
@@ -166,7 +168,7 @@ def list_studies(timeout: float = 10.0) -> list[dict[str, Any]]:
         timeout: seconds to wait for the answers; a study that does not answer in time is ``{"name", "state": "busy"}``.
     """
     require_ray()
-    asked: dict[str, Any] = {name: ray.get_actor(name, namespace=NAMESPACE).status.remote() for name in _study_names()}
+    asked: dict[str, Any] = {name: handle.status.remote() for name, handle in _studies().items()}
     ray.wait(list(asked.values()), num_returns=len(asked), timeout=timeout) if asked else None
     return [_answer(name, reference) for name, reference in asked.items()]
 

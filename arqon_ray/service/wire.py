@@ -1,4 +1,4 @@
-"""Exceptions across the actor's boundary: plain Python on the way, arqon_ray's own classes at the client.
+"""What crosses the actor's boundary: operation ids, and exceptions as plain Python.
 
 A driver that cannot import arqon_ray meets a ValueError, TimeoutError or RuntimeError whose message begins with
 the class it stands for; the client makes that class of it again.
@@ -7,11 +7,18 @@ the class it stands for; the client makes that class of it again.
 from __future__ import annotations
 
 import builtins
+import uuid
 
 from arqon_ray import errors
 from arqon_ray.errors import ArqonError
+from arqon_ray.service.operations import GENERATED
 
 _PLAIN = (TimeoutError, ValueError, RuntimeError)
+
+
+def operation_id() -> str:
+    """Return a new operation id, for a call that its user gave no key."""
+    return GENERATED + uuid.uuid4().hex
 
 
 def to_plain(error: Exception) -> Exception:

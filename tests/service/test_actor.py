@@ -239,6 +239,15 @@ def test_starts_at_once_make_one_actor(start: Start, unique_name: str) -> None:
     assert arqon_ray.connect(unique_name).status()["state"] == "running"
 
 
+def test_starting_joins_an_actor_that_restarts_at_this_moment(start: Start) -> None:
+    client = start(max_task_retries=0)
+    asked = client.ask_one(key="k")
+    before = killed(client)
+    again = start(name=client.name, max_task_retries=0)
+    assert again.status()["pid"] != before["pid"]
+    assert again.ask_one(key="k") == asked
+
+
 def test_a_creator_that_is_refused_leaves_the_name_free(start: Start, tmp_path: Path) -> None:
     client = start(storage_path=str(tmp_path))
     ray.get(client.handle.stop.remote())

@@ -10,8 +10,8 @@ import pytest
 from arqon_ray.errors import StudyRefusedError
 from arqon_ray.service.description import entomb, entombed, read_study, write_study
 from arqon_ray.service.journal import FencedError, Journal
-from arqon_ray.service.records import HEADER_SIZE
 from arqon_ray.service.local_store import LocalLog, LocalStore
+from arqon_ray.service.records import HEADER_SIZE
 
 HOST = {"pid": 1, "node": "n", "actor": "a"}
 
