@@ -90,6 +90,40 @@ def _blocks(name: str) -> Callable[[list[float]], int]:
     return cycle
 
 
+def crowd(address: str, name: str, seconds: float, workers: int, evaluation: float, size: int) -> None:
+    """Simulate workers that evaluate for some seconds each, ``size`` of them sharing a BatchedClient; print cycles.
+
+    A worker is a thread that sleeps: what it costs the actor is what a real one does.
+    """
+    threading.stack_size(1 << 18)
+    arqon_ray.init(address, log_to_driver=False, logging_level="ERROR")
+    study = arqon_ray.connect(name)
+    groups = [study.batched(size=size, delay=evaluation / 2) for _ in range(max(1, workers // size))] if size > 1 else []
+    counts = [0] * workers
+    print("ready", flush=True)
+    sys.stdin.readline()
+    until = time.monotonic() + seconds
+
+    def work(k: int) -> None:
+        shared = groups[k % len(groups)] if groups else study
+        time.sleep(evaluation * k / workers)
+        while time.monotonic() < until:
+            asked = shared.ask_one(timeout=120)
+            assert asked is not None
+            time.sleep(evaluation)
+            shared.tell(asked["id"], 0.5)
+            counts[k] += 1
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for group in groups:
+        group.close()
+    print(json.dumps([sum(counts), []]), flush=True)
+
+
 def _batched(name: str) -> Callable[[list[float]], int]:
     """Return one ask and one tell of a worker that shares a BatchedClient with the others of its process."""
     study = arqon_ray.connect(name).batched(size=32)
@@ -106,9 +140,17 @@ def _batched(name: str) -> Callable[[list[float]], int]:
 def load(
     address: str, actor: str, pid: int, mode: str = "bare", clients: int = 8, seconds: float = 6.0, threads: int = 1
 ) -> dict[str, float]:
-    """Run clients side by side; returns cycles/s, the actor's CPU ms a cycle, p50 and p99 of the tells in ms."""
-    command = [sys.executable, "-m", "tests.benchmarks.clients", address, actor, mode]
-    command += [str(seconds), str(threads)]
+    """Run clients side by side; see ``measure``."""
+    return measure([address, actor, mode, str(seconds), str(threads)], pid, clients)
+
+
+def measure(arguments: list[str], pid: int, clients: int) -> dict[str, float]:
+    """Run client processes side by side.
+
+    Returns:
+        Cycles/s, the actor's CPU ms a cycle and its share of a core, p50 and p99 of the tells in ms.
+    """
+    command = [sys.executable, "-m", "tests.benchmarks.clients", *arguments]
     running = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         for _ in range(clients)
@@ -130,10 +172,15 @@ def load(
     return {
         "cycles_per_s": cycles / took,
         "cpu_ms": 1e3 * used / max(cycles, 1),
+        "cpu_share": used / took,
         "tell_p50_ms": 1e3 * times[len(times) // 2],
         "tell_p99_ms": 1e3 * times[int(0.99 * len(times))],
     }
 
 
 if __name__ == "__main__":
-    client(sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4]), int(sys.argv[5]))
+    if sys.argv[3] == "crowd":
+        seconds, workers, evaluation, size = sys.argv[4:]
+        crowd(sys.argv[1], sys.argv[2], float(seconds), int(workers), float(evaluation), int(size))
+    else:
+        client(sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4]), int(sys.argv[5]))

@@ -3,7 +3,7 @@
 ::
 
     python -m tests.benchmarks.service            # everything, some five minutes
-    python -m tests.benchmarks.service load blocks tell refine regret restart opening workers
+    python -m tests.benchmarks.service load blocks tell refine regret restart opening workers crowd
 
 Several client processes saturate two cores, so besides the rates the CPU seconds of the actor's own process are
 compared. Times are of whole calls at the clients.
@@ -27,7 +27,7 @@ import numpy as np
 import ray
 
 import arqon_ray
-from tests.benchmarks.clients import ROOT, D, cpu_seconds, load, memory_mb, objective
+from tests.benchmarks.clients import ROOT, D, cpu_seconds, load, measure, memory_mb, objective
 from tests.benchmarks.problems import Problem, problems
 
 BOUNDS = {f"x{i}": {"min": 0.0, "max": 1.0} for i in range(D)}
@@ -257,6 +257,20 @@ def figure_workers(address: str) -> None:
     study.stop(purge=True)
 
 
+def figure_crowd(address: str) -> None:
+    """10 000 simulated workers that share clients in groups of 100, beside 100 workers of their own."""
+    for workers, size, label in ((100, 1, "100 workers, each by itself"), (10_000, 100, "10 000, a hundred a client, results told within 5 s")):
+        study = arqon_ray.start(PROBE, f"crowd-{workers}")
+        pid = study.status()["pid"]
+        arguments = [address, study.name, "crowd", "20", str(workers // 4), "10", str(size)]
+        figures = measure(arguments, pid, clients=4)
+        say(
+            f"{label}, evaluations of 10 s: {figures['cycles_per_s']:,.0f} cycles/s, "
+            f"{100 * figures['cpu_share']:.1f} % of a core for the actor, {figures['cpu_ms']:.3f} ms a cycle"
+        )
+        study.stop(purge=True)
+
+
 FIGURES = {
     "load": figure_load,
     "blocks": figure_blocks,
@@ -266,6 +280,7 @@ FIGURES = {
     "restart": figure_restart,
     "opening": figure_opening,
     "workers": figure_workers,
+    "crowd": figure_crowd,
 }
 
 

@@ -95,6 +95,34 @@ def test_an_interrupted_run_is_continued_by_the_command_that_it_prints(
     assert after.evaluations[: len(run.evaluations)] == run.evaluations
 
 
+def _actor_of(process: subprocess.Popen[str]) -> int:
+    """Return the process of the study's actor in the Ray that a command started."""
+    table = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=2) for line in table.splitlines()]
+    parents = {int(pid): int(parent) for pid, parent, *_ in rows}
+
+    def is_below(pid: int) -> bool:
+        return pid == process.pid or (pid in parents and is_below(parents[pid]))
+
+    (actor,) = [int(row[0]) for row in rows if "ray::SolverActor" in row[-1] and is_below(int(row[0]))]
+    return actor
+
+
+def test_a_run_whose_actor_is_killed_pauses_and_goes_on(job: Path, gate: Path) -> None:
+    folder = job.parent / "out"
+    process = begin("run", job, "--output", folder)
+    _wait_at_the_gate(job, process)
+    before = _actor_of(process)
+    os.kill(before, signal.SIGKILL)
+    gate.unlink()
+    finish(process)
+    _check_whole(folder)
+    out = arqon_ray("verify", folder / "study", "--no-progress")
+    assert f"{BUDGET} candidates recomputed\nevery candidate came out as recorded" in out
+    epochs = sorted(path.name[:8] for path in (folder / "study" / "arqon" / "segments").glob("*.log"))
+    assert epochs == ["00000001", "00000002"]
+
+
 def test_a_killed_run_is_continued_from_its_journal(job: Path, gate: Path) -> None:
     folder = job.parent / "out"
     process = begin("run", job, "--output", folder)

@@ -1,0 +1,63 @@
+"""``arqon-ray verify``: a log that says what it must, and one that does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from arqon_ray.service.chain import accepted, read_chain
+from arqon_ray.service.host import Birth, StudyHost
+from arqon_ray.service.local_store import LocalStore
+from arqon_ray.service.records import encode
+from arqon_ray.service.verification import verify
+from tests.cli.commandline import arqon_ray
+
+CONFIG = {"seed": 2, "budget": 30, "bounds": {"x": {"min": 0.0, "max": 1.0}, "k": {"choices": ["a", "b"]}}}
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Path:
+    """A storage path with a study of two epochs, drafts of several candidates, a failure and a release."""
+    for pid in (1, 2):
+        host = StudyHost(Birth("arqon", CONFIG, "t", True), str(tmp_path), pid > 1, {"pid": pid})
+        for _ in range(6):
+            asked = host.call("ask_one", owner=None)
+            host.call("tell", asked["id"], (asked["params"]["x"] - 0.3) ** 2)
+        batch = host.call("ask", 4)
+        host.call("tell", [{"id": each["id"], "value": None} for each in batch[:2]])
+        host.call("release", batch[2]["id"])
+        host.stop(purge=False)
+    return tmp_path
+
+
+def test_a_whole_study_is_recomputed_while_its_actor_may_run(storage: Path) -> None:
+    before = sorted(storage.rglob("*"))
+    seen: list[tuple[int, int]] = []
+    found = verify(str(storage), progress=lambda done, total: seen.append((done, total)))
+    assert (found.ok, found.candidates) == (True, 20)
+    assert seen == [(k, 20) for k in range(1, 21)]
+    assert sorted(storage.rglob("*")) == before
+    out = arqon_ray("verify", storage)
+    assert "20 candidates recomputed\nevery candidate came out as recorded" in out
+
+
+def test_a_candidate_that_comes_out_otherwise_is_named(storage: Path) -> None:
+    store = LocalStore(storage, "arqon")
+    (segment, *_) = store.names("segments")
+    records = [r for part in read_chain(store)[0][:1] for r in part.records]
+    third = next(
+        r for r in accepted(read_chain(store)[0]) if r.body["op"] == "ask" and r.body["fresh"][0]["number"] == 3
+    )
+    third.body["fresh"][0]["params"]["x"] = 0.123
+    changed = [third if record.seq == third.seq else record for record in records]
+    store.replace(f"segments/{segment}", b"".join(encode(record.seq, record.body) for record in changed))
+    out = arqon_ray("verify", storage, "--no-progress", expected=1)
+    assert "candidate 3 (record" in out
+    assert "0.123" in out
+    assert "came out otherwise" in out
+
+
+def test_what_cannot_be_verified_is_one_line(storage: Path) -> None:
+    for words in (("verify", storage / "nowhere"), ("verify", storage, "--name", "other"), ("verify", "nosuch://x/y")):
+        arqon_ray(*words, expected=2)
