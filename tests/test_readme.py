@@ -50,7 +50,7 @@ def test_a_block_runs(block: str, tmp_path: Path) -> None:
 
 
 def test_two_drivers_share_one_study(cluster: Any, tmp_path: Path) -> None:
-    start, connect = ON_A_CLUSTER
+    start, connect, _ = ON_A_CLUSTER
     address = cluster.address_info["gcs_address"]
     assert "told" in _run(start, tmp_path, RAY_ADDRESS=address)
     assert "'params'" in _run(connect, tmp_path, RAY_ADDRESS=address)
@@ -61,3 +61,9 @@ def test_two_drivers_share_one_study(cluster: Any, tmp_path: Path) -> None:
     counts = study.status()["counts"]
     study.stop(purge=True)
     assert counts["told"] == 11
+
+
+def test_the_workers_of_a_process_share_a_client(cluster: Any, tmp_path: Path) -> None:
+    out = _run(ON_A_CLUSTER[-1], tmp_path, RAY_ADDRESS=cluster.address_info["gcs_address"])
+    assert "'asked': 2000, 'told': 2000" in out
+    assert "'many'" in out
