@@ -103,22 +103,25 @@ class Moment:
 
 
 class _Rows:
-    """An array that grows at its end; ``view`` is read-only and never copied."""
+    """Arrays that grow at their end together; what ``view`` returned stays as it is, read-only and never copied."""
 
-    def __init__(self, width: int | None, dtype: type) -> None:
-        self._data: NDArray[Any] = np.empty((16,) if width is None else (16, width), dtype=dtype)
+    def __init__(self, *columns: tuple[int | None, type]) -> None:
+        """Begin with no rows; a column has a width, None for a single number a row, and a type."""
+        self._data: list[NDArray[Any]] = [
+            np.empty((16,) if width is None else (16, width), dtype) for width, dtype in columns
+        ]
         self._count = 0
 
-    def append(self, row: Any) -> None:
-        if self._count == len(self._data):
-            # Views of the old array stay as they were: evidence is never changed under a strategy.
-            self._data = np.concatenate([self._data, np.empty_like(self._data)])
-        self._data[self._count] = row
-        self._count += 1
+    def append(self, *row: Any) -> None:
+        count = self._count
+        if count == len(self._data[0]):
+            self._data = [np.concatenate([data, np.empty_like(data)]) for data in self._data]
+        for data, value in zip(self._data, row, strict=True):
+            data[count] = value
+        self._count = count + 1
 
-    @property
-    def view(self) -> NDArray[Any]:
-        view = self._data[: self._count]
+    def view(self, column: int = 0) -> NDArray[Any]:
+        view = self._data[column][: self._count]
         view.setflags(write=False)
         return view
 
@@ -144,12 +147,11 @@ class Ledger:
         self.told: dict[int, int] = {}
         self._points: dict[int, Array] = {}
         self._open_at: dict[bytes, list[int]] = {}
-        self._X = _Rows(space.d, np.float64)
-        self._y = _Rows(None, np.float64)
-        self._numbers = _Rows(None, np.int64)
-        self._failed = _Rows(space.d, np.float64)
-        self._steps = _Rows(None, np.float64)
-        self._places = _Rows(None, np.int64)
+        # Point, value, candidate, step and place of each observation with a value.
+        self._complete = _Rows(
+            (space.d, np.float64), (None, np.float64), (None, np.int64), (None, np.float64), (None, np.int64)
+        )
+        self._failed = _Rows((space.d, np.float64))
         # With the order in which they became known: a moment sees those before it. None is ever forgotten.
         self._known: dict[bytes, int] = {}
         self._outside = 0
@@ -224,11 +226,8 @@ class Ledger:
         if observation.value is None:
             self._failed.append(point)
             return
-        self._X.append(point)
-        self._y.append(self._sign * observation.value)
-        self._numbers.append(number)
-        self._steps.append(np.inf if observation.step is None else observation.step)
-        self._places.append(len(self.observations) - 1)
+        step = np.inf if observation.step is None else observation.step
+        self._complete.append(point, self._sign * observation.value, number, step, len(self.observations) - 1)
         self._outside += number < 0
 
     def _forget(self, number: int, point: Array) -> None:
@@ -242,15 +241,15 @@ class Ledger:
         pending = tuple(self.pending.values())
         return Moment(
             number=self.handed_out,
-            X=self._X.view,
-            y=self._y.view,
-            numbers=self._numbers.view,
-            failed=self._failed.view,
+            X=self._complete.view(0),
+            y=self._complete.view(1),
+            numbers=self._complete.view(2),
+            failed=self._failed.view(),
             outside=self._outside,
             pending=pending,
             points=tuple(self._points[candidate.number] for candidate in pending),
-            places=self._places.view,
-            steps=self._steps.view,
+            places=self._complete.view(4),
+            steps=self._complete.view(3),
             withdrawn=bool(self.withdrawn),
             distinct=len(self._known),
             _known=self._known,

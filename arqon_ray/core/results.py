@@ -14,6 +14,7 @@ from arqon_ray.core.ledger import Status
 from arqon_ray.errors import ResultsError
 
 _KEYS = ("params", "value", "cost", "eval_id", "id", "status", "step", "reason")
+_KNOWN = frozenset(_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,9 @@ def _read(text: str) -> Any:
 def _parse_entry(entry: Any, where: str) -> Entry:
     if not isinstance(entry, Mapping):
         raise ResultsError(f"{where} is {entry!r}: it must be a dict with params and value")
-    for key in entry:
-        if key not in _KEYS:
-            raise ResultsError(f"{where} has {key!r}: the keys are {', '.join(_KEYS)}")
+    if not entry.keys() <= _KNOWN:
+        key = next(key for key in entry if key not in _KNOWN)
+        raise ResultsError(f"{where} has {key!r}: the keys are {', '.join(_KEYS)}")
     params, number = entry.get("params"), _parse_id(entry, where)
     if params is None and number is None:
         raise ResultsError(f"{where} has neither params nor eval_id: it must say which point it is about")
@@ -123,6 +124,8 @@ def parse_value(value: Any, where: str) -> float | None:
     Raises:
         ResultsError: when it is no number at all.
     """
+    if type(value) is float:
+        return value if math.isfinite(value) else None
     if value is None:
         return None
     if isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0:
