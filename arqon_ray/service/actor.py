@@ -7,6 +7,7 @@ outside a method, and arguments, answers and exceptions are plain Python.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import warnings
@@ -73,6 +74,10 @@ class SolverActor:
                 context = ray.get_runtime_context()
                 session = os.path.join(context.get_temp_dir(), context.get_session_name())
                 root = self._storage_path or os.environ.get(JOURNALS) or os.path.join(session, "arqon")
+                if self._storage_path is None:
+                    # This node's own place is there, whether or not the study is: only a given one can be away.
+                    with contextlib.suppress(OSError):
+                        os.makedirs(root, exist_ok=True)
                 scratch = os.path.join(session, "arqon-actors", str(context.get_actor_id()))
                 host = {"pid": os.getpid(), "node": context.get_node_id(), "actor": context.get_actor_id()}
                 with warnings.catch_warnings():
@@ -84,11 +89,11 @@ class SolverActor:
 
     def _do(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of the host; what goes wrong becomes a builtin exception."""
-        from arqon_ray.service.wire import to_plain
-
         try:
-            return getattr(self._serving(), method)(*args, **kwargs)
+            return getattr(self._host or self._serving(), method)(*args, **kwargs)
         except Exception as error:
+            from arqon_ray.service.wire import to_plain
+
             plain = to_plain(error)
             raise plain from (None if plain is not error else error.__cause__)
 

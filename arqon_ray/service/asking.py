@@ -56,14 +56,12 @@ class Asking(DurableState):
         hold["lease"] = checks.check_seconds("lease", lease)  # type: ignore[assignment]
         limit = checks.check_seconds("timeout", timeout, zero=True)
         deadline = None if limit is None else self._clock() + limit
-        with self._lock:
+
+        def body() -> list[Answer]:
             answer = self._work(lambda: self._at_once(n, hold))
-            if answer is None:
-                answer = self._stand_in_line(n, hold, deadline, timeout)
-            seq = self._journal.last_seq
-        self._journal.sync(seq)
-        self._upkeep.look()
-        return answer
+            return self._stand_in_line(n, hold, deadline, timeout) if answer is None else answer
+
+        return self._in_turn(body)
 
     def _at_once(self, n: int, hold: dict[str, Any]) -> list[Answer] | None:
         """Answer an ask that was answered before, or whose candidates lie ready while nobody waits."""
@@ -126,18 +124,24 @@ class Asking(DurableState):
 
     def _wait(self, waiter: Waiter, deadline: float | None, timeout: float | None) -> None:
         """Wait until there may be something for this one; only for others' candidates the time is limited."""
+        self._journal.commits.withdraw()
         now = self._clock()
         first = self._line.is_first(waiter)
-        computing = first and self._preparer.ready(waiter.count) is None
-        if deadline is not None and now >= deadline and not computing:
+        if first:
+            coming = self._preparer.ready(waiter.count) is None
+        else:  # what the others before it will be given moves the line
+            coming = self._state.finished or bool(self._state.pool) or self._preparer.ready(1, begin=False) != 0
+        if deadline is not None and now >= deadline and not coming:
             raise AskTimeoutError(
                 f"every candidate is held by somebody ({len(self._state.leases)} pending) and none came free within "
                 f"{timeout} s: ask again, with the same key or a longer timeout"
             )
-        ends = [] if deadline is None or computing else [deadline]
+        ends = []
+        if coming and first:
+            ends.append(max(now + 0.05, waiter.since + _PATIENCE))
+        elif deadline is not None:
+            ends.append(max(now + 0.05, deadline) if coming else deadline)
         if first and (lease := self._state.leases.next_deadline()) is not None:
             ends.append(lease)
-        if computing:
-            ends.append(max(now + 0.05, waiter.since + _PATIENCE))
         waiter.called.wait(min(max(0.0, min(ends) - now), threading.TIMEOUT_MAX) if ends else None)
         self._journal.check_open()

@@ -136,7 +136,7 @@ def _read(store: Store, name: str, since: Position | None, upto: int | None = No
     end = Torn(name, offset)
     last = 0
     for chunk in chunks:
-        if upto is not None and last >= upto:
+        if upto is not None and max(last, known) >= upto:
             break
         read = scan(chunk.data, upto, last)
         end = Torn(chunk.name, chunk.offset + read.end)

@@ -25,9 +25,14 @@ def check_text(name: str, text: object) -> str | None:
     """Return a key or an owner: None or a string of 1 to 512 characters."""
     if text is None:
         return None
-    if isinstance(text, str) and 0 < len(text) <= MAX_TEXT and text == text.encode("utf-8", "replace").decode():
+    if isinstance(text, str) and 0 < len(text) <= MAX_TEXT and (text.isascii() or _is_unicode(text)):
         return text
     raise ResultsError(f"{name} is {text!r}: it must be a string of 1 to {MAX_TEXT} characters, or None")
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a string can be encoded; half of a surrogate pair cannot."""
+    return text == text.encode("utf-8", "replace").decode()
 
 
 def check_owner(owner: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 
@@ -17,7 +18,25 @@ class Commits:
         self._lock = threading.Lock()
         self._leading = False
         self._waiting: list[tuple[int, threading.Lock]] = []
-        self.crowded = False
+        self._coming: set[int] = set()
+
+    def announce(self) -> None:
+        """Say that this thread may soon have a record to wait for, until ``withdraw``."""
+        self._coming.add(threading.get_ident())
+
+    def withdraw(self) -> None:
+        """Say that this thread has its record, or will have none for now."""
+        self._coming.discard(threading.get_ident())
+
+    def gather(self, longest: float) -> None:
+        """Let those come along who are about to have a record: an fsync costs more than a moment's wait.
+
+        Args:
+            longest: seconds.
+        """
+        until = time.monotonic() + longest
+        while self._coming and time.monotonic() < until:
+            time.sleep(longest / 5)
 
     def lead(self, seq: int, settled: Callable[[], bool]) -> bool:
         """Wait until there is nothing to wait for, or it is this caller's turn; returns True for the turn.
@@ -48,7 +67,6 @@ class Commits:
         with self._lock:
             self._leading = False
             waiting, self._waiting = self._waiting, []
-            self.crowded = len(waiting) > 1
             over = [called for seq, called in waiting if failed or seq <= synced]
             rest = [each for each in waiting if not failed and each[0] > synced]
             if rest:

@@ -13,13 +13,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.errors import ArqonError, StudyRefusedError
+from arqon_ray.errors import ArqonError, StateError, StudyRefusedError
+from arqon_ray.service.chain import accepted, read_chain
 from arqon_ray.service.description import read_study
 from arqon_ray.service.failpoints import reach
 from arqon_ray.service.guard import Guard
 from arqon_ray.service.journal import Journal, Opened
 from arqon_ray.service.line import Line
 from arqon_ray.service.preparer import Preparer
+from arqon_ray.service.records import Record
 from arqon_ray.service.state import Answer, StudyState
 from arqon_ray.service.store import Store
 from arqon_ray.service.upkeep import Upkeep
@@ -79,12 +81,12 @@ class DurableState:
             raise StudyRefusedError(f"there is no study in {store} where one must be: restore its journal there")
         opened = Journal.open(store, host)
         try:
-            state = _replayed(described["config"], opened, clock)
+            state, snapshot_seq = _restored(described["config"], opened, clock)
         except BaseException as error:
             opened.journal.close(error)
             raise
         state.leases.restart()
-        return cls(state, opened.journal, clock, guard, opened.snapshot.at.seq if opened.snapshot else 0)
+        return cls(state, opened.journal, clock, guard, snapshot_seq)
 
     def drain(self, error: BaseException) -> None:
         """Take no new call and let those under way become durable; then as ``close``."""
@@ -128,9 +130,18 @@ class DurableState:
 
     def _durably(self, work: Callable[[], _T]) -> _T:
         """Do ``work`` under the lock and return its result when all that it changed or saw is durable."""
-        with self._lock:
-            result = self._work(work)
-            seq = self._journal.last_seq
+        return self._in_turn(lambda: self._work(work))
+
+    def _in_turn(self, body: Callable[[], _T]) -> _T:
+        """As ``_durably``, for what may also wait with the lock released."""
+        commits = self._journal.commits
+        commits.announce()
+        try:
+            with self._lock:
+                result = body()
+                seq = self._journal.last_seq
+        finally:
+            commits.withdraw()
         self._journal.sync(seq)
         self._upkeep.look()
         return result
@@ -142,14 +153,23 @@ class DurableState:
             self._line.call()
 
 
-def _replayed(config: Mapping[str, Any], opened: Opened, clock: Callable[[], float]) -> StudyState:
-    """Return the state that a snapshot and the records after it make."""
-    store = opened.journal.store
-    if opened.snapshot is None:
-        state = StudyState(ArqonSolver(config), clock)
-    else:
-        state = StudyState.thaw(opened.snapshot.parts, clock)
-    for record in opened.records:
+def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], float]) -> tuple[StudyState, int]:
+    """Return the state that a snapshot and the records after it make, and the number of the snapshot's record."""
+    journal, snapshot = opened.journal, opened.snapshot
+    if snapshot is not None:
+        try:
+            state = StudyState.thaw(snapshot.parts, clock)
+        except StateError as error:
+            # Whole, and yet not to be read: another release wrote it. The log holds everything.
+            journal.passed_over.append(f"{journal.store.where(snapshot.name)}: {error}")
+        else:
+            return _replayed(state, opened.records, journal.store), snapshot.at.seq
+    records = opened.records if snapshot is None else list(accepted(read_chain(journal.store)[0]))
+    return _replayed(StudyState(ArqonSolver(config), clock), records, journal.store), 0
+
+
+def _replayed(state: StudyState, records: list[Record], store: Store) -> StudyState:
+    for record in records:
         try:
             state.replay(record.body)
         except (ArqonError, KeyError, TypeError, ValueError) as error:

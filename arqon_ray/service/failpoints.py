@@ -9,9 +9,10 @@ Armed by an environment variable, which an actor is given through its ``runtime_
 fired. Actions: ``kill`` (SIGKILL to this process), or the name of an errno, such as ``EIO``, raised as OSError.
 
 The points: ``apply`` (a call holds the study's lock), ``propose`` (a candidate is being computed), ``written`` (a
-group of records is written, not yet synced), ``synced`` (it is durable, nobody was answered), ``snapshot`` (half
-of one is written), ``snapshot-pruning`` (it is there, older ones are not gone), ``compaction`` (small objects were
-merged and are not yet deleted), ``claim`` (a new epoch is claimed, nothing is in its log).
+group of records is written, not yet synced), ``synced`` (it is durable, nobody was answered), ``replace-`` and the
+first part of an object's name, such as ``replace-EPOCH`` or ``replace-snapshots`` (it is written beside, in a
+directory, and not yet in its place), ``snapshot-pruning`` (one is there, older ones are not gone), ``compaction``
+(small objects were merged and are not yet deleted), ``claim`` (a new epoch is claimed, nothing is in its log).
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ Runs in the actor's process, behind the facade of ``actor.py``; knows nothing of
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ from arqon_ray.errors import ArqonError, PoisonedCallError, StudyRefusedError
 from arqon_ray.service.description import entomb, entombed, finish_entombing, read_study, write_study
 from arqon_ray.service.guard import LIMIT, Guard
 from arqon_ray.service.journal import FencedError
-from arqon_ray.service.store import open_store
+from arqon_ray.service.store import is_shared, open_store
 from arqon_ray.service.study import Study
 
 _PATIENCE = 30.0
@@ -51,6 +53,10 @@ class Birth:
     resume: bool
 
 
+class MissingJournalError(StudyRefusedError):
+    """The storage is there and the study is not; it may be brought back."""
+
+
 class StudyHost:
     """Serves one study, whatever state its storage is in.
 
@@ -66,6 +72,7 @@ class StudyHost:
         self, birth: Birth, root: str, restarted: bool, host: Mapping[str, Any], scratch: str | None = None
     ) -> None:
         self._birth = birth
+        self._root = root
         self._store = open_store(root, birth.name)
         self._guard = Guard(scratch)
         self._must_exist = restarted
@@ -81,7 +88,7 @@ class StudyHost:
             IdentityError: the config is of another study.
             StudyRefusedError: the study cannot be served.
         """
-        self._retrying(lambda study: study.join(load_config(config)), creating=token == self._birth.token)
+        self._retrying("join", (load_config(config),), {}, creating=token == self._birth.token)
         return self.status()
 
     def call(self, method: str, *args: Any, label: str | None = None, **kwargs: Any) -> Any:
@@ -103,7 +110,7 @@ class StudyHost:
                 "tried again: see the actor's log in Ray's session directory for the cause, and call otherwise"
             )
         self._guard.label(label)
-        return self._retrying(lambda study: getattr(study, method)(*args, **kwargs))
+        return self._retrying(method, args, kwargs)
 
     def status(self) -> dict[str, Any]:
         """Return the study's status; of one that cannot be served, ``refused`` with the reason."""
@@ -129,36 +136,42 @@ class StudyHost:
             if purge:
                 entomb(self._store)
 
-    def _retrying(self, work: Any, creating: bool = False) -> Any:
-        deadline = time.monotonic() + (_PATIENCE_TO_BEGIN if creating and self._study is None else _PATIENCE)
+    def _retrying(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], creating: bool = False) -> Any:
+        began = time.monotonic()
+        patience = _PATIENCE_TO_BEGIN if creating and self._study is None else _PATIENCE
         pause = _PAUSES[0]
         while True:
             study: Study | None = None
             try:
                 study = self._serving(creating)
-                return work(study)
+                return getattr(study, method)(*args, **kwargs)
             except OSError as error:
+                self._drop_if_broken(study)
                 if isinstance(error, ArqonError):
                     raise
-                if time.monotonic() + pause > deadline:
+                if time.monotonic() + pause > began + patience:
                     raise StudyRefusedError(
                         f"the storage {self._store} fails ({error}): repair it and repeat the call"
                     ) from error
             except StudyRefusedError as error:
                 self._refuse(study, error)
-                raise
-            finally:
                 self._drop_if_broken(study)
+                raise
             time.sleep(pause)
             pause = min(2.0 * pause, _PAUSES[1])
 
     def _serving(self, creating: bool) -> Study:
+        study = self._study
+        if study is not None and self._refused is None:
+            return study
         with self._lock:
             if self._refused is not None:
                 raise self._refused
             if self._study is None:
                 try:
                     self._study = self._open(creating)
+                except MissingJournalError:
+                    raise
                 except StudyRefusedError as error:
                     self._refused = error
                     raise
@@ -167,6 +180,9 @@ class StudyHost:
 
     def _open(self, creating: bool) -> Study:
         store, birth = self._store, self._birth
+        if self._must_exist and not creating and not is_shared(self._root) and not os.path.isdir(self._root):
+            where = f"no such folder on node {self._host.get('node')}, where a journal must be"
+            raise FileNotFoundError(errno.ENOENT, where, self._root)
         if entombed(store):
             if self._must_exist:
                 raise StudyRefusedError(f"the study in {store} was purged: start() a new one")
@@ -177,7 +193,7 @@ class StudyHost:
             described = None
         if described is None:
             if self._must_exist and not creating:
-                raise StudyRefusedError(
+                raise MissingJournalError(
                     f"no journal in {store} on node {self._host.get('node')}, where one must be: bring it back there, "
                     f"or stop() this actor and start() anew"
                 )

@@ -12,11 +12,11 @@ Objects of a study::
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from arqon_ray.errors import StudyRefusedError
 from arqon_ray.service.chain import OffChainError, Part, Position, read_chain
 from arqon_ray.service.commits import Commits
 from arqon_ray.service.description import SEGMENTS
@@ -27,7 +27,7 @@ from arqon_ray.service.snapshots import Snapshot, read_snapshots
 from arqon_ray.service.store import Store
 
 _GATHER = 0.001
-"""Seconds for which the leader of a commit waits for more records when several callers waited for the last one."""
+"""Seconds for which the leader of a commit waits at most for calls that are about to append."""
 
 __all__ = ["FencedError", "Journal", "Opened"]
 
@@ -54,6 +54,7 @@ class Journal:
     the storage's work for all (group commit).
 
     Attributes:
+        commits: who waits for the storage, and who is about to.
         passed_over: snapshots that could not be used, and why.
         last_seq: the number of the newest record.
     """
@@ -69,7 +70,7 @@ class Journal:
         self._synced = last_seq
         self._error: BaseException | None = None
         self._sealed: BaseException | None = None
-        self._commits = Commits()
+        self.commits = Commits()
 
     @classmethod
     def open(cls, store: Store, host: Mapping[str, Any]) -> Opened:
@@ -85,6 +86,8 @@ class Journal:
         """
         epoch = claim(store)
         snapshot, chain, passed_over = _read(store, epoch)
+        if chain:
+            store.settle(chain[-1].segment)
         records = [record for part in chain for record in part.records]
         last = records[-1].seq if records else snapshot.at.seq if snapshot else 0
         journal = cls(epoch, last, passed_over)
@@ -131,7 +134,7 @@ class Journal:
         """
         if self._synced >= seq:
             return
-        if not self._commits.lead(seq, lambda: self._synced >= seq or self._error is not None):
+        if not self.commits.lead(seq, lambda: self._synced >= seq or self._error is not None):
             if self._synced < seq and self._error is not None:
                 raise self._error
             return
@@ -141,12 +144,10 @@ class Journal:
             self._error = self._error or error
             raise
         finally:
-            self._commits.done(self._synced, self._error is not None)
+            self.commits.done(self._synced, self._error is not None)
 
     def _commit(self) -> None:
-        if self._commits.crowded:
-            # Others call at the same time: let their records come along, an fsync costs more than this.
-            time.sleep(_GATHER)
+        self.commits.gather(_GATHER)
         target = self.last_seq
         self._log.sync()
         self._epoch.check()
@@ -168,6 +169,14 @@ class Journal:
         if error is not None:
             raise error
 
+    def check_owner(self) -> None:
+        """Raise FencedError when another actor has claimed the study since; for answers that no record stands for."""
+        try:
+            self._epoch.check()
+        except StudyRefusedError as error:
+            self._error = self._error or error
+            raise
+
     def seal(self, error: BaseException) -> None:
         """Append nothing more, every later call raises ``error``; what was appended can still be synced."""
         self._sealed = error
@@ -175,7 +184,7 @@ class Journal:
     def close(self, error: BaseException) -> None:
         """Take nothing more; every later call raises ``error``."""
         self._error = self._error or error
-        self._commits.end()
+        self.commits.end()
         self._log.close()
 
 

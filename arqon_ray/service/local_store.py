@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
 import threading
@@ -12,9 +14,11 @@ from pathlib import Path
 from arqon_ray.service.failpoints import reach
 from arqon_ray.service.store import Chunk, check_name
 
+_SMALL = 4096
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -32,9 +36,13 @@ class LocalLog:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-        _sync_folder(path.parent)
         self._waiting = bytearray()
         self._lock = threading.Lock()
+        try:
+            _sync(path.parent)
+        except BaseException:
+            self.close()
+            raise
 
     def append(self, record: bytes, seq: int) -> None:
         """Take one record; see ``store.Log``."""
@@ -53,10 +61,14 @@ class LocalLog:
         """Do nothing: one file is as tidy as a log can be."""
 
     def close(self) -> None:
-        """Give the file back; a second call does nothing."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Give the file back; a second call, at the same time too, does nothing."""
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, -1
+        # Twice would close whatever file has got the number since: perhaps the log of the next epoch. And what a
+        # network's file system says at the close is no news: each sync has told its own failure.
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
 
 class LocalStore:
@@ -65,6 +77,7 @@ class LocalStore:
     def __init__(self, root: str | Path, name: str) -> None:
         self.path = Path(root) / check_name(name)
         self._base = str(self.path)
+        self._durable: set[Path] = set()
 
     def __str__(self) -> str:
         return str(self.path)
@@ -76,11 +89,18 @@ class LocalStore:
     def read(self, name: str) -> bytes | None:
         """Return the bytes of an object, or None when there is none of this name."""
         try:
-            # Plain strings: the journal reads one small object at each commit.
-            with open(f"{self._base}/{name}", "rb", buffering=0) as file:
-                return file.readall()
+            # Few calls and plain strings: the journal reads one small object at each commit.
+            descriptor = os.open(f"{self._base}/{name}", os.O_RDONLY)
         except FileNotFoundError:
+            self._check_there()
             return None
+        try:
+            data = os.read(descriptor, _SMALL)
+            while len(data) >= _SMALL and (more := os.read(descriptor, 1 << 24)):
+                data += more
+            return data
+        finally:
+            os.close(descriptor)
 
     def replace(self, name: str, data: bytes) -> None:
         """Write an object in one atomic, durable step; whoever reads it sees all of it or what was before."""
@@ -94,17 +114,19 @@ class LocalStore:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+            reach(f"replace-{name.split('/')[0]}")
             os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        _sync(target.parent)
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder, sorted, without temporary ones; empty when there is no folder."""
         try:
             return sorted(n for n in os.listdir(self.path / folder) if not n.startswith("."))
         except FileNotFoundError:
+            self._check_there()
             return []
 
     def begin_log(self, name: str) -> LocalLog:
@@ -120,7 +142,12 @@ class LocalStore:
                 file.seek(offset)
                 return [Chunk(name, offset, file.read())]
         except FileNotFoundError:
+            self._check_there()
             return None
+
+    def settle(self, name: str) -> None:
+        """Make durable what is read of a log: its writer may have died before it did."""
+        _sync(self.path / name)
 
     def remove(self, name: str) -> None:
         """Delete one object; nothing happens when there is none."""
@@ -146,7 +173,7 @@ class LocalStore:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         aside = self.path.with_name(f"{self.path.name}.aside-{stamp}-{uuid.uuid4().hex[:8]}")
         os.rename(self.path, aside)
-        _sync_folder(self.path.parent)
+        _sync(self.path.parent)
         return str(aside)
 
     def delete(self, last: str) -> None:
@@ -161,10 +188,21 @@ class LocalStore:
             self.path.rmdir()
 
     def _make(self, folder: Path) -> None:
-        """Create a folder durably, with the parents that are missing."""
-        missing = [folder]
-        while not missing[-1].exists():
-            missing.append(missing[-1].parent)
+        """Create a folder durably, with the parents that are missing.
+
+        Once in a process those that are there are synced too: whoever made them may have died before it did.
+        """
+        self._check_there()
+        made = [folder]
+        while not made[-1].exists() or (made[-1] not in self._durable and made[-1] != self.path.parent.parent):
+            made.append(made[-1].parent)
         folder.mkdir(parents=True, exist_ok=True)
-        for parent in reversed(missing[1:]):
-            _sync_folder(parent)
+        for parent in reversed(made[1:]):
+            with contextlib.suppress(PermissionError):  # then somebody else made what is in it
+                _sync(parent)
+        self._durable.update(made[:-1])
+
+    def _check_there(self) -> None:
+        """Raise when the directory of the studies is gone in which this one was written: nothing is missing then."""
+        if self._durable and not self.path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "the storage is away", str(self.path.parent))

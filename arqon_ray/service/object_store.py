@@ -203,6 +203,9 @@ class ObjectStore:
                 return [Chunk(part.name, 0, each) for part, each in zip(wanted, data, strict=True)]
         raise OSError(f"{self.where(name)}: parts went while they were read, at each of {_LOOKS} attempts")
 
+    def settle(self, name: str) -> None:
+        """Do nothing: a part that can be read is durable."""
+
     def cut(self, name: str, offset: int) -> str:
         """Cut a part at ``offset`` and keep the rest beside its log; returns the name of the rest.
 

@@ -60,10 +60,18 @@ class Prepared:
 
     def plain(self) -> dict[str, Any]:
         """Return it as the record of an ask holds it."""
-        c = self.candidate
-        plain = {"number": c.number, "params": c.params, "origin": c.origin, "memory": c.memory}
-        plain |= {"evidence": self.evidence, "first": self.first}
-        return {**plain, "forced": True} if self.forced else plain
+        candidate = self.candidate
+        plain = {
+            "number": candidate.number,
+            "params": candidate.params,
+            "origin": candidate.origin,
+            "memory": candidate.memory,
+            "evidence": self.evidence,
+            "first": self.first,
+        }
+        if self.forced:
+            plain["forced"] = True
+        return plain
 
 
 class Preparer:

@@ -70,7 +70,9 @@ def read_snapshots(store: Store) -> Iterator[Snapshot | str]:
 
 
 def _names(store: Store) -> list[str]:
-    return [f"{FOLDER}/{name}" for name in sorted(store.names(FOLDER), reverse=True) if name.endswith(".snap")]
+    """Return the names of the snapshots, the newest epoch's first: an older one may have counted further, in vain."""
+    names = sorted(store.names(FOLDER), key=lambda name: name.split("-")[::-1], reverse=True)
+    return [f"{FOLDER}/{name}" for name in names if name.endswith(".snap")]
 
 
 def _parse(name: str, data: bytes) -> Snapshot:

@@ -107,6 +107,10 @@ class Store(Protocol):
         """
         ...
 
+    def settle(self, name: str) -> None:
+        """Make durable what is read of a log: its writer may have died before it did."""
+        ...
+
     def cut(self, name: str, offset: int) -> str:
         """Cut an object of a log at ``offset`` and keep the rest beside the log; returns the name of the rest.
 

@@ -154,4 +154,7 @@ class Telling(DurableState):
             return self._state.leases.renew(owner)
 
         with self._lock:
-            return self._work(work)
+            count = self._work(work)
+        # Otherwise an owner could believe for ever what the study's new actor knows nothing of.
+        self._journal.check_owner()
+        return count
