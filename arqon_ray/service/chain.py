@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from arqon_ray.errors import StudyRefusedError
 from arqon_ray.service.description import SEGMENTS
-from arqon_ray.service.epochs import epoch_of, last_begun, segments
+from arqon_ray.service.epochs import Epoch, epoch_of, last_begun, segments
 from arqon_ray.service.records import Record, scan
 from arqon_ray.service.store import Store
 
@@ -56,23 +56,22 @@ class OffChainError(StudyRefusedError):
 
 
 def read_chain(
-    store: Store, since: Position | None = None, owner: str | None = None, below: int | None = None
+    store: Store, since: Position | None = None, epoch: Epoch | None = None
 ) -> tuple[list[Part], list[Torn]]:
     """Return the accepted records, oldest first, and the torn tails of the segments that may be the newest.
 
     Args:
         store: the study's.
         since: only what comes after this position is wanted.
-        owner: the uuid of the epoch that wrote last, if it is known.
-        below: only epochs below this one are looked at.
+        epoch: the one that opens the study: only those before it are looked at.
 
     Raises:
         OffChainError: the accepted log does not pass through ``since``.
         StudyRefusedError: the log is damaged or something of it is missing; the message names object and offset.
         OSError: the storage failed.
     """
-    newest, torn = _newest(store, since, owner, below)
-    _check_begun(store, newest, below)
+    newest, torn = _newest(store, since, epoch)
+    _check_begun(store, newest, epoch)
     chain: list[Part] = [] if newest is None else [newest]
     while chain and not (since and chain[0].segment == since.segment):
         previous = chain[0].records[0].body.get("previous")
@@ -88,11 +87,10 @@ def read_chain(
     return chain, torn
 
 
-def _newest(
-    store: Store, since: Position | None, owner: str | None, below: int | None
-) -> tuple[Part | None, list[Torn]]:
-    """Return the newest segment that has records, the owner's first where an epoch has several."""
-    names = [name for name in segments(store) if below is None or epoch_of(name) < below]
+def _newest(store: Store, since: Position | None, epoch: Epoch | None) -> tuple[Part | None, list[Torn]]:
+    """Return the newest segment that has records, the last owner's first where an epoch has several."""
+    names = [name for name in segments(store) if epoch is None or epoch_of(name) < epoch.n]
+    owner = epoch.before if epoch else None
     names.sort(key=lambda name: (epoch_of(name), owner is not None and owner in name), reverse=True)
     tails: list[Torn] = []
     for name in (f"{SEGMENTS}/{each}" for each in names):
@@ -103,15 +101,15 @@ def _newest(
     return None, tails
 
 
-def _check_begun(store: Store, newest: Part | None, below: int | None) -> None:
+def _check_begun(store: Store, newest: Part | None, epoch: Epoch | None) -> None:
     """Refuse a log that lacks the newest epoch which is known to have written."""
     begun = last_begun(store)
     there = segments(store)
     if begun is not None and (newest is None or not any(begun[1] in name for name in there)):
         raise StudyRefusedError(f"{store.where(SEGMENTS)} lacks what epoch {begun[0]} wrote. {_REPAIR}")
-    if newest is None and below is not None and below > 2:
+    if newest is None and epoch is not None and epoch.begun_before:
         raise StudyRefusedError(
-            f"{store.where(SEGMENTS)} holds no record though {below - 1} epochs were begun. {_REPAIR}"
+            f"{store.where(SEGMENTS)} holds no record though an epoch before {epoch.n} wrote some. {_REPAIR}"
         )
 
 

@@ -138,11 +138,15 @@ class DurableState:
         commits.announce()
         try:
             with self._lock:
+                before = self._journal.last_seq
                 result = body()
                 seq = self._journal.last_seq
         finally:
             commits.withdraw()
         self._journal.sync(seq)
+        if seq == before:
+            # No record stands for this answer: it counts only if nobody else has the study since.
+            self._journal.check_owner()
         self._upkeep.look()
         return result
 

@@ -1,13 +1,14 @@
 """Who may write: one epoch at a time, by read-after-write consistency alone.
 
-``EPOCH`` is ``{"n", "uuid"}`` of the newest claim. An opening claims the next epoch and only then reads the log; a
-writer acknowledges only if EPOCH is still its own after the write. So either the old writer sees the claim, or
-the new one sees the record. ``BEGUN`` is the newest epoch whose first record is durable: a log without that record
-has lost it, and is no empty study.
+``EPOCH`` is ``{"n", "uuid", "begun"}`` of the newest claim; ``begun`` tells whether any epoch had a durable record
+before. An opening claims the next epoch and only then reads the log; a writer acknowledges only if EPOCH is still its
+own after the write. So either the old writer sees the claim, or the new one sees the record. ``BEGUN`` is the newest
+epoch whose first record is durable: a log without that record has lost it, and is no empty study.
 """
 
 from __future__ import annotations
 
+import errno
 import uuid
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,12 +36,14 @@ class Epoch:
         n: counted from 1.
         uuid: no other claim has it.
         before: the uuid of the claim before, or None.
+        begun_before: whether an epoch before this one had a durable record.
     """
 
     store: Store
     n: int
     uuid: str
     before: str | None
+    begun_before: bool
 
     @property
     def segment(self) -> str:
@@ -49,18 +52,24 @@ class Epoch:
 
     @cached_property
     def _mine(self) -> bytes:
-        return encode_json({"n": self.n, "uuid": self.uuid})
+        return encode_json({"n": self.n, "uuid": self.uuid, "begun": self.begun_before})
 
     def check(self) -> None:
-        """Raise FencedError when another actor has claimed the study since."""
-        data = self.store.read(_EPOCH)
-        if data == self._mine:
+        """Raise when this epoch may acknowledge nothing.
+
+        Raises:
+            FencedError: another actor has claimed the study since.
+            OSError: the claims are gone, with the storage or alone: opening again tells.
+        """
+        if self.store.read(_EPOCH) == self._mine:
             return
         now = read_json(self.store, _EPOCH, _KEYS)
-        if now is None or now["uuid"] != self.uuid:
+        if now is None:
+            raise FileNotFoundError(errno.ENOENT, "the study's claims are gone", self.store.where(_EPOCH))
+        if now["uuid"] != self.uuid:
             raise FencedError(
-                f"fenced: the study in {self.store} belongs to epoch {now['n'] if now else 'none'} now, this actor is "
-                f"epoch {self.n} and can acknowledge nothing more; connect() again"
+                f"fenced: the study in {self.store} belongs to epoch {now['n']} now, this actor is epoch {self.n} and "
+                "can acknowledge nothing more; connect() again"
             )
 
     def begun(self) -> None:
@@ -88,17 +97,18 @@ def claim(store: Store) -> Epoch:
     before = read_json(store, _EPOCH, _KEYS)
     owner = before["uuid"] if before else None
     lowest = before["n"] if before else 0
+    begun = last_begun(store) is not None or (before is not None and bool(before.get("begun", lowest > 1)))
     if before is None and segments(store):
         raise StudyRefusedError(f"{store.where(_EPOCH)} is missing beside its segments: restore it from a copy")
     while True:
         n = max([lowest, *map(epoch_of, segments(store))]) + 1
-        mine = {"n": n, "uuid": uuid.uuid4().hex}
+        mine = {"n": n, "uuid": uuid.uuid4().hex, "begun": begun}
         store.replace(_EPOCH, encode_json(mine))
         if read_json(store, _EPOCH, _KEYS) != mine:
             raise FencedError(f"fenced: another actor claimed the study in {store} at the same moment")
         if all(epoch_of(name) < n for name in segments(store)):
             reach("claim")
-            return Epoch(store, n, str(mine["uuid"]), owner)
+            return Epoch(store, n, str(mine["uuid"]), owner, begun)
         lowest = n
 
 

@@ -173,7 +173,7 @@ class Journal:
         """Raise FencedError when another actor has claimed the study since; for answers that no record stands for."""
         try:
             self._epoch.check()
-        except StudyRefusedError as error:
+        except (OSError, StudyRefusedError) as error:
             self._error = self._error or error
             raise
 
@@ -197,14 +197,14 @@ def _read(store: Store, epoch: Epoch) -> tuple[Snapshot | None, list[Part], list
             passed_over.append(found)
             continue
         try:
-            chain, torn = read_chain(store, found.at, epoch.before, epoch.n)
+            chain, torn = read_chain(store, found.at, epoch)
         except OffChainError as error:
             passed_over.append(f"{store.where(found.name)}: {error}")
             continue
         snapshot = found
         break
     else:
-        chain, torn = read_chain(store, None, epoch.before, epoch.n)
+        chain, torn = read_chain(store, None, epoch)
     for tail in torn:
         store.cut(tail.name, tail.offset)
     return snapshot, chain, passed_over

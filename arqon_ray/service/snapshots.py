@@ -58,14 +58,14 @@ def write_snapshot(store: Store, epoch: int, at: Position, parts: Iterable[dict[
 
 
 def read_snapshots(store: Store) -> Iterator[Snapshot | str]:
-    """Yield the snapshots, newest first; of one that is damaged, where it lies and what is wrong."""
+    """Yield the snapshots, newest first; of one that cannot be read, where it lies and what is wrong."""
     for name in _names(store):
-        data = store.read(name)
-        if data is None:
-            continue
         try:
-            yield _parse(name, data)
-        except (StudyRefusedError, LookupError, TypeError) as error:
+            data = store.read(name)
+            if data is not None:
+                yield _parse(name, data)
+        except (OSError, StudyRefusedError, LookupError, TypeError) as error:
+            # A bad sector under it must not keep a study away whose log is whole.
             yield f"{store.where(name)}: {error}"
 
 

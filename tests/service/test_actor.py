@@ -311,8 +311,9 @@ def test_the_actors_process_imports_neither_tune_nor_stats(start: Start) -> None
 def test_bad_arguments_of_start_create_nothing(cluster: Any, unique_name: str) -> None:
     with pytest.raises(ConfigError):
         arqon_ray.start({"bounds": {}}, unique_name)
-    with pytest.raises(ConfigError, match="supported are"):
-        arqon_ray.start(CONFIG, unique_name, storage_path="s3://bucket/studies")
+    for path in ("s3://", "nosuch://bucket/studies", "file:relative"):
+        with pytest.raises(ConfigError, match="supported are"):
+            arqon_ray.start(CONFIG, unique_name, storage_path=path)
     with pytest.raises(ConfigError, match="name is"):
         arqon_ray.start(CONFIG, "a/b")
     with pytest.raises(StudyNotFoundError):

@@ -160,3 +160,39 @@ def test_a_purge_that_was_cut_short_is_ended_by_a_new_start_alone(make: Make, tm
     with pytest.raises(StudyRefusedError, match="was purged"):
         make(restarted=True).call("ask_one")
     assert make(token="t2").status()["counts"]["asked"] == 0
+
+
+def test_a_study_whose_birth_failed_twice_is_begun_at_the_third_attempt(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, left = os.fsync, [1, 1]
+
+    def fails_at_segments(descriptor: int) -> None:
+        if left and os.readlink(f"/proc/self/fd/{descriptor}").endswith(".log"):
+            left.pop()
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fails_at_segments)
+    assert make().begin(CONFIG, "t1")["epoch"] == 3
+    assert not left
+
+
+def test_a_study_whose_folder_is_away_for_a_while_is_served_again(make: Make, tmp_path: Path) -> None:
+    host = make()
+    first = host.call("ask_one", key="k")
+    (tmp_path / "arqon").rename(tmp_path / "elsewhere")
+    with pytest.raises(StudyRefusedError, match="no journal in"):
+        host.call("tell", first["id"], 1.0)
+    (tmp_path / "elsewhere").rename(tmp_path / "arqon")
+    assert host.call("tell", first["id"], 1.0)["accepted"]
+    assert host.status()["counts"]["told"] == 1
+
+
+def test_a_fenced_actor_repeats_no_answer_from_memory(make: Make) -> None:
+    old = make()
+    asked = old.call("ask_one", key="k")
+    make(restarted=True).call("tell", asked["id"], 1.0)
+    for call in (("ask_one", "k"), ("history",), ("renew", "a")):
+        with pytest.raises(StudyRefusedError, match="fenced"):
+            old.call(*call)
