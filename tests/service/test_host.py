@@ -183,9 +183,9 @@ def test_a_study_whose_folder_is_away_for_a_while_is_served_again(make: Make, tm
     first = host.call("ask_one", key="k")
     (tmp_path / "arqon").rename(tmp_path / "elsewhere")
     with pytest.raises(StudyRefusedError, match="no journal in"):
-        host.call("tell", first["id"], 1.0)
+        host.call("tell", first["id"], 1.0, key="t")
     (tmp_path / "elsewhere").rename(tmp_path / "arqon")
-    assert host.call("tell", first["id"], 1.0)["accepted"]
+    assert host.call("tell", first["id"], 1.0, key="t")["accepted"]
     assert host.status()["counts"]["told"] == 1
 
 
