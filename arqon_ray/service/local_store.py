@@ -194,7 +194,8 @@ class LocalStore:
         """
         self._check_there()
         made = [folder]
-        while not made[-1].exists() or (made[-1] not in self._durable and made[-1] != self.path.parent.parent):
+        top = self.path.parent.parent
+        while not made[-1].exists() or (made[-1] not in self._durable and top in made[-1].parents):
             made.append(made[-1].parent)
         folder.mkdir(parents=True, exist_ok=True)
         for parent in reversed(made[1:]):

@@ -79,3 +79,9 @@ def test_the_last_object_is_deleted_last(store: LocalStore, monkeypatch: pytest.
     store.delete(last="TOMBSTONE")
     assert removed[-1] == "TOMBSTONE"
     assert not store.path.exists()
+
+
+def test_folders_that_are_missing_far_above_are_made(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "a" / "b" / "c" / "root", "arqon")
+    store.replace("segments/a.log", b"x")
+    assert store.read("segments/a.log") == b"x"
