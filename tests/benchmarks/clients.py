@@ -98,7 +98,9 @@ def crowd(address: str, name: str, seconds: float, workers: int, evaluation: flo
     threading.stack_size(1 << 18)
     arqon_ray.init(address, log_to_driver=False, logging_level="ERROR")
     study = arqon_ray.connect(name)
-    groups = [study.batched(size=size, delay=evaluation / 2) for _ in range(max(1, workers // size))] if size > 1 else []
+    groups = (
+        [study.batched(size=size, delay=evaluation / 2) for _ in range(max(1, workers // size))] if size > 1 else []
+    )
     counts = [0] * workers
     print("ready", flush=True)
     sys.stdin.readline()

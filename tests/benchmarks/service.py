@@ -259,7 +259,10 @@ def figure_workers(address: str) -> None:
 
 def figure_crowd(address: str) -> None:
     """10 000 simulated workers that share clients in groups of 100, beside 100 workers of their own."""
-    for workers, size, label in ((100, 1, "100 workers, each by itself"), (10_000, 100, "10 000, a hundred a client, results told within 5 s")):
+    for workers, size, label in (
+        (100, 1, "100 workers, each by itself"),
+        (10_000, 100, "10 000, a hundred a client, results told within 5 s"),
+    ):
         study = arqon_ray.start(PROBE, f"crowd-{workers}")
         pid = study.status()["pid"]
         arguments = [address, study.name, "crowd", "20", str(workers // 4), "10", str(size)]

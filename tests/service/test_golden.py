@@ -1,24 +1,110 @@
-"""Format version 1 of the journal, as the first release wrote it: every later release opens it."""
+"""The formats of the journal, as the releases wrote them: every later release opens them.
+
+``python -m tests.service.test_golden`` writes format 2 anew, for when a release needs another one: under another name.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import shutil
+import tempfile
+import uuid
+from itertools import count
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
+from arqon_ray.service import epochs, local_store
+from arqon_ray.service.description import write_study
+from arqon_ray.service.epochs import FencedError
 from arqon_ray.service.local_store import LocalStore
+from arqon_ray.service.records import FORMAT, scan
 from arqon_ray.service.study import Study
+from arqon_ray.service.verification import verify
+from tests.service.conftest import Clock, known
 
 ASSETS = Path(__file__).parent / "assets"
+CONFIG: dict[str, Any] = {
+    "seed": 12,
+    "budget": 10,
+    "mode": "max",
+    "bounds": {
+        "lr": {"min": 1e-4, "max": 0.1, "scale": "Log"},
+        "layers": {"min": 1, "max": 8, "type": "int"},
+        "dropout": {"min": 0.0, "max": 0.5, "step": 0.1},
+        "optimizer": {"choices": ["adam", "sgd"]},
+        "momentum": {"min": 0.0, "max": 0.9, "when": {"optimizer": "sgd"}},
+    },
+}
+POINT = {"lr": 0.01, "layers": 2, "dropout": 0.1, "optimizer": "adam"}
+TORN = b"AQJ\x02 half a record"
+
+
+class Numbered:
+    """In the place of the module ``uuid``."""
+
+    def __init__(self) -> None:
+        self.numbers = count(1)
+
+    def uuid4(self) -> uuid.UUID:
+        return uuid.UUID(int=next(self.numbers))
+
+
+def write_golden(root: Path) -> None:
+    """Write the study of format 2: three epochs, a fenced one's ghost, a torn tail, a snapshot and more after it."""
+    store = LocalStore(root, "study-v2")
+    with mock.patch.object(epochs, "uuid", Numbered()), mock.patch.object(local_store, "uuid", Numbered()):
+        write_study(store, "0123456789abcdef0123456789abcdef", CONFIG)
+        first = Study.open(store, {"pid": 101, "node": "node-1", "actor": "actor-1"}, Clock())
+        first.seed([{"params": POINT, "value": 0.75, "cost": 2.5}, {"params": {**POINT, "layers": 3}, "value": None}])
+        first.ask(4, key="ask-1", owner="driver-1", lease=30.0)
+        first.report("0", 1, 0.25)
+        first.report("0", 2, math.nan)
+        first.tell("0", 0.5, cost=4.0, key="op:1")
+        second = Study.open(store, {"pid": 102, "node": "node-1", "actor": "actor-1"}, Clock())
+        with pytest.raises(FencedError):
+            first.tell("1", -9.0, key="ghost")
+        second.release("2", key="release-1")
+        second.fail("1", "out of memory", key="fail-1")
+        second.ask(2, key="ask-2")
+        second.tell([{"id": "4", "value": math.inf}, {"id": "0", "value": 9.0}], key="tell-2")
+        with (store.path / "segments" / store.names("segments")[-1]).open("ab") as file:
+            file.write(TORN)
+        third = Study.open(store, {"pid": 103, "node": "node-2", "actor": "actor-2"}, Clock())
+        third.extend_budget(12)
+        third.tell("5", 0.625, status="complete", step=3, key="op:2")
+        third._upkeep._take()
+        third.ask(1, key="ask-3", owner="driver-2")
+        third.report("6", 0, 0.125)
+        third.tell("3", 0.875, key="tell-3")
+        third.release("6", key="op:3")
+        third.ask(2, key="op:4", owner="driver-2")
+        for study in (first, second, third):
+            study.close(RuntimeError("written"))
+
+
+def expectation(study: Study) -> dict[str, Any]:
+    """Return what the study is, as JSON holds it."""
+    status, now = study.status(), known(study)
+    del now["solver"]
+    told = {"pending": study.pending(), "history": study.history(), "hosts": study._state.hosts[:-1]}
+    told |= {key: status[key] for key in ("budget", "seq", "state")} | now | {"pool": sorted(now["pool"])}
+    plain: dict[str, Any] = json.loads(json.dumps(told))
+    return plain
+
+
+def copied(name: str, folder: Path) -> LocalStore:
+    """Return a copy of a stored study, which opening writes to."""
+    shutil.copytree(ASSETS / name, folder / name)
+    return LocalStore(folder, name)
 
 
 @pytest.fixture
 def golden(tmp_path: Path) -> LocalStore:
-    """A copy of the stored study, which opening writes to."""
-    shutil.copytree(ASSETS / "study-v1", tmp_path / "study-v1")
-    return LocalStore(tmp_path, "study-v1")
+    return copied("study-v1", tmp_path)
 
 
 def test_a_study_of_format_1_opens_as_it_was(golden: LocalStore) -> None:
@@ -35,7 +121,7 @@ def test_a_study_of_format_1_opens_as_it_was(golden: LocalStore) -> None:
 
 
 def test_its_operation_ids_are_known(golden: LocalStore) -> None:
-    study = Study.open(golden, {"pid": 103})
+    study = Study.open(golden, {"pid": 103}, Clock())
     assert study.tell([{"id": "1", "value": 9.0}, {"id": "0", "value": 9.0}], key="tell-2") == [
         {"id": "1", "accepted": True},
         {"id": "0", "accepted": False, "note": "already told: this result was ignored"},
@@ -43,3 +129,84 @@ def test_its_operation_ids_are_known(golden: LocalStore) -> None:
     assert study.release("2", key="release-1") == {"id": "2", "accepted": True}
     assert [each["id"] for each in study.ask(2, key="ask-3")] == ["4", "5"]
     assert [each["id"] for each in study.ask(9, timeout=0)] == ["6", "7", "8", "2"]
+
+
+def test_it_goes_on_in_the_present_format(golden: LocalStore) -> None:
+    study = Study.open(golden, {"pid": 103}, Clock())
+    study.tell(study.ask_one(key="ask-9")["id"], 1.0, key="tell-9")
+    study._upkeep._take()
+    study.report("6", 1, 0.5)
+    live = known(study)
+    study = Study.open(golden, {"pid": 104})
+    assert study._upkeep._snapshot > 0
+    assert known(study) == live
+    shutil.rmtree(golden.path / "snapshots")
+    assert known(Study.open(golden, {"pid": 105})) == live
+    versions = [path.read_bytes()[3] for path in sorted((golden.path / "segments").iterdir())]
+    assert versions == [1, 1, FORMAT, FORMAT, FORMAT]
+
+
+@pytest.mark.parametrize("from_snapshot", [True, False])
+def test_a_study_of_format_2_opens_as_it_was(from_snapshot: bool, tmp_path: Path) -> None:
+    store = copied("study-v2", tmp_path)
+    if not from_snapshot:
+        shutil.rmtree(store.path / "snapshots")
+    study = Study.open(store, {"pid": 104, "node": "node-3", "actor": "actor-3"})
+    assert (study._upkeep._snapshot > 0) == from_snapshot
+    expected = json.loads((ASSETS / "study-v2.json").read_text())
+    assert expectation(study) == {**expected, "seq": expected["seq"] + 1}
+    status = study.status()
+    assert (status["epoch"], status["restarts"], status["passed_over"]) == (4, 0, [])
+    assert [Path(each).read_bytes() for each in status["torn"]] == [TORN]
+
+
+def test_the_operation_ids_of_format_2_are_known(tmp_path: Path) -> None:
+    study = Study.open(copied("study-v2", tmp_path), {"pid": 104}, Clock())
+    assert [(each["id"], each["note"]) for each in study.ask(1, key="ask-2")] == [
+        ("4", "it was told already"),
+        ("5", "it was told already"),
+    ]
+    assert study.tell([{"id": "4", "value": 1.0}, {"id": "0", "value": 1.0}], key="tell-2") == [
+        {"id": "4", "accepted": True},
+        {"id": "0", "accepted": False, "note": "already told: this result was ignored"},
+    ]
+    assert study.release("2", key="release-1") == {"id": "2", "accepted": True}
+    assert study.release("6", key="op:3") == {"id": "6", "accepted": True}
+    assert study.tell("0", 9.0, key="op:1") == {"id": "0", "accepted": True}
+    assert [each["id"] for each in study.ask(9, key="op:4")] == ["7", "8"]
+    assert [each["id"] for each in study.ask(9, timeout=0)] == ["9", "10", "11", "2", "6"]
+
+
+@pytest.mark.parametrize(("name", "candidates"), [("study-v1", 6), ("study-v2", 9)])
+def test_verify_reads_every_format(name: str, candidates: int, tmp_path: Path) -> None:
+    # Equal bits are promised on one platform alone, so that mismatches are none of this test's concern.
+    copied(name, tmp_path)
+    assert verify(str(tmp_path), name).candidates == candidates
+
+
+def form(value: Any) -> Any:
+    """Return what a format is made of: keys and types, without what depends on the platform."""
+    if isinstance(value, dict):
+        solvers = {"memory", "phases", "params"}
+        return "params" if "lr" in value else {k: k if k in solvers else form(each) for k, each in value.items()}
+    return [form(each) for each in value] if isinstance(value, list) else type(value).__name__
+
+
+def test_this_release_writes_format_2_as_it_was(tmp_path: Path) -> None:
+    write_golden(tmp_path)
+    here, there = tmp_path / "study-v2", ASSETS / "study-v2"
+    files = sorted(str(path.relative_to(there)) for path in there.rglob("*.*"))
+    assert sorted(str(path.relative_to(here)) for path in here.rglob("*.*")) == files
+    for name in ("study.json", "EPOCH", "BEGUN"):
+        assert (here / name).read_bytes() == (there / name).read_bytes()
+    for name in (name for name in files if name.endswith((".log", ".snap"))):
+        ours, theirs = (scan((root / name).read_bytes()).records for root in (here, there))
+        assert [(each.seq, form(each.body)) for each in ours] == [(each.seq, form(each.body)) for each in theirs]
+
+
+if __name__ == "__main__":
+    shutil.rmtree(ASSETS / "study-v2", ignore_errors=True)
+    write_golden(ASSETS)
+    opened = Study.open(copied("study-v2", Path(tempfile.mkdtemp())), {"pid": 104})
+    expected = expectation(opened)
+    (ASSETS / "study-v2.json").write_text(json.dumps({**expected, "seq": expected["seq"] - 1}, indent=1) + "\n")

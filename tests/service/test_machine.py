@@ -1,185 +1,299 @@
-"""The study against a small dict model, through crashes, torn writes, late answers and repeated calls."""
+"""The study against a small dict model, through crashes, torn writes, snapshots, late answers and repeated calls."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any, ClassVar
+from unittest import mock
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from arqon_ray.errors import AskTimeoutError
+from arqon_ray.errors import AskTimeoutError, ConfigError
+from arqon_ray.service import upkeep
+from arqon_ray.service.chain import accepted, read_chain
 from arqon_ray.service.description import write_study
+from arqon_ray.service.epochs import FencedError
 from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
-from tests.service.conftest import CONFIG, Clock
+from arqon_ray.service.verification import verify
+from tests.service.conftest import CONFIG, IN_MEMORY, Clock, Model, failing, finite, known
 
-BUDGET = 9
 OWNERS = st.sampled_from([None, "a", "b"])
+VALUES = st.one_of(st.none(), st.floats(-5, 5), st.just(float("nan")))
 LEASE = 10.0
+OUTSIDE = [{"x": 0.125, "n": 3}, {"x": 0.375, "n": 30}]
 
 
 class StudyMachine(RuleBasedStateMachine):
     """Model: what was handed out, what was told, who holds what until when, and what every key was answered."""
 
+    strategy = "probe"
+    snapshot_every = 10**6
+    seen: ClassVar[Counter[str]] = Counter()  # in all examples: where it never happens, nothing is proven
+
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.mkdtemp()
+        self.folder = tempfile.mkdtemp(dir=IN_MEMORY)
         self.store = LocalStore(self.folder, "study")
-        self.clock = Clock()
-        self.params: dict[str, Any] = {}
-        self.values: dict[str, float | None] = {}
-        self.holder: dict[str, str | None] = {}
-        self.deadline: dict[str, float] = {}
+        self.patch = mock.patch.object(upkeep, "_EVERY", self.snapshot_every)
+        self.patch.start()
+        self.model = Model(Clock(), CONFIG["budget"], LEASE)
         self.asks: dict[str, list[str]] = {}
         self.tells: dict[str, Any] = {}
+        self.former: list[Study] = []
+        self.keys = (f"op-{k}" for k in count())
         self.epoch = 0
-        self.operation = 0
 
     def teardown(self) -> None:
-        self.study.close(RuntimeError("the test ended"))
-        shutil.rmtree(self.folder)
+        try:
+            self.replay_equals_live()
+        finally:
+            for study in self.former:
+                study.close(RuntimeError("the test ended"))
+            self.patch.stop()
+            shutil.rmtree(self.folder)
+
+    def replay_equals_live(self) -> None:
+        live = known(self.study)
+        self.open()
+        assert known(self.study) == live
+        shutil.rmtree(self.store.path / "snapshots", ignore_errors=True)
+        self.open()
+        assert known(self.study) == live
+        verified = verify(self.folder, "study")
+        assert (verified.mismatches, verified.candidates) == ([], len(self.model.params))
+        asked = [r for r in accepted(read_chain(self.store)[0]) if r.body["op"] == "ask"]
+        ahead = sum(plain["evidence"] < r.seq - 1 for r in asked for plain in r.body["fresh"])
+        refined = sum(plain["origin"] not in ("probe", "repeat") for r in asked for plain in r.body["fresh"])
+        self.seen.update({"prepared ahead": ahead, "refined": refined})
 
     @initialize()
     def begin(self) -> None:
-        write_study(self.store, "u", {**CONFIG, "budget": BUDGET})
+        write_study(self.store, "u", {**CONFIG, "budget": self.model.budget, "strategy": self.strategy})
         self.open()
 
     def open(self) -> None:
         self.epoch += 1
-        self.study = Study.open(self.store, {"pid": self.epoch, "actor": "a"}, self.clock)
-        self.deadline = dict.fromkeys(self.deadline, self.clock.now + LEASE)
+        self.study = Study.open(self.store, {"pid": self.epoch, "actor": "a"}, self.model.clock)
+        self.former.append(self.study)
+        self.model.restart()
+        self.seen["opened from a snapshot"] += self.study._upkeep._snapshot > 0
 
-    def fresh_key(self) -> str:
-        self.operation += 1
-        return f"op-{self.operation}"
+    def handed_out(self, key: str, asked: list[Any], owner: str | None) -> None:
+        for each in asked:
+            assert self.model.params.setdefault(each["id"], each["params"]) == each["params"]
+        self.asks[key] = [each["id"] for each in asked]
+        self.model.hold(self.asks[key], owner)
 
-    def expire(self) -> None:
-        for id in [id for id, end in self.deadline.items() if end <= self.clock.now]:
-            self.drop(id)
-
-    def drop(self, id: str) -> None:
-        self.holder.pop(id, None)
-        self.deadline.pop(id, None)
-
-    def hold(self, ids: list[str], owner: str | None) -> None:
-        for id in ids:
-            self.holder[id] = owner
-            self.deadline[id] = self.clock.now + LEASE
-        for id in self.holder:
-            if owner is not None and self.holder[id] == owner and ids:
-                self.deadline[id] = self.clock.now + LEASE
+    def judged(self, id: str, value: float | None) -> float | None:
+        return value
 
     @rule(n=st.integers(1, 4), owner=OWNERS)
     def ask(self, n: int, owner: str | None) -> None:
-        self.expire()
-        pool = sorted(self.params.keys() - self.values.keys() - self.holder.keys(), key=int)
-        fresh = [str(k) for k in range(len(self.params), BUDGET)]
-        expected = (fresh + pool)[:n]
-        key = self.fresh_key()
+        expected, key = self.model.next_ids(n), next(self.keys)
         try:
             asked = self.study.ask(n, key, owner, LEASE, timeout=0)
         except AskTimeoutError:
             assert not expected
-            assert self.holder
+            assert self.model.holder
             return
         assert [each["id"] for each in asked] == expected
-        assert asked or len(self.values) == BUDGET
-        for each in asked:
-            assert self.params.setdefault(each["id"], each["params"]) == each["params"]
-        self.hold(expected, owner)
-        if expected:
-            self.asks[key] = expected
+        if asked:
+            self.handed_out(key, asked, owner)
+        else:
+            assert len(self.model.values) == self.model.budget
+
+    @precondition(lambda self: len(self.model.next_ids(3)) == 3)
+    @rule()
+    def ask_side_by_side(self) -> None:
+        expected, keys = self.model.next_ids(3), [next(self.keys) for _ in range(3)]
+        with ThreadPoolExecutor(3) as pool:
+            asked = list(pool.map(lambda key: self.study.ask(1, key, None, LEASE, timeout=0), keys))
+        assert {each["id"] for (each,) in asked} == set(expected)
+        for key, each in sorted(zip(keys, asked, strict=True), key=lambda pair: int(pair[1][0]["id"])):
+            self.handed_out(key, each, None)
 
     @precondition(lambda self: self.asks)
     @rule(data=st.data())
     def repeat_an_ask(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(self.asks)))
-        before = {each["id"]: each for each in self.study.pending()}
+        others = {each["id"] for each in self.study.pending() if each["key"] != key}
         again = self.study.ask(1, key, "b", LEASE, timeout=0)
         assert [each["id"] for each in again] == self.asks[key]
-        assert all(each["params"] == self.params[each["id"]] for each in again)
-        self.expire()
-        mine = [id for id in self.asks[key] if id not in self.values and before.get(id, {"key": key})["key"] == key]
-        self.hold(mine, "b")
+        assert all(each["params"] == self.model.params[each["id"]] for each in again)
+        self.model.expire()
+        mine = [id for id in self.asks[key] if id not in self.model.values and id not in others]
+        self.model.hold(mine, "b")
 
-    @precondition(lambda self: self.params)
-    @rule(data=st.data(), value=st.one_of(st.none(), st.floats(-5, 5), st.just(float("nan"))))
+    @precondition(lambda self: self.model.params)
+    @rule(data=st.data(), value=VALUES)
     def tell(self, data: st.DataObject, value: float | None) -> None:
-        ids = data.draw(st.lists(st.sampled_from(sorted(self.params)), min_size=1, max_size=3))
-        key = self.fresh_key()
-        answers = self.study.tell([{"id": id, "value": value} for id in ids], key=key)
-        self.expire()
-        for id, answer in zip(ids, answers, strict=True):
-            assert answer["accepted"] == (id not in self.values)
-            self.values.setdefault(id, value if value == value else None)
-            self.drop(id)
+        ids = data.draw(st.lists(st.sampled_from(sorted(self.model.params)), min_size=1, max_size=3))
+        key, results = next(self.keys), [{"id": id, "value": self.judged(id, value)} for id in ids]
+        answers = self.study.tell(results, key=key)
+        for result, answer in zip(results, answers, strict=True):
+            assert answer["accepted"] == (result["id"] not in self.model.values)
+            self.model.result(result["id"], result["value"])
         if any(answer["accepted"] for answer in answers):
-            self.tells[key] = (ids, answers)
+            self.tells[key] = (lambda: self.study.tell([{"id": id, "value": 99.0} for id in ids], key=key), answers)
+
+    @rule(data=st.data(), value=VALUES)
+    def seed(self, data: st.DataObject, value: float | None) -> None:
+        params = data.draw(st.sampled_from([*OUTSIDE, *self.model.params.values()]))
+        id, key = self.model.open_at(params), next(self.keys)
+        answers = self.study.seed([{"params": params, "value": value}], key=key)
+        assert answers == [{"id": id, "accepted": True}]
+        if id is None:
+            self.model.outside.append((params, finite(value)))
+        else:
+            self.model.result(id, value)
+        self.tells[key] = (lambda: self.study.seed([{"params": OUTSIDE[0], "value": 99.0}], key=key), answers)
 
     @precondition(lambda self: self.tells)
     @rule(data=st.data())
     def repeat_a_tell(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(sorted(self.tells)))
-        ids, answers = self.tells[key]
-        assert self.study.tell([{"id": id, "value": 99.0} for id in ids], key=key) == answers
+        again, answers = self.tells[data.draw(st.sampled_from(sorted(self.tells)))]
+        assert again() == answers
 
-    @precondition(lambda self: self.params)
+    @precondition(lambda self: self.model.params)
+    @rule(data=st.data(), step=st.integers(0, 2), value=st.floats(-5, 5))
+    def report(self, data: st.DataObject, step: int, value: float) -> None:
+        id = data.draw(st.sampled_from(sorted(self.model.params)))
+        assert self.study.report(id, step, value)["accepted"] == (id not in self.model.values)
+        if id not in self.model.values:
+            self.model.reports.setdefault(int(id), {})[step] = value
+
+    @precondition(lambda self: self.model.params)
     @rule(data=st.data(), owner=OWNERS)
     def release(self, data: st.DataObject, owner: str | None) -> None:
-        id = data.draw(st.sampled_from(sorted(self.params)))
+        id = data.draw(st.sampled_from(sorted(self.model.params)))
         answer = self.study.release(id, owner)
-        self.expire()
-        held = id in self.holder and (owner is None or self.holder[id] == owner)
+        self.model.expire()
+        held = id in self.model.holder and (owner is None or self.model.holder[id] == owner)
         assert answer["accepted"] == held
         if held:
-            self.drop(id)
+            self.model.drop(id)
 
     @rule(owner=st.sampled_from(["a", "b"]))
     def renew(self, owner: str) -> None:
-        self.expire()
-        mine = [id for id, holder in self.holder.items() if holder == owner]
+        self.model.expire()
+        mine = [id for id, holder in self.model.holder.items() if holder == owner]
         assert self.study.renew(owner) == len(mine)
-        self.hold(mine, owner)
+        self.model.hold(mine, owner)
 
     @rule(seconds=st.sampled_from([1.0, 6.0, 11.0]))
     def time_passes(self, seconds: float) -> None:
-        self.clock.now += seconds
+        self.model.clock.now += seconds
+
+    @rule(more=st.integers(-1, 3))
+    def extend_the_budget(self, more: int) -> None:
+        self.model.budget += max(0, more)
+        with pytest.raises(ConfigError, match="only grows") if more < 0 else contextlib.nullcontext():
+            assert self.study.extend_budget(self.model.budget + min(0, more)) == self.model.budget
 
     @rule()
-    def crash(self) -> None:
+    def take_a_snapshot(self) -> None:
+        self.study._upkeep._take()
+        assert len(names := self.store.names("snapshots")) <= 2
+        assert names[-1].startswith(f"{self.study._journal.last_seq:016d}-{self.epoch:08d}")
+
+    @rule(harm=st.sampled_from(["nothing", "spoiled", "lost"]))
+    def crash(self, harm: str) -> None:
+        snapshots = [self.store.path / "snapshots" / name for name in self.store.names("snapshots")]
+        if snapshots and harm == "spoiled":
+            snapshots[-1].write_bytes(snapshots[-1].read_bytes()[:60])
+        if harm == "lost":
+            shutil.rmtree(self.store.path / "snapshots", ignore_errors=True)
         self.open()
+        if snapshots and harm == "spoiled":
+            assert snapshots[-1].name in self.study.status()["passed_over"][0]
 
     @rule(rest=st.binary(min_size=1, max_size=60))
     def crash_while_writing(self, rest: bytes) -> None:
-        newest = max(each for each in (self.store.path / "segments").iterdir() if each.suffix == ".log")
-        with Path(newest).open("ab") as file:
+        with max((self.store.path / "segments").glob("*.log")).open("ab") as file:
             file.write(b"AQJ" + rest)
         self.open()
         assert self.study.status()["torn"]
 
+    @rule(point=st.sampled_from(["replace-snapshots", "snapshot-pruning"]), dies=st.booleans())
+    def a_snapshot_fails(self, point: str, dies: bool) -> None:
+        with failing(self.folder, point):
+            self.study._upkeep._take()
+        if dies:
+            (self.store.path / "snapshots" / ".half.snap").write_bytes(b"AQJ")
+            self.open()
+
+    @rule(point=st.sampled_from(["written", "synced"]))
+    def a_write_fails(self, point: str) -> None:
+        seed = [{"params": OUTSIDE[1], "value": 1.0}], next(self.keys)
+        with failing(self.folder, point):
+            self.study.seed(*seed)
+        self.model.expire()
+        self.open()
+        assert self.study.seed(*seed) == [{"id": None, "accepted": True}]
+        self.model.outside.append((OUTSIDE[1], 1.0))
+
+    @rule(point=st.sampled_from(["replace-EPOCH", "claim", "replace-BEGUN"]))
+    def an_opening_fails(self, point: str) -> None:
+        with failing(self.folder, point):
+            Study.open(self.store, {})
+        self.epoch += point != "replace-EPOCH"
+        self.open()
+
+    @precondition(lambda self: len(self.former) > 1)
+    @rule(data=st.data())
+    def an_older_actor_speaks(self, data: st.DataObject) -> None:
+        older = data.draw(st.sampled_from(self.former[:-1]))
+        with pytest.raises(FencedError if isinstance(older.problem, FencedError | None) else OSError):
+            older.seed([{"params": OUTSIDE[0], "value": 1.0}])
+
     @invariant()
     def the_study_is_what_the_model_says(self) -> None:
-        self.expire()
+        self.model.expire()
         status = self.study.status()
-        assert status["epoch"] == self.epoch
-        assert status["counts"] == {
-            "asked": len(self.params),
-            "told": len(self.values),
-            "failed": sum(value is None for value in self.values.values()),
-            "pending": len(self.holder),
-            "released": len(self.params) - len(self.values) - len(self.holder),
-            "seeded": 0,
-        }
-        held = {each["id"]: each["owner"] for each in self.study.pending()}
-        assert held == self.holder
-        told = {row["id"]: (row["params"], row["value"]) for row in self.study.history()}
-        assert told == {id: (self.params[id], value) for id, value in self.values.items()}
-        assert len(self.params) <= BUDGET
+        stands = (self.epoch, self.model.budget, self.model.counts)
+        assert (status["epoch"], status["budget"], status["counts"]) == stands
+        assert {each["id"]: each["owner"] for each in self.study.pending()} == self.model.holder
+        rows = self.study.history()
+        told = {row["id"]: (row["params"], row["value"]) for row in rows if row["id"] is not None}
+        assert told == {id: (self.model.params[id], value) for id, value in self.model.values.items()}
+        assert [(row["params"], row["value"]) for row in rows if row["id"] is None] == self.model.outside
+        assert self.study._state.reports == self.model.reports
+        with self.study._upkeep._busy:
+            """A snapshot that came by itself is whole now: what follows meets the same in each run."""
 
 
-StudyMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=30)
-TestStudy = StudyMachine.TestCase
+class LearningMachine(StudyMachine):
+    """The same with a strategy that learns, and snapshots that come by themselves."""
+
+    strategy = "auto"
+    snapshot_every = 7
+    seen: ClassVar[Counter[str]] = Counter()
+
+    def judged(self, id: str, value: float | None) -> float | None:
+        params = self.model.params[id]
+        return value if value is None else (params["x"] - 0.3) ** 2 + 0.01 * params["n"]
+
+
+class TestStudy(StudyMachine.TestCase):
+    settings = settings(max_examples=100, stateful_step_count=50)
+
+    def runTest(self) -> None:
+        super().runTest()
+        assert min(StudyMachine.seen[each] for each in ("opened from a snapshot", "prepared ahead")) > 0
+
+
+class TestStudyThatLearns(LearningMachine.TestCase):
+    settings = settings(max_examples=40, stateful_step_count=50)
+
+    def runTest(self) -> None:
+        super().runTest()
+        assert min(LearningMachine.seen[each] for each in ("opened from a snapshot", "prepared ahead", "refined")) > 0
