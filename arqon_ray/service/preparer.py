@@ -32,6 +32,10 @@ DRAFT = 64
 _RUSH = 1.0
 """Seconds for which a rush (asks that wait side by side) is remembered, and candidates are computed ahead."""
 
+_MANY = 500
+"""From so many observations on twice as many candidates are computed ahead: missing a few dozen of them costs nothing
+then, and one fit of the model serves more asks."""
+
 _STALE = 4
 """A candidate that lies ready is used while it missed at most this many observations a candidate of the rush."""
 
@@ -151,7 +155,9 @@ class Preparer:
         if self._probing:
             return PROBE_AHEAD
         size, since = self._rush
-        return min(size, AHEAD) if time.monotonic() - since <= _RUSH else 0
+        if time.monotonic() - since > _RUSH:
+            return 0
+        return min(2 * size if self._solver.get_history_len() >= _MANY else size, AHEAD)
 
     def _target(self) -> int:
         return self._line.wanted + self._ahead()
