@@ -137,7 +137,7 @@ class Disk:
         self.fail: tuple[int, int, BaseException] | None = None
         self.only: str | None = None
         self._on = True
-        self._mine: set[int] = set()
+        self.descriptors: set[int] = set()
         # An inode that is held open is not used again, so that its number stands for one file.
         self._pins: dict[int, int] = {}
         self._contents: dict[int, bytes] = {}
@@ -161,7 +161,7 @@ class Disk:
 
     def close(self) -> None:
         self._on = False
-        for descriptor in [*self._pins.values(), *self._mine]:
+        for descriptor in [*self._pins.values(), *self.descriptors]:
             os.close(descriptor)
 
     def _tree(self, folder: int, keeps: str, path: str = "") -> list[tuple[str, bytes | None]]:
@@ -200,14 +200,14 @@ class Disk:
         return {entry.name: entry.inode() for entry in os.scandir(folder)}
 
     def _concerns(self, where: Any) -> bool:
-        return self._on and (where in self._mine if isinstance(where, int) else str(where).startswith(self.root))
+        return self._on and (where in self.descriptors if isinstance(where, int) else str(where).startswith(self.root))
 
     def _wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(where: Any, *args: Any, **kwargs: Any) -> Any:
             if not self._concerns(where):
                 return call(where, *args, **kwargs)
             if name == "close":
-                self._mine.discard(where)
+                self.descriptors.discard(where)
                 call(where)
                 return self._step(name)
             try:
@@ -218,7 +218,7 @@ class Disk:
                 raise
             result = call(where, *args, **kwargs)
             if name == "open":
-                self._mine.add(result)
+                self.descriptors.add(result)
                 self._pin(os.dup(result))
             elif name == "mkdir":
                 self._pin(self._unwrapped_open(where))

@@ -122,6 +122,8 @@ def test_whatever_call_fails_nobody_meets_it_and_each_effect_is_there_once(
             fired, life.disk.fail = life.disk.fired, None
             assert life.answers == whole.answers
             assert life.known() == whole.states[-1]
+            life.host.stop(False)
+            assert not life.disk.descriptors
             life.start()
             assert life.known() == whole.states[-1]
             assert verify(str(life.folder)).ok
