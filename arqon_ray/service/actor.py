@@ -208,6 +208,8 @@ class SolverActor:
 
         ``state`` is running, finished or refused. In ``counts``, asked = told + pending + released; failed ones are
         among the told, seeded ones are points from outside.
+        ``seq`` is the number of the log's last record; ``torn`` and ``passed_over`` name tails that were cut and
+        snapshots that could not be used.
         """
         return self._do("status")  # type: ignore[no-any-return]
 
