@@ -148,8 +148,10 @@ class StudyMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), value=VALUES)
     def seed(self, data: st.DataObject, value: float | None) -> None:
-        params = data.draw(st.sampled_from([*OUTSIDE, *self.model.params.values()]))
-        id, key = self.model.open_at(params), next(self.keys)
+        self.seeds(data.draw(st.sampled_from([*OUTSIDE, *self.model.params.values()])), value, next(self.keys))
+
+    def seeds(self, params: Any, value: float | None, key: str) -> None:
+        id = self.model.open_at(params)
         answers = self.study.seed([{"params": params, "value": value}], key=key)
         assert answers == [{"id": id, "accepted": True}]
         if id is None:
@@ -234,13 +236,12 @@ class StudyMachine(RuleBasedStateMachine):
 
     @rule(point=st.sampled_from(["written", "synced"]))
     def a_write_fails(self, point: str) -> None:
-        seed = [{"params": OUTSIDE[1], "value": 1.0}], next(self.keys)
+        key = next(self.keys)
         with failing(self.folder, point):
-            self.study.seed(*seed)
+            self.study.seed([{"params": OUTSIDE[1], "value": 1.0}], key=key)
         self.model.expire()
         self.open()
-        assert self.study.seed(*seed) == [{"id": None, "accepted": True}]
-        self.model.outside.append((OUTSIDE[1], 1.0))
+        self.seeds(OUTSIDE[1], 1.0, key)
 
     @rule(point=st.sampled_from(["replace-EPOCH", "claim", "replace-BEGUN"]))
     def an_opening_fails(self, point: str) -> None:
