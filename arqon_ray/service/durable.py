@@ -63,6 +63,7 @@ class DurableState:
         host: Mapping[str, Any],
         clock: Callable[[], float] = time.monotonic,
         guard: Guard | None = None,
+        own: set[str] | None = None,
     ) -> Self:
         """Open a stored study for writing.
 
@@ -71,6 +72,7 @@ class DurableState:
             host: who opens it: pid, node, actor.
             clock: returns seconds, never going back.
             guard: knows which calls killed the process.
+            own: remembers the claims of whoever opens it again and again; see ``epochs.claim``.
 
         Raises:
             StudyRefusedError: it is missing, damaged, of a newer format or owned by another actor.
@@ -79,7 +81,7 @@ class DurableState:
         described = read_study(store)
         if described is None:
             raise StudyRefusedError(f"there is no study in {store} where one must be: restore its journal there")
-        opened = Journal.open(store, host)
+        opened = Journal.open(store, host, own)
         try:
             state, snapshot_seq = _restored(described["config"], opened, clock)
         except BaseException as error:

@@ -87,22 +87,34 @@ def epoch_of(segment: str) -> int:
     return int(segment.split("-", 1)[0])
 
 
-def claim(store: Store) -> Epoch:
+def claim(store: Store, own: set[str] | None = None) -> Epoch:
     """Claim the next epoch.
 
+    Args:
+        store: the study's.
+        own: the uuids of all claims that this actor made, and of the one that it found; empty at first.
+
     Raises:
-        FencedError: another actor claimed it at the same moment.
+        FencedError: another actor claimed the study since this one did, or at the same moment.
         StudyRefusedError: EPOCH is damaged, or missing beside segments.
     """
     before = read_json(store, _EPOCH, _KEYS)
     owner = before["uuid"] if before else None
     lowest = before["n"] if before else 0
+    if before and own and owner not in own:
+        # An older actor whose storage failed for a moment must not take the study back from the newer one.
+        raise FencedError(
+            f"fenced: the study in {store} belongs to epoch {lowest} of another actor now, this one can acknowledge "
+            "nothing more; connect() again"
+        )
     begun = last_begun(store) is not None or (before is not None and bool(before.get("begun", lowest > 1)))
     if before is None and segments(store):
         raise StudyRefusedError(f"{store.where(_EPOCH)} is missing beside its segments: restore it from a copy")
     while True:
         n = max([lowest, *map(epoch_of, segments(store))]) + 1
         mine = {"n": n, "uuid": uuid.uuid4().hex, "begun": begun}
+        if own is not None:
+            own.update({str(mine["uuid"]), owner or ""})
         store.replace(_EPOCH, encode_json(mine))
         if read_json(store, _EPOCH, _KEYS) != mine:
             raise FencedError(f"fenced: another actor claimed the study in {store} at the same moment")

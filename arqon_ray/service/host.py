@@ -76,6 +76,7 @@ class StudyHost:
         self._store = open_store(root, birth.name)
         self._guard = Guard(scratch)
         self._must_exist = restarted
+        self._claims: set[str] = set()
         self._host = dict(host)
         self._lock = threading.Lock()
         self._study: Study | None = None
@@ -198,7 +199,8 @@ class StudyHost:
                     f"or stop() this actor and start() anew"
                 )
             write_study(store, birth.token, birth.config)
-        return Study.open(store, self._host, guard=self._guard)
+            self._claims.clear()
+        return Study.open(store, self._host, guard=self._guard, own=self._claims)
 
     def _refuse(self, study: Study | None, error: StudyRefusedError) -> None:
         with self._lock:

@@ -73,18 +73,19 @@ class Journal:
         self.commits = Commits()
 
     @classmethod
-    def open(cls, store: Store, host: Mapping[str, Any]) -> Opened:
+    def open(cls, store: Store, host: Mapping[str, Any], own: set[str] | None = None) -> Opened:
         """Claim the next epoch, read the log and begin a segment.
 
         Args:
             store: where a study lies (``write_study`` made it).
             host: who opens it (pid, node, actor); kept in the epoch's first record.
+            own: see ``epochs.claim``.
 
         Raises:
             StudyRefusedError: the log is damaged (the message names object and offset) or another actor claims it.
             OSError: the storage failed; opening again may succeed.
         """
-        epoch = claim(store)
+        epoch = claim(store, own)
         snapshot, chain, passed_over = _read(store, epoch)
         if chain:
             store.settle(chain[-1].segment)

@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from arqon_ray.service.failpoints import reach
@@ -34,7 +35,9 @@ def _write_all(descriptor: int, data: bytes | bytearray) -> None:
 class LocalLog:
     """A file that grows. What is appended waits in memory, so that one write and one fsync serve many records."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, failed: Callable[[int], None] = lambda _: None) -> None:
+        self._failed = failed
+        self._size = 0
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         self._waiting = bytearray()
         self._lock = threading.Lock()
@@ -53,9 +56,14 @@ class LocalLog:
         """Write and fsync what was appended; see ``store.Log``."""
         with self._lock:
             data, self._waiting = self._waiting, bytearray()
-        _write_all(self._descriptor, data)
-        reach("written")
-        os.fsync(self._descriptor)
+        try:
+            _write_all(self._descriptor, data)
+            reach("written")
+            os.fsync(self._descriptor)
+        except OSError:
+            self._failed(self._size)
+            raise
+        self._size += len(data)
 
     def tidy(self) -> None:
         """Do nothing: one file is as tidy as a log can be."""
@@ -78,6 +86,7 @@ class LocalStore:
         self.path = Path(root) / check_name(name)
         self._base = str(self.path)
         self._durable: set[Path] = set()
+        self._failed: dict[str, int] = {}
 
     def __str__(self) -> str:
         return str(self.path)
@@ -133,14 +142,18 @@ class LocalStore:
         """Begin a log; FileExistsError when there is one of this name."""
         target = self.path / name
         self._make(target.parent)
-        return LocalLog(target)
+        return LocalLog(target, lambda size: self._failed.update({name: size}))
 
     def read_log(self, name: str, after: int = 0, offset: int = 0) -> list[Chunk] | None:
         """Return a log's bytes from ``offset`` on as one piece, or None when there is no such log."""
         try:
             with (self.path / name).open("rb") as file:
                 file.seek(offset)
-                return [Chunk(name, offset, file.read())]
+                data = file.read()
+                if name in self._failed:
+                    # After a failed sync the system shows as written what it lost; nobody was told of it.
+                    data = data[: max(0, self._failed[name] - offset)]
+                return [Chunk(name, offset, data)]
         except FileNotFoundError:
             self._check_there()
             return None

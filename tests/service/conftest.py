@@ -141,12 +141,12 @@ class Disk:
         # An inode that is held open is not used again, so that its number stands for one file.
         self._pins: dict[int, int] = {}
         self._contents: dict[int, bytes] = {}
+        self._given_up: set[int] = set()
         self._entries: dict[int, dict[str, int]] = {}
         self._all_durable()
         for name in ("open", "write", "fsync", "close", "replace", "unlink", "mkdir", "listdir", "ftruncate", "stat"):
             patch.setattr(os, name, self._wrapped(name, getattr(os, name)))
-        opener = self._opener(open)
-        patch.setattr(builtins, "open", opener)
+        patch.setattr(builtins, "open", opener := self._opener(open))
         patch.setattr(io, "open", opener)
 
     def lose_power(self, keeps: str) -> None:
@@ -185,15 +185,14 @@ class Disk:
                 self._pin(descriptor)
 
     def _pin(self, descriptor: int) -> None:
-        inode = os.fstat(descriptor).st_ino
-        if self._pins.setdefault(inode, descriptor) != descriptor:
-            self._unwrapped_close(descriptor)
+        if self._pins.setdefault(os.fstat(descriptor).st_ino, descriptor) != descriptor:
+            os.close(descriptor)
 
     def _synced(self, descriptor: int) -> None:
         info, here = os.fstat(descriptor), f"/proc/self/fd/{descriptor}"
         if stat.S_ISDIR(info.st_mode):
             self._entries[info.st_ino] = self._names(here)
-        else:
+        elif info.st_ino not in self._given_up:
             self._contents[info.st_ino] = Path(here).read_bytes()
 
     def _names(self, folder: str) -> dict[str, int]:
@@ -212,9 +211,12 @@ class Disk:
                 return self._step(name)
             try:
                 self._step(name)
-            except BaseException:
+            except BaseException as error:
                 if name == "write":
                     call(where, args[0][: len(args[0]) // 2])
+                elif name == "fsync" and isinstance(error, OSError):
+                    # From now on the system takes for written what it could not write.
+                    self._given_up.add(os.fstat(where).st_ino)
                 raise
             result = call(where, *args, **kwargs)
             if name == "open":
@@ -229,21 +231,18 @@ class Disk:
         return wrapper
 
     _unwrapped_open = staticmethod(lambda where, call=os.open: call(where, os.O_RDONLY))
-    _unwrapped_close = staticmethod(os.close)
 
     def _opener(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        disk = self
-
         class File(io.FileIO):
-            def readall(self) -> bytes:
-                disk._step("read")
+            def readall(file) -> bytes:
+                self._step("read")
                 return super().readall()
 
         def opener(where: Any, mode: str = "r", buffering: int = -1, *args: Any, **kwargs: Any) -> Any:
-            if not disk._concerns(where):
+            if not self._concerns(where):
                 return call(where, mode, buffering, *args, **kwargs)
             assert mode == "rb"
-            disk._step("open to read")
+            self._step("open to read")
             return File(where) if buffering == 0 else io.BufferedReader(File(where))
 
         return opener

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -39,7 +40,7 @@ LIFE: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 """What a study goes through, to the end of its budget."""
 
 
-class Life:
+class Life(contextlib.AbstractContextManager["Life"]):
     """A study's life, call by call, on a disk of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -69,14 +70,10 @@ class Life:
 
     def study(self) -> Study:
         self.host.call("history")
-        assert self.host._study is not None
         return self.host._study
 
     def known(self) -> dict[str, Any]:
         return known(self.study())
-
-    def __enter__(self) -> Life:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.disk.fail = None
@@ -124,6 +121,7 @@ def test_whatever_call_fails_nobody_meets_it_and_each_effect_is_there_once(
             assert life.known() == whole.states[-1]
             life.host.stop(False)
             assert not life.disk.descriptors
+            life.disk.lose_power("nothing")
             life.start()
             assert life.known() == whole.states[-1]
             assert verify(str(life.folder)).ok
@@ -248,6 +246,20 @@ def test_a_disk_that_takes_nothing_is_waited_for_and_named_and_the_repeated_call
     assert (counts["seeded"], counts["asked"], counts["pending"]) == (1000, 2, 2)
 
 
+def test_an_older_actor_whose_disk_fails_does_not_take_the_study_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, newer = host_on(tmp_path), host_on(tmp_path, restarted=True)
+    older.call("ask_one", key="a")
+    newer.call("ask_one", key="b")
+    monkeypatch.setattr("arqon_ray.service.local_store._write_all", failing := mock.Mock(side_effect=OSError(5, "EIO")))
+    with pytest.raises(StudyRefusedError, match="belongs to epoch 2 of another actor now"):
+        older.call("ask_one", key="c")
+    assert failing.call_count == 1
+    monkeypatch.undo()
+    assert newer.call("ask_one", key="d")["id"] == "2"
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_storage_that_is_away_for_a_while_is_waited_for(restarted: bool, tmp_path: Path) -> None:
     root, away = tmp_path / "root", tmp_path / "away"
@@ -278,13 +290,8 @@ def test_nothing_is_made_or_missed_in_the_place_of_a_storage_that_is_away(tmp_pa
     root, store = tmp_path / "root", LocalStore(tmp_path / "root", "arqon")
     store.replace("EPOCH", b"old")
     root.rename(tmp_path / "away")
-    for call in (
-        lambda: store.read("EPOCH"),
-        lambda: store.replace("EPOCH", b"new"),
-        lambda: store.names("segments"),
-        lambda: store.read_log("segments/a.log"),
-        lambda: store.begin_log("segments/a.log"),
-    ):
+    calls = [("read", "EPOCH"), ("replace", "EPOCH", b"new"), ("names", "segments"), ("read_log", "segments/a.log")]
+    for method, *args in [*calls, ("begin_log", "segments/a.log")]:
         with pytest.raises(FileNotFoundError, match="the storage is away"):
-            call()
+            getattr(store, method)(*args)
     assert not root.exists()

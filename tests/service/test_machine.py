@@ -90,8 +90,8 @@ class StudyMachine(RuleBasedStateMachine):
     def handed_out(self, key: str, asked: list[Any], owner: str | None) -> None:
         for each in asked:
             assert self.model.params.setdefault(each["id"], each["params"]) == each["params"]
-        self.asks[key] = [each["id"] for each in asked]
-        self.model.hold(self.asks[key], owner)
+            self.asks.setdefault(key, []).append(each["id"])
+        self.model.hold(self.asks.get(key, []), owner)
 
     def judged(self, id: str, value: float | None) -> float | None:
         return value
@@ -106,10 +106,8 @@ class StudyMachine(RuleBasedStateMachine):
             assert self.model.holder
             return
         assert [each["id"] for each in asked] == expected
-        if asked:
-            self.handed_out(key, asked, owner)
-        else:
-            assert len(self.model.values) == self.model.budget
+        assert asked or len(self.model.values) == self.model.budget
+        self.handed_out(key, asked, owner)
 
     @precondition(lambda self: len(self.model.next_ids(3)) == 3)
     @rule()
@@ -281,8 +279,8 @@ class LearningMachine(StudyMachine):
     seen: ClassVar[Counter[str]] = Counter()
 
     def judged(self, id: str, value: float | None) -> float | None:
-        params = self.model.params[id]
-        return value if value is None else (params["x"] - 0.3) ** 2 + 0.01 * params["n"]
+        x, n = self.model.params[id].values()
+        return None if value is None else (x - 0.3) ** 2 + 0.01 * n
 
 
 class TestStudy(StudyMachine.TestCase):
