@@ -104,7 +104,9 @@ def _order(evidence: Evidence, landscape: str, findings: dict[str, Any]) -> tupl
     share = findings["budget_share"]
     if evidence.pending_origins.count("trust_region") >= _TRUST_REGION_IN_FLIGHT:
         return (surrogate, "trust_region"), "local steps are in flight: the surrogate fills the others"
-    if share < _TRUST_REGION_UNTIL:
+    import os
+    K=float(os.environ.get('KD','0')); B=evidence.budget or HORIZON
+    if share < max(_TRUST_REGION_UNTIL, min(K*evidence.space.d/B,1.0)):
         return ("trust_region", surrogate), "early in the budget: descend from what is best so far"
     if share < _TRUST_REGION_AGAIN:
         return (surrogate, "trust_region"), "in the middle of the budget: look for better basins"

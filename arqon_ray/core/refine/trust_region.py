@@ -47,7 +47,8 @@ class _State:
     length: float = 0.0
     improve: bool = False
     base: int = -1
-    design: int = 0
+    axis: int = 0
+    first: int = -1
 
     def to_memory(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -58,7 +59,8 @@ class TrustRegion:
 
     Its memory: ``delta`` (radius), ``row`` and ``value`` (the best observation), ``number``, ``predicted`` and
     ``length`` (the trust step that is awaited: its candidate, the predicted decrease, its length in the cube), and
-    ``improve`` (whether the last step failed, so that the geometry is to be looked at).
+    ``improve`` (whether the last step failed, so that the geometry is to be looked at); for the first design ``base``
+    (a row; -1 when it is complete), ``axis`` (how many axes are done) and ``first`` (the candidate that began an axis).
 
     Attributes:
         name: the strategy's name in configs.
@@ -117,17 +119,25 @@ class TrustRegion:
 def _design_point(evidence: Evidence, near: Neighborhood, state: _State) -> tuple[Array | None, _State]:
     """Return the next point of the first design, and the state that counts it; None when it is complete.
 
-    The design is Powell's: one radius from the base to both sides along each axis, which determines a separable
-    quadratic. Where a bound is nearer than the radius, the two points lie at one and two radii on the other side.
+    The design is Powell's (NEWUOA, 2006, section 3), two points an axis, which determine a separable quadratic: one
+    radius from the base and, where that is better, two, else one to the other side. But the base of each axis is the
+    best point by then: a search along the axes on the way. Where a bound leaves no room the step is halved.
     """
-    axis, second = divmod(state.design, 2)
-    if axis == len(near.moving):
+    if state.axis >= len(near.moving):
         return None, replace(state, base=-1)
-    base, j = evidence.X[state.base], near.moving[axis]
-    point, side = base.copy(), 1.0 if base[j] <= 0.5 else -1.0
-    room = evidence.space.parameters[j].periodic or abs(base[j] - 0.5) + state.delta <= 0.5
-    point[j] += side * state.delta * ((-1.0 if room else 2.0) if second else 1.0)
-    return evidence.space.snap(point[None])[0], replace(state, design=state.design + 1)
+    second = state.first >= 0
+    base = state.base if second else near.row
+    point, j = evidence.X[base].copy(), near.moving[state.axis]
+    step = state.delta if point[j] <= 0.5 else -state.delta
+    if second:
+        rows = np.flatnonzero(evidence.numbers == state.first)
+        better = len(rows) > 0 and evidence.y[rows[0]] < evidence.y[base]
+        wanted = 2.0 * step if better else -step
+        room = evidence.space.parameters[j].periodic or 0.0 <= point[j] + wanted <= 1.0
+        step = wanted if room else 0.5 * step
+    point[j] += step
+    number = -1 if second else evidence.number
+    return evidence.space.snap(point[None])[0], replace(state, base=base, first=number, axis=state.axis + second)
 
 
 def _adapt(state: _State, old: _State, evidence: Evidence) -> _State:
