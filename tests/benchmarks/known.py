@@ -25,11 +25,12 @@ def random_median(problem: Problem) -> float:
     return float(np.median([run_random(problem, 100, 10_000 + seed).curve[-1] for seed in range(RUNS)]))
 
 
-def search(problem: Problem, points: int) -> float:
-    """Return the least true value of random points and of a local search from the best of them."""
+def search(problem: Problem, runs: int) -> float:
+    """Return the least true value of the points of some random runs, and of a local search from the best of them."""
     space = ArqonProbe({"bounds": problem.bounds}).space
     rng = np.random.default_rng(20_000)
-    drawn = rng.random((points, space.d))
+    # The runs of random_median, whose values are kept.
+    drawn = np.concatenate([np.random.default_rng(10_000 + seed).random((100, space.d)) for seed in range(runs)])
     values = np.array([problem.true(params) for params in space.decode_array(drawn)])
     return min(_descend(problem, space, drawn[i], values[i], rng) for i in np.argsort(values)[:STARTS])
 
@@ -54,7 +55,7 @@ def update(problems: dict[str, Problem], only: str) -> None:
         if only in name and "median" not in entry:
             entry["median"] = random_median(problem)
         if only in name and problem.floor and "optimum" not in entry:
-            entry["optimum"] = search(problem, 3000 if problem.group == "ml" else 500)
+            entry["optimum"] = search(problem, RUNS if problem.group == "ml" else 5)
         write(entries, problems)
     for solver in store.solvers():
         for run in store.kept(solver):

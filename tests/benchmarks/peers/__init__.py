@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from tests.benchmarks.peers.own import run_arqon, run_random, run_sobol
 from tests.benchmarks.peers.trace import Trace
+from tests.benchmarks.peers.with_models import run_hebo, run_smac
 from tests.benchmarks.peers.with_optuna import optuna_runner
-from tests.benchmarks.peers.with_others import run_hebo, run_hyperopt, run_ngopt
+from tests.benchmarks.peers.with_others import run_hyperopt, run_ngopt
 
 __all__ = ["OURS", "SOLVERS", "Trace", "run_arqon", "run_random"]
 
@@ -27,4 +28,5 @@ SOLVERS: dict[str, Callable[..., Trace]] = {
     "optuna-gp": optuna_runner("GPSampler"),
     "hyperopt": run_hyperopt,
     "hebo": run_hebo,
+    "smac": run_smac,
 }

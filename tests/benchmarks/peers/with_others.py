@@ -1,4 +1,4 @@
-"""nevergrad's NGOpt, hyperopt's TPE, HEBO and SMAC, each with its defaults."""
+"""nevergrad's NGOpt and hyperopt's TPE, each with its defaults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.benchmarks.peers.trace import Trace
 from tests.benchmarks.problems import Params, Problem
 
 
-def _fit(params: Params, bounds: dict[str, Any]) -> Params:
+def fit(params: Params, bounds: dict[str, Any]) -> Params:
     """Drop inactive parameters and round to steps, for a peer that knows neither."""
     fitted: Params = {}
     for name, rule in bounds.items():
@@ -47,7 +47,7 @@ def run_ngopt(problem: Problem, budget: int, seed: int, in_flight: int = 1) -> T
         while len(flying) < in_flight and k + len(flying) < budget:
             flying.append(optimizer.ask())
         candidate = flying.pop(0)
-        optimizer.tell(candidate, trace(_fit(candidate.value, problem.bounds)))
+        optimizer.tell(candidate, trace(fit(candidate.value, problem.bounds)))
     return trace
 
 
@@ -82,7 +82,7 @@ def run_hyperopt(problem: Problem, budget: int, seed: int, in_flight: int = 1) -
             else:
                 value = min(max(value, rule["min"]), rule["max"])
                 params[name] = int(value) if rule.get("type") == "int" else float(value)
-        return _fit(params, problem.bounds)
+        return fit(params, problem.bounds)
 
     flying: list[dict[str, Any]] = []
     for k in range(budget):
@@ -95,37 +95,4 @@ def run_hyperopt(problem: Problem, budget: int, seed: int, in_flight: int = 1) -
         trial["result"] = {"status": "ok", "loss": trace(params_of(trial))}
         trial["state"] = JOB_STATE_DONE
         trials.refresh()
-    return trace
-
-
-def run_hebo(problem: Problem, budget: int, seed: int, in_flight: int = 1) -> Trace:
-    """Run HEBO; conditional parameters are all present, and each suggestion takes seconds."""
-    import torch
-    from hebo.design_space.design_space import DesignSpace
-    from hebo.optimizers.hebo import HEBO
-
-    warnings.simplefilter("ignore")
-    torch.manual_seed(seed)
-    np.random.seed(seed)
-    trace = Trace(problem, seed)
-    kinds: list[dict[str, Any]] = []
-    for name, rule in problem.bounds.items():
-        whole, log = rule.get("type") == "int", rule.get("scale") == "Log"
-        if "choices" in rule:
-            kinds.append({"name": name, "type": "cat", "categories": [str(each) for each in rule["choices"]]})
-            continue
-        kind = ("pow_int" if whole else "pow") if log else ("int" if whole else "num")
-        kinds.append({"name": name, "type": kind, "lb": rule["min"], "ub": rule["max"]})
-    optimizer = HEBO(DesignSpace().parse(kinds), scramble_seed=seed)
-    for _ in range(budget):
-        asked = optimizer.suggest(n_suggestions=1)
-        params: Params = {}
-        for name, rule in problem.bounds.items():
-            value = asked[name].iloc[0]
-            if "choices" in rule:
-                params[name] = next(each for each in rule["choices"] if str(each) == value)
-            else:
-                value = min(max(float(value), rule["min"]), rule["max"])
-                params[name] = round(value) if rule.get("type") == "int" else value
-        optimizer.observe(asked, np.array([[trace(_fit(params, problem.bounds))]]))
     return trace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.benchmarks.problems.problem import Bounds, Params
@@ -55,10 +56,20 @@ MODELS: Bounds = {
 }
 
 
+def reduced(params: Params, estimator: Callable[[Params], Any]) -> Any:
+    """Return an estimator behind a reduction to so many components."""
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import make_pipeline
+
+    rest = {name: value for name, value in params.items() if name not in ("components", "whiten")}
+    reduction = PCA(params["components"], whiten=params.get("whiten", False), svd_solver="full")
+    return make_pipeline(reduction, estimator(rest))
+
+
 def svc(params: Params) -> Any:
     from sklearn.svm import SVC
 
-    return SVC(max_iter=2000, **params)
+    return reduced(params, lambda rest: SVC(max_iter=2000, **rest))
 
 
 def svr(params: Params) -> Any:
@@ -82,12 +93,9 @@ def elastic_net(params: Params) -> Any:
 
 
 def logistic(params: Params) -> Any:
-    from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
 
-    reduce = PCA(params["components"], whiten=params["whiten"], svd_solver="full")
-    return make_pipeline(reduce, LogisticRegression(C=params["C"], max_iter=60))
+    return reduced(params, lambda rest: LogisticRegression(max_iter=60, **rest))
 
 
 def weighted_logistic(params: Params) -> Any:
@@ -147,6 +155,8 @@ def mlp_regressor(params: Params) -> Any:
 def neighbors(params: Params) -> Any:
     from sklearn.neighbors import KNeighborsClassifier
 
+    if "components" in params:
+        return reduced(params, neighbors)
     return KNeighborsClassifier(params["k"], p=params["p"], weights=params["weights"], algorithm="brute")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.benchmarks.problems import functions as f
 from tests.benchmarks.problems.boxes import box, hartmann, named
-from tests.benchmarks.problems.learning import TASKS, random_folds
+from tests.benchmarks.problems.learning import SPLIT_ANEW, random_folds
 from tests.benchmarks.problems.mixed import network
 from tests.benchmarks.problems.problem import Params, Problem
 
@@ -38,5 +38,5 @@ def problems() -> Iterator[Problem]:
     )
     yield replace(network(2), name="network-2-noisy", group="noisy", noise=0.15)
     yield louder_uphill()
-    for name in ("kernel-ridge", "neighbors-cancer", "tree-cancer"):
-        yield random_folds(name, TASKS[name])
+    for name, task in SPLIT_ANEW.items():
+        yield random_folds(name, task)
