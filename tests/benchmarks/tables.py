@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
 
 import numpy as np
 
@@ -59,7 +58,6 @@ class Standing:
         return f"{number(middle)} [{number(low)}, {number(high)}]"
 
 
-@cache
 def _ten(problem: Problem) -> bool:
     return len(problem.bounds) == 10 and not problem.noisy and problem.group != "ml"
 
