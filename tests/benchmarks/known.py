@@ -72,12 +72,14 @@ def write(entries: dict[str, dict[str, float]], problems: dict[str, Problem]) ->
         for name in problems
         if entries.get(name)
     ]
-    KNOWN.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    part = KNOWN.with_suffix(".part")
+    part.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    part.replace(KNOWN)  # others read meanwhile
 
 
 def _short(value: float) -> float:
     """Drop digits that no figure shows, downwards so that nothing falls below an optimum."""
-    if value == 0:
+    if value == float(f"{value:.9g}"):
         return value
     unit = 10.0 ** (math.floor(math.log10(abs(value))) - 8)
     return float(f"{math.floor(value / unit) * unit:.9g}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.benchmarks import store
 from tests.benchmarks.figures import PROBLEMS, Logs, View, cpu, mean, ranks, ratio, regrets
-from tests.benchmarks.peers import OURS
+from tests.benchmarks.peers import OURS, SOLVERS
 from tests.benchmarks.problems import Problem
 
 Row = list[str]
@@ -29,8 +29,8 @@ def grid(head: Row, rows: Iterable[Row], markdown: bool) -> str:
 
 
 def number(value: float) -> str:
-    """Return three digits, ``-`` for NaN."""
-    return "-" if np.isnan(value) else f"{value:.3g}" if value >= 0.0095 else f"{value:.4f}"
+    """Return two or three digits, ``-`` for NaN."""
+    return "-" if np.isnan(value) else f"{value:.3g}" if value >= 0.0095 else f"{value:.2g}"
 
 
 class Standing:
@@ -68,7 +68,7 @@ def summary(solvers: list[str], view: View, ats: tuple[int, ...], markdown: bool
     standings = {at: Standing(solvers, view.with_(at=at)) for at in ats}
     last, fine = standings[ats[-1]], Standing(solvers, finest)
     if not last.logs:
-        return "nothing kept yet"
+        return ""
     rank, won = ranks({solver: last.logs[solver] for solver in last.full}, last.names)
     head = ["solver", *(f"@{at}" for at in ats), f"@{ats[-1]}, floor 1e-6", "mean rank", "won"]
     head += [f"{OURS} is x of it", "same, floor 1e-6", "CPU ms, d = 10", "problems"]
@@ -95,7 +95,7 @@ def by_group(solvers: list[str], view: View, markdown: bool) -> str:
         if names and rival:
             cells = [number(mean(standing.logs[solver], names)) for solver in columns]
             rows.append([group, str(len(names)), *cells, rival, standing.against(rival, names)])
-    return grid(["group", "problems", *columns, "best peer", f"{OURS} is x of it"], rows, markdown)
+    return grid(["group", "problems", *columns, "best peer", f"{OURS} is x of it"], rows, markdown) if rows else ""
 
 
 def beaten(solvers: list[str], view: View, markdown: bool, times: float = 3.0) -> str:
@@ -126,19 +126,23 @@ def each(solvers: list[str], view: View, markdown: bool) -> str:
 
 
 def everything(solvers: list[str], half: str, markdown: bool) -> str:
-    """Return all tables."""
+    """Return all tables; as markdown, those of the README."""
     view = View(half=half)
     parts: list[tuple[str, Callable[[], str]]] = [
         ("Regret after 25, 50 and 100 evaluations", lambda: summary(solvers, view, (25, 50, 100), markdown)),
         ("Regret after 100, by group", lambda: by_group(solvers, view, markdown)),
-        ("By group, floor 1e-6", lambda: by_group(solvers, view.with_(floor=1e-6), markdown)),
         ("8 in flight", lambda: summary(solvers, view.with_(in_flight=8), (50, 100), markdown)),
         ("32 in flight", lambda: summary(solvers, view.with_(in_flight=32), (50, 100), markdown)),
         ("1000 evaluations", lambda: summary(solvers, view.with_(budget=1000, at=1000), (250, 1000), markdown)),
-        ("Problems on which a peer is more than 3 x better", lambda: beaten(solvers, view, markdown)),
     ]
+    if not markdown:
+        parts += [
+            ("By group, floor 1e-6", lambda: by_group(solvers, view.with_(floor=1e-6), markdown)),
+            ("8 in flight, by group", lambda: by_group(solvers, view.with_(in_flight=8), markdown)),
+            ("Problems on which a peer is more than 3 x better", lambda: beaten(solvers, view, markdown)),
+        ]
     title = "**{}**\n\n{}\n" if markdown else "== {}\n{}\n"
-    return "\n".join(title.format(name, make()) for name, make in parts)
+    return "\n".join(title.format(name, made) for name, make in parts if (made := make()))
 
 
 def compared(a: str, b: str, view: View) -> str:
@@ -158,5 +162,5 @@ def compared(a: str, b: str, view: View) -> str:
 
 
 def names_of(chosen: str) -> list[str]:
-    """Return the solvers that are named, or all of which runs are kept."""
-    return chosen.split(",") if chosen else store.solvers()
+    """Return the solvers that are named, or all of which runs are kept; of ours under other names none."""
+    return chosen.split(",") if chosen else [solver for solver in store.solvers() if solver in SOLVERS]
