@@ -26,7 +26,10 @@ def fit(params: Params, bounds: dict[str, Any]) -> Params:
 def run_ngopt(problem: Problem, budget: int, seed: int, in_flight: int = 1) -> Trace:
     """Run nevergrad's NGOpt; conditional parameters are all present and passed over when inactive."""
     import nevergrad as ng
+    from nevergrad.optimization import metamodel
 
+    # Its metamodel makes a number of an array of one, which numpy 2.4 refuses.
+    metamodel.float = lambda array: np.asarray(array).item()  # type: ignore[attr-defined]
     warnings.simplefilter("ignore")
     trace = Trace(problem, seed)
     kinds: dict[str, Any] = {}
