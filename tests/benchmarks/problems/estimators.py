@@ -46,6 +46,8 @@ SGD: Bounds = {
 }
 MODELS: Bounds = {
     "model": {"choices": ["logistic", "tree", "neighbors", "discriminant"]},
+    "components": {"min": 2, "max": 50, "type": "int", "when": {"model": ["logistic", "neighbors", "discriminant"]}},
+    "whiten": {"choices": [False, True], "when": {"model": ["logistic", "neighbors", "discriminant"]}},
     "C": {"min": 1e-5, "max": 1e5, "scale": "Log", "when": {"model": "logistic"}},
     "max_depth": {"min": 1, "max": 12, "type": "int", "when": {"model": "tree"}},
     "min_samples_leaf": {"min": 1, "max": 40, "type": "int", "when": {"model": "tree"}},
@@ -174,11 +176,10 @@ def sgd(params: Params) -> Any:
 
 def any_model(params: Params) -> Any:
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.linear_model import LogisticRegression
 
     rest = {name: value for name, value in params.items() if name != "model"}
     if params["model"] == "logistic":
-        return LogisticRegression(max_iter=100, **rest)
+        return logistic(rest)
     if params["model"] == "discriminant":
-        return LinearDiscriminantAnalysis(solver="lsqr", **rest)
+        return reduced(rest, lambda own: LinearDiscriminantAnalysis(solver="lsqr", **own))
     return tree(rest) if params["model"] == "tree" else neighbors(rest)

@@ -225,7 +225,7 @@ TASKS: dict[str, Task] = {
     ),
     "tree-cancer": Task("breast_cancer", "log", make.TREE, make.tree),
     "sgd-digits": Task("digits", "error", make.SGD, make.sgd, 500),
-    "models-wine": Task("wine", "log", make.MODELS, make.any_model),
+    "models-digits": Task("digits", "log", make.MODELS, make.any_model, 300),
 }
 
 # With few rows and single splits the noise is as large as what is to be found.
