@@ -61,6 +61,11 @@ class Space:
         return bool(self._conditions)
 
     @property
+    def continuous(self) -> bool:
+        """Whether all parameters are real numbers, constants aside, and none depends on another."""
+        return not self.conditional and all(p.kind == "continuous" or p.levels == 1 for p in self.parameters)
+
+    @property
     def cardinality(self) -> int | None:
         """The number of distinct points, conditions ignored; None when it is infinite."""
         levels = [parameter.levels for parameter in self.parameters]

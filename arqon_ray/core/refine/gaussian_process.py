@@ -95,7 +95,7 @@ class GaussianProcess:
         if further is not None:
             return Proposal(further, dict(memory))
         fitted, fit_memory = self.fit(evidence, memory, features)
-        box_memory = _follow(evidence, memory) if self.box and _boxed(evidence) else {}
+        box_memory = _follow(evidence, memory) if self.box and evidence.space.continuous else {}
         believed = fitted.model.believe(evidence.pending)
         mean, _ = believed.predict(believed.X)
         best = float(np.min(mean) if believed.noise > NOISY else np.min(believed.z))
@@ -177,12 +177,6 @@ def _interval(told: int) -> int:
     if told < 40:
         return 1
     return max(2, told // 50) if told <= _ALL_ROWS else told // 20
-
-
-def _boxed(evidence: Evidence) -> bool:
-    """Tell whether the box pays on this space: all parameters numeric, none conditional."""
-    space = evidence.space
-    return not space.conditional and all(p.kind == "continuous" or p.levels == 1 for p in space.parameters)
 
 
 def _follow(evidence: Evidence, memory: Memory) -> dict[str, Any]:
