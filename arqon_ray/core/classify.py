@@ -1,8 +1,8 @@
-"""Classify: decide from the evidence what kind of landscape this is, and so which strategy comes next.
+"""Classify: decide from the evidence what kind of landscape this is; :mod:`.plan` says which strategies suit it.
 
 The decision is made anew at every ask. What it may rest on: the kinds of parameters, whether values are noisy
-(found by evaluating the incumbent once more), how well a separable quadratic predicts held-out values, the
-share of the budget that is left and what is in flight.
+(found by evaluating the incumbent once more), how well a separable quadratic predicts held-out values, for how long
+nothing better was found, the share of the budget that is left and what is in flight.
 """
 
 from __future__ import annotations
@@ -14,24 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arqon_ray.core.evidence import Evidence, Memory
+from arqon_ray.core.plan import budget_share, plan
 from arqon_ray.core.refine import noise_share
 
 Array = NDArray[np.float64]
-
-HORIZON = 100
-"""Evaluations that an unlimited study is planned for at a time."""
-
-_TRUST_REGION_UNTIL = 0.4
-_TRUST_REGION_STEPS = 5
-_TRUST_REGION_AGAIN = 0.8
-"""Shares of the budget: a local model first, a global one in between, the local one to finish. The first share is at
-least so many evaluations a parameter: two go into its design, and a global model of many parameters knows little.
-
-Of the orders compared on shifted test functions (first, last, alternating, win-stay) this one did best.
-"""
-
-_TRUST_REGION_IN_FLIGHT = 2
-"""A local model that waits for its last step has nothing new to say; the global one fills the other workers."""
 
 _FIRST_NOISE_TEST = 12
 _NOISE_TEST_PERIOD = 8
@@ -45,9 +31,6 @@ Learners have losses with steps and ripples. A surrogate that believes its plate
 trying what lies among the good points. On 19 tuning tasks the regret after 100 evaluations was .18 with the two in
 turns and .26 without; on smooth mixed spaces, where the surrogate seldom stalls, it is the same.
 """
-
-_TREE_PARZEN_FROM = 1000
-"""Observations from which a surrogate on categories costs more than it finds."""
 
 _SMOOTH = 0.7
 _APART = 0.05
@@ -95,42 +78,12 @@ def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
         "noise_share": _noise_share(evidence, memory, surrogate),
         "quadratic_rank_correlation": _rank_correlation(evidence, memory),
         "since_best": len(evidence.y) - 1 - int(np.argmin(evidence.y)),
-        "budget_share": _share(evidence),
+        "budget_share": budget_share(evidence),
     }
     landscape = _landscape(evidence, findings)
-    strategies, reason = _order(evidence, landscape, findings)
+    strategies, reason = plan(evidence, landscape, findings, memory)
     repeat = _repeat(evidence, memory, findings) if noisy is None else None
     return Verdict(landscape, strategies, reason, findings, memory, repeat)
-
-
-def _order(evidence: Evidence, landscape: str, findings: dict[str, Any]) -> tuple[tuple[str, ...], str]:
-    """Return the strategies to try, and why."""
-    surrogate = "noisy_gaussian_process" if findings["noisy"] else "gaussian_process"
-    if landscape in ("mixed", "conditional"):
-        if len(evidence.y) >= _TREE_PARZEN_FROM:
-            return ("tpe", surrogate), "many observations on categories: density ratios stay cheap"
-        stalled = findings["since_best"] >= _STALLED + findings["in_flight"]
-        if stalled and evidence.number % 2:
-            return ("tpe", surrogate), "the surrogate has stalled: density ratios take every second ask"
-        return (surrogate, "tpe"), "discrete or conditional parameters: a surrogate over all of them"
-    if landscape == "noisy":
-        return (surrogate,), "the incumbent's value changed when it was evaluated again"
-    share = findings["budget_share"]
-    if evidence.pending_origins.count("trust_region") >= _TRUST_REGION_IN_FLIGHT:
-        return (surrogate, "trust_region"), "local steps are in flight: the surrogate fills the others"
-    steps = _TRUST_REGION_STEPS * evidence.space.d / (evidence.budget or HORIZON)
-    if share < max(_TRUST_REGION_UNTIL, steps):
-        return ("trust_region", surrogate), "early in the budget: descend from what is best so far"
-    if share < _TRUST_REGION_AGAIN:
-        return (surrogate, "trust_region"), "in the middle of the budget: look for better basins"
-    return ("trust_region", surrogate), "late in the budget: finish in the best basin"
-
-
-def _share(evidence: Evidence) -> float:
-    """Return how much of the budget is handed out; an unlimited one is planned by horizons."""
-    if evidence.budget is None:
-        return (evidence.number % HORIZON) / HORIZON
-    return evidence.number / max(evidence.budget, 1)
 
 
 def _landscape(evidence: Evidence, findings: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -80,7 +81,7 @@ def run() -> None:
     total = []
     for seed in range(5):
         solver = ArqonSolver({**CONFIG, "seed": seed, "budget": 100})
-        total.append(cpu(lambda solver=solver: [cycle(solver) for _ in range(100)]) / 100)  # type: ignore[misc]
+        total.append(sum(cpu(partial(cycle, solver)) for _ in range(100)) / 100)
     click.echo(f"ask + tell, mean over a run of 100: {np.mean(total):.2f} ms ({min(total):.2f} - {max(total):.2f})")
 
 
@@ -91,9 +92,9 @@ def batch() -> None:
         for repeat in range(5):
             solver = solver_with(count + repeat)
             solver.ask(64)
-            ones.append(np.median([cpu(lambda: cycle(solver_with_flying)) for solver_with_flying in [solver] for _ in range(9)]))
+            ones.append(np.median([cpu(partial(cycle, solver)) for _ in range(9)]))
             solver.ask(9)
-            many.append(cpu(lambda solver=solver: solver.ask(64)))  # type: ignore[misc]
+            many.append(cpu(partial(solver.ask, 64)))
         click.echo(
             f"n={count}, 64 in flight: ask(64) {np.median(many):.0f} ms, ask_one {np.median(ones):.1f} ms:"
             f" {np.median(many) / np.median(ones):.1f} x"
@@ -104,14 +105,13 @@ def tells() -> None:
     """Time tell at 10 000 observations."""
     solver = solver_with(10_000)
     candidates = [solver.propose() for _ in range(50)]
-    times = [cpu(lambda c=c: solver.tell([{"params": c.params, "value": 1.0}])) for c in candidates if c]  # type: ignore[misc]
+    times = [cpu(partial(solver.tell, [{"params": c.params, "value": 1.0}])) for c in candidates if c]
     click.echo(f"tell n=10000: median {np.median(times):.3f} ms, max {np.max(times):.3f} ms")
 
 
 def memory() -> None:
     """Measure what 100 000 observations add to a process."""
     code = (
-        "from tests.benchmarks import overhead as o, resource_now as r" if False else
         "from tests.benchmarks import overhead as o; o.solver_with(100); a = o.resident(); s = o.grown(100_000); "
         "print(f'100 000 observations: {o.resident() - a:.0f} MB resident more, peak {o.peak() - a:.0f} MB more')"
     )

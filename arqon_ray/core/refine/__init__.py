@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arqon_ray.core.refine.cma_es import CMAES
 from arqon_ray.core.refine.gaussian_process import GaussianProcess, noise_share, recommend
 from arqon_ray.core.refine.tpe import TreeParzen
 from arqon_ray.core.refine.trust_region import TrustRegion
@@ -21,8 +22,9 @@ STRATEGIES: dict[str, Strategy] = {
         GaussianProcess("noisy_gaussian_process", warp=False, box=False),
         TrustRegion(),
         TreeParzen(),
+        CMAES(),
     )
 }
 """By the name that configs use."""
 
-__all__ = ["STRATEGIES", "GaussianProcess", "TreeParzen", "TrustRegion", "noise_share", "recommend"]
+__all__ = ["CMAES", "STRATEGIES", "GaussianProcess", "TreeParzen", "TrustRegion", "noise_share", "recommend"]

@@ -1,0 +1,223 @@
+"""CMA-ES: a normal distribution that moves and bends towards good points; for long searches of rugged landscapes.
+
+Hansen, *The CMA evolution strategy: a tutorial* (2016), arXiv 1604.00772; equation numbers below are its own, constants
+those of its table 1. With ``k`` moving parameters, ``lam`` points a generation, mean ``m (k,)``, step size ``sigma``,
+covariance ``C (k, k)`` and evolution paths ``p_s``, ``p_c (k,)``::
+
+    x ~ m + sigma N(0, C)                                          (5)
+    m <- sum_i w_i x_i over the mu best                            (9)
+    p_s <- (1 - c_s) p_s + sqrt(c_s (2 - c_s) mu_w) C^-1/2 dm      (43)
+    sigma <- sigma exp(c_s / d_s (|p_s| / E|N(0, I)| - 1))         (44)
+    p_c <- (1 - c_c) p_c + h sqrt(c_c (2 - c_c) mu_w) dm           (45)
+    C <- (1 - c_1 - c_mu sum_i w_i) C + c_1 p_c p_c^T + c_mu sum_i w_i y_i y_i^T   (47)
+
+where the worse half has negative weights, in (47) divided by ``|C^-1/2 y_i|^2 / k`` (46).
+
+Ask and tell are free of each other: asks go on drawing from the distribution, which moves as soon as ``lam`` of its
+points have their results. It begins at the incumbent; when it has converged or brings nothing better it begins again
+at a random place with twice the points (Auger and Hansen, *A restart CMA evolution strategy with increasing population
+size*, CEC 2005). Above :data:`_FULL` parameters the covariance is diagonal, ``c_1`` and ``c_mu`` are ``(k + 2) / 3``
+times as large (Ros and Hansen, *A simple modification in CMA-ES achieving linear time and space complexity*, PPSN
+2008).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arqon_ray.core.evidence import Proposal
+from arqon_ray.core.refine.novelty import is_new, known_points, periodic_columns
+
+if TYPE_CHECKING:
+    from arqon_ray.core.evidence import Array, Evidence, Memory
+
+_SIGMA, _SIGMA_AGAIN = 0.2, 0.3
+"""First step size, in units of the cube: at the incumbent, and at a random place."""
+_CONVERGED = 1e-5
+_MOST_POINTS = 8
+"""At most so many times the default points a generation."""
+_FULL = 40
+_DRAWS = 20
+"""Draws outside the cube are repeated so often before they are clipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Constants:
+    """The constants of table 1 for ``k`` parameters and ``lam`` points a generation."""
+
+    weights: Array
+    mu_w: float
+    c_s: float
+    d_s: float
+    c_c: float
+    c_1: float
+    c_mu: float
+    length: float
+
+    @classmethod
+    def of(cls, k: int, lam: int) -> _Constants:
+        """Compute them."""
+        raw = math.log((lam + 1) / 2) - np.log(np.arange(1, lam + 1))
+        good, bad = raw[: lam // 2], raw[lam // 2 :]
+        mu_w = float(np.sum(good) ** 2 / np.sum(good**2))
+        c_s = (mu_w + 2.0) / (k + mu_w + 5.0)
+        d_s = 1.0 + 2.0 * max(0.0, math.sqrt((mu_w - 1.0) / (k + 1.0)) - 1.0) + c_s
+        c_c = (4.0 + mu_w / k) / (k + 4.0 + 2.0 * mu_w / k)
+        faster = (k + 2.0) / 3.0 if k > _FULL else 1.0
+        c_1 = min(0.5, faster * 2.0 / ((k + 1.3) ** 2 + mu_w))
+        c_mu = min(1.0 - c_1, faster * 2.0 * (0.25 + mu_w + 1.0 / mu_w - 2.0) / ((k + 2.0) ** 2 + mu_w))
+        # (49) - (53)
+        bad_w = float(np.sum(bad) ** 2 / np.sum(bad**2))
+        most = min(1.0 + c_1 / c_mu, 1.0 + 2.0 * bad_w / (mu_w + 2.0), (1.0 - c_1 - c_mu) / (k * c_mu))
+        weights = np.concatenate([good / np.sum(good), bad * most / np.sum(np.abs(bad))])
+        length = math.sqrt(k) * (1.0 - 1.0 / (4.0 * k) + 1.0 / (21.0 * k * k))
+        return cls(weights, mu_w, c_s, d_s, c_c, c_1, c_mu, length)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The distribution, and the candidates that were drawn from it."""
+
+    mean: Array
+    sigma: float
+    C: Array
+    p_s: Array
+    p_c: Array
+    lam: int
+    numbers: tuple[int, ...] = ()
+    generation: int = 0
+    best: float = math.inf
+    improved: int = 0
+
+    @classmethod
+    def begin(cls, mean: Array, sigma: float, lam: int) -> _State:
+        """Return a round distribution."""
+        k = len(mean)
+        C = np.ones(k) if k > _FULL else np.eye(k)
+        return cls(mean, sigma, C, np.zeros(k), np.zeros(k), lam)
+
+    @classmethod
+    def from_memory(cls, memory: Memory) -> _State:
+        """Return the state that :meth:`to_memory` described."""
+        arrays = {name: np.array(memory[name]) for name in ("mean", "C", "p_s", "p_c")}
+        k = len(arrays["mean"])
+        if k <= _FULL:
+            half = np.zeros((k, k))
+            half[np.tril_indices(k)] = arrays["C"]
+            arrays["C"] = half + np.tril(half, -1).T
+        return cls(**{**memory, **arrays, "numbers": tuple(memory["numbers"])})
+
+    def to_memory(self) -> dict[str, Any]:
+        """Return the state in plain values; of the covariance its lower half."""
+        C = self.C if self.C.ndim == 1 else self.C[np.tril_indices(len(self.mean))]
+        memory = {name: getattr(self, name) for name in self.__slots__}
+        arrays = {"mean": self.mean, "C": C, "p_s": self.p_s, "p_c": self.p_c}
+        return {**memory, **{name: array.tolist() for name, array in arrays.items()}, "numbers": list(self.numbers)}
+
+    def axes(self) -> tuple[Array, Array]:
+        """Return directions ``B (k, k)`` and lengths ``D (k,)`` with ``C = B D^2 B^T``; ``B`` is empty if diagonal."""
+        if self.C.ndim == 1:
+            return np.empty((0, 0)), np.sqrt(self.C)
+        values, B = np.linalg.eigh(self.C)
+        return B, np.sqrt(np.maximum(values, 1e-20))
+
+
+class CMAES:
+    """The strategy ``cma_es``. Its memory is the distribution, see :class:`_State`.
+
+    Attributes:
+        name: the strategy's name in configs.
+    """
+
+    name = "cma_es"
+
+    def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
+        """Return a draw of the distribution; None when the space is not all real numbers or nothing is observed."""
+        moving = np.array([j for j, p in enumerate(evidence.space.parameters) if p.levels != 1], dtype=np.intp)
+        if not evidence.space.continuous or len(moving) == 0 or len(evidence.y) == 0:
+            return None
+        incumbent = evidence.X[int(np.argmin(evidence.y))]
+        least = 4 + int(3 * math.log(len(moving)))
+        if memory:
+            state = _follow(evidence, _State.from_memory(memory), moving)
+            if _finished(state):
+                state = _State.begin(rng.random(len(moving)), _SIGMA_AGAIN, min(2 * state.lam, _MOST_POINTS * least))
+        else:
+            state = _State.begin(incumbent[moving], _SIGMA, least)
+        known, periodic = known_points(evidence), periodic_columns(evidence.space)
+        B, D = state.axes()
+        for attempt in range(2 * _DRAWS):
+            steps = D * rng.standard_normal(len(moving))
+            drawn = state.mean + state.sigma * (B @ steps if len(B) else steps)
+            if attempt < _DRAWS and np.any(~periodic[moving] & (np.abs(drawn - 0.5) > 0.5)):
+                continue
+            point = incumbent.copy()
+            point[moving] = drawn
+            point = evidence.space.snap(point[None])[0]
+            if is_new(point, known, periodic):
+                return Proposal(point, replace(state, numbers=(*state.numbers, evidence.number)).to_memory())
+        return None
+
+
+def _follow(evidence: Evidence, state: _State, moving: NDArray[np.intp]) -> _State:
+    """Return the state after the results that came: the next generation as soon as this one is complete."""
+    numbers = np.array(state.numbers, dtype=np.int64)
+    done = numbers[~np.isin(numbers, evidence.pending_numbers)]
+    if len(done) < state.lam:
+        return state
+    rows = {int(number): row for row, number in enumerate(evidence.numbers) if number >= numbers[0]}
+    found = [rows[number] for number in done[: state.lam].tolist() if number in rows]
+    ranked = sorted(found, key=lambda row: (evidence.y[row], row))
+    if len(ranked) < state.lam // 2:
+        # Too many failed to rank the rest: draw anew, nearer to the mean.
+        return replace(state, sigma=0.7 * state.sigma, numbers=(), generation=state.generation + 1)
+    X = evidence.X[ranked][:, moving]
+    wraps = periodic_columns(evidence.space)[moving]
+    Y = X - state.mean
+    Y = np.where(wraps, np.mod(Y + 0.5, 1.0) - 0.5, Y) / state.sigma
+    best = float(evidence.y[ranked[0]])
+    better = best < state.best
+    return replace(
+        _moved(state, Y),
+        numbers=(),
+        best=min(best, state.best),
+        improved=state.generation + 1 if better else state.improved,
+    )
+
+
+def _moved(state: _State, Y: Array) -> _State:
+    """Return the distribution after a generation's steps ``Y (up to lam, k)`` in units of ``sigma``, the best first."""
+    B, D = state.axes()
+    k, mu = len(state.mean), state.lam // 2
+    c = _Constants.of(k, state.lam)
+    step = c.weights[:mu] @ Y[:mu]
+    white = np.vstack([step, Y]) @ B / D if len(B) else np.vstack([step, Y]) / D
+    p_s = (1.0 - c.c_s) * state.p_s
+    p_s = p_s + math.sqrt(c.c_s * (2.0 - c.c_s) * c.mu_w) * (B @ white[0] if len(B) else white[0])
+    size = float(np.linalg.norm(p_s))
+    steady = size / math.sqrt(1.0 - (1.0 - c.c_s) ** (2 * (state.generation + 1)))
+    h = 1.0 if steady < (1.4 + 2.0 / (k + 1.0)) * c.length else 0.0
+    p_c = (1.0 - c.c_c) * state.p_c + h * math.sqrt(c.c_c * (2.0 - c.c_c) * c.mu_w) * step
+    w = c.weights[: len(Y)]
+    # Where h is 0, p_c lost variance that C is given back.
+    rest = 1.0 - c.c_1 - c.c_mu * float(np.sum(w)) + (1.0 - h) * c.c_1 * c.c_c * (2.0 - c.c_c)
+    w = np.where(w < 0.0, w * k / np.maximum(np.sum(white[1:] ** 2, axis=1), 1e-20), w)
+    if state.C.ndim == 1:
+        C = np.maximum(rest * state.C + c.c_1 * p_c**2 + c.c_mu * (w @ Y**2), 1e-20)
+    else:
+        C = rest * state.C + c.c_1 * np.outer(p_c, p_c) + c.c_mu * (Y.T @ (w[:, None] * Y))
+    sigma = state.sigma * math.exp(min(c.c_s / c.d_s * (size / c.length - 1.0), 1.0))
+    mean = state.mean + state.sigma * step
+    return replace(state, mean=mean, sigma=min(sigma, 1.0), C=C, p_s=p_s, p_c=p_c, generation=state.generation + 1)
+
+
+def _finished(state: _State) -> bool:
+    """Tell whether the distribution is tiny, or brought nothing better for ``10 + 30 k / lam`` generations."""
+    variances = state.C if state.C.ndim == 1 else np.diag(state.C)
+    tiny = state.sigma * math.sqrt(float(np.max(variances))) < _CONVERGED
+    return tiny or state.generation - state.improved > 10 + 30 * len(state.mean) / state.lam
