@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+BUSY, IDLE = 0.01, 5.0
+"""Seconds for which a suggestion holds Tune's event loop at most: while trials run, and while nothing is held up."""
+
 _KEPT = ("objective", "plan", "trials", "queue", "evaluated", "limit")
 _EVALUATED = ("parameters", "value", "error", "pruned", "intermediate_values")
 
@@ -185,7 +188,7 @@ class ArqonSearcher(Searcher):
         return Trial(ticket, space.build(point.values, self._plan.constants))
 
     def _candidate(self, study: Study, space: SearchSpace, trial_id: str) -> Trial | None:
-        ticket = study.ask(trial_id)
+        ticket = study.ask(trial_id, BUSY if any(not trial.paused for trial in self._trials.values()) else IDLE)
         if ticket is None:
             return None
         return Trial(ticket, space.build(space.decode(ticket.params), self._plan.constants))

@@ -19,9 +19,6 @@ from arqon_ray.tune.outcome import Outcome, Ticket
 
 logger = logging.getLogger(__name__)
 
-ANSWER_WITHIN = 1.0
-"""Seconds for which an ask holds Tune's event loop at most; what comes later is the next ask's answer."""
-
 PATIENCE = 600.0
 """Seconds without any answer of the actor after which the run ends."""
 
@@ -78,8 +75,12 @@ class SharedStudy:
     def _ask_call(self, key: str) -> Call:
         return Call("ask_one", (), {"key": key, "owner": self._owner, "lease": self._lease, "timeout": 0.0})
 
-    def ask(self, key: str) -> Ticket | None:
+    def ask(self, key: str, patience: float) -> Ticket | None:
         """Return a candidate, the one that an unanswered ask before this one was for.
+
+        Args:
+            key: the trial's id.
+            patience: seconds to wait; what comes later is the next ask's answer.
 
         Raises:
             ArqonError: when the study refuses, is gone, or has not answered for :data:`PATIENCE` seconds.
@@ -91,7 +92,7 @@ class SharedStudy:
             key = f"{self._id}/{key}"
             self._asking = key, courier.send(self._ask_call(key))
         key, future = self._asking
-        if not _done(future, ANSWER_WITHIN):
+        if not _done(future, patience):
             self._check_patience(courier)
             return None
         self._asking = None

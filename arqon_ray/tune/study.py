@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.ledger import Candidate
 from arqon_ray.core.solver import ArqonSolver
+from arqon_ray.tune.ahead import Ahead
 from arqon_ray.tune.outcome import Outcome, Ticket
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class Study(Protocol):
         """Whether the last ``ask`` came back empty because there will never be a candidate again."""
         ...
 
-    def ask(self, key: str) -> Ticket | None:
-        """Return a candidate for the trial ``key``, or None when there is none now."""
+    def ask(self, key: str, patience: float) -> Ticket | None:
+        """Return a candidate for the trial ``key``, or None when there is none within ``patience`` seconds."""
         ...
 
     def place(self, params: Mapping[str, Any]) -> Ticket | None:
@@ -75,6 +76,7 @@ class OwnStudy:
         """Take a solver that nobody else uses."""
         self.solver = solver
         self.finished = False
+        self._ahead = Ahead(solver)
 
     @classmethod
     def restored(cls, export: str, held: set[str], budget: int | None) -> OwnStudy:
@@ -102,9 +104,13 @@ class OwnStudy:
         """The solver's config."""
         return self.solver.config
 
-    def ask(self, key: str) -> Ticket | None:
+    def ask(self, key: str, patience: float) -> Ticket | None:
         """Return a fresh candidate, or one that was released when nothing fresh is left."""
-        candidate = self.solver.propose()
+        try:
+            candidate = self._ahead.take(patience)
+        except TimeoutError:
+            self.finished = False
+            return None
         if candidate is None and self.solver.withdrawn:
             candidate = self.solver.reissue(min(self.solver.withdrawn))
         # A candidate in flight may be released and come back: only without any is it over.
@@ -132,6 +138,7 @@ class OwnStudy:
             self.solver.observe(number, outcome.value, status=outcome.status, step=outcome.step, reason=outcome.reason)
         elif number in self.solver.pending:
             self.solver.withdraw(number)
+        self._ahead.begin()
 
     def seed(self, observations: Sequence[Mapping[str, Any]]) -> None:
         """Tell the solver."""

@@ -62,7 +62,8 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalClient:
     client = LocalClient(tmp_path / "store")
     monkeypatch.setattr(searcher, "attach", lambda actor, wanted, mode: shared.SharedStudy(client, load_config(CONFIG)))
     monkeypatch.setattr(shared, "SolverClient", lambda name: client)
-    monkeypatch.setattr(shared, "ANSWER_WITHIN", 0.2)
+    monkeypatch.setattr(searcher, "BUSY", 0.2)
+    monkeypatch.setattr(searcher, "IDLE", 0.2)
     monkeypatch.setattr(courier, "_PAUSE", 0.05)
     return client
 
