@@ -20,6 +20,8 @@ from arqon_ray.tune.shared import SharedStudy, attach
 from arqon_ray.tune.study import OwnStudy, Study
 
 if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
     from arqon_ray.service import SolverClient
 
 logger = logging.getLogger(__name__)
@@ -46,8 +48,9 @@ class ArqonSearcher(Searcher):
     ``HyperBandForBOHB`` paused do not count, and ``batch`` has no effect, since every result is used at once.
 
     Args:
-        space: an arqon config (dict with ``bounds``, or JSON string), a Tune search space, or None for the
-            ``param_space`` of the run or, with ``actor``, for the study that is there.
+        space: an arqon config (dict with ``bounds``, or JSON string), a Tune search space, a ConfigSpace
+            ``ConfigurationSpace``, or None for the ``param_space`` of the run or, with ``actor``, for the study that
+            is there. A ``grid_search`` in it is refused: a searcher chooses the values itself.
         metric: the result to optimize.
         mode: ``min`` or ``max``.
         seed: 0 .. 2**64 - 1; over the config's. It decides every candidate.
@@ -64,7 +67,7 @@ class ArqonSearcher(Searcher):
 
     def __init__(
         self,
-        space: Mapping[str, Any] | str | None = None,
+        space: Mapping[str, Any] | str | ConfigurationSpace | None = None,
         *,
         metric: str | None = None,
         mode: str | None = None,
