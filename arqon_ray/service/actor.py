@@ -233,8 +233,11 @@ class SolverActor:
 
     @ray.method(concurrency_group="read")
     def snapshot(self) -> dict[str, Any]:
-        """Return ``{"uuid", "seq", "export"}``: what ``start(snapshot=...)`` can begin the study from elsewhere."""
-        return self._call("snapshot")  # type: ignore[no-any-return]
+        """Return what ``start(snapshot=...)`` can begin the study from elsewhere.
+
+        ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies.
+        """
+        return self._do("snapshot")  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def extend_budget(self, budget: int | None) -> int | None:

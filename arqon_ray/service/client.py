@@ -227,7 +227,10 @@ class SolverClient(StudyReference):
         return str(self._call("export"))
 
     def snapshot(self) -> dict[str, Any]:
-        """Return ``{"uuid", "seq", "export"}``: what ``start(snapshot=...)`` can begin this study from elsewhere."""
+        """Return what ``start(snapshot=...)`` can begin this study from elsewhere.
+
+        ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies.
+        """
         answer: dict[str, Any] = self._call("snapshot")
         return answer
 

@@ -124,7 +124,11 @@ class StudyHost:
             told = self.call("status")
         except StudyRefusedError as error:
             told = {**_NOTHING, "state": "refused", "reason": str(error), "storage": str(self._store)}
-        return {"name": self._birth.name, **self._host, "storage_path": self._root, **told}
+        return {"name": self._birth.name, **self._host, **told}
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the study's snapshot, and where its journal lies."""
+        return {**self.call("snapshot"), "storage_path": self._root}
 
     def stop(self, purge: bool) -> None:
         """Serve nothing more; what was acknowledged stays on the storage, or with ``purge`` is deleted.

@@ -6,11 +6,14 @@ known at its ask, as without a thread, and the same events give the same candida
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from arqon_ray.core.ledger import Candidate
 from arqon_ray.core.solver import ArqonSolver
+
+logger = logging.getLogger(__name__)
 
 
 class Ahead:
@@ -36,7 +39,14 @@ class Ahead:
         """
         if self._solver.draft().covering:
             return self._solver.propose()
-        candidate = self.begin().result(patience)
+        future = self.begin()
+        try:
+            candidate = future.result(patience)
+        except TimeoutError:
+            raise
+        except Exception as error:  # no fault of a model is worth the trials of a run
+            logger.warning("the probe stands in for a strategy that failed: %r", error)
+            candidate = self._solver.draft().propose(probe=True)
         self._job = None
         if candidate is not None:
             self._solver.adopt(candidate)

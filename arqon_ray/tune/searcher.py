@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from ray.tune.search import Searcher
 
 from arqon_ray.core.solver import ArqonSolver
-from arqon_ray.errors import ConfigError, StateError
-from arqon_ray.tune import checkpoint
+from arqon_ray.errors import ArqonError, ConfigError, StateError
+from arqon_ray.tune import checkpoint, tune_call
+from arqon_ray.tune.attach import attach
 from arqon_ray.tune.convert import ArqonSpace, SearchSpace
 from arqon_ray.tune.objective import Objective
-from arqon_ray.tune.outcome import Trial, outcome_of
+from arqon_ray.tune.outcome import Outcome, Ticket, Trial, outcome_of
 from arqon_ray.tune.plan import Plan
 from arqon_ray.tune.points import Point, observation, whole_point
-from arqon_ray.tune.shared import SharedStudy, attach
+from arqon_ray.tune.reconcile import Seen, trials_beside
+from arqon_ray.tune.shared import SharedStudy
 from arqon_ray.tune.study import OwnStudy, Study
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ logger = logging.getLogger(__name__)
 BUSY, IDLE = 0.01, 5.0
 """Seconds for which a suggestion holds Tune's event loop at most: while trials run, and while nothing is held up."""
 
-_KEPT = ("objective", "plan", "trials", "queue", "evaluated", "limit")
+_KEPT = ("objective", "plan", "trials", "queue", "evaluated", "limit", "ended", "failed", "repeated")
 _EVALUATED = ("parameters", "value", "error", "pruned", "intermediate_values")
 
 
@@ -43,6 +45,9 @@ class ArqonSearcher(Searcher):
 
     Where nobody names metric and mode they are ``loss`` and ``min``. The constructor's metric wins over
     ``TuneConfig``'s; ``TuneConfig`` and ``tune.run`` are heard even without a ``param_space``.
+
+    While trials run, ``suggest`` answers None rather than wait for the model, and Tune asks again: the next candidate
+    is computed meanwhile. What the run still holds when it ends (a time budget, ``fail_fast``, Ctrl-C) goes back.
 
     A :class:`~ray.tune.search.ConcurrencyLimiter` around it hands its limit over: trials that
     ``HyperBandForBOHB`` paused do not count, and ``batch`` has no effect, since every result is used at once.
@@ -58,7 +63,7 @@ class ArqonSearcher(Searcher):
         actor: the name of the shared study, or a client of it. It is started where it does not exist, if there is
             a space. Otherwise a space has to be the study's own.
         points_to_evaluate: configs to try first, in this order, nested as the trial gets them or with keys such as
-            ``a/b``; what one leaves out is filled in. They count in the budget, except in a shared study.
+            ``a/b``; what one leaves out is filled in. They count in the budget.
         evaluated_rewards: the metric's values of ``points_to_evaluate``, which then are told and not run.
 
     Raises:
@@ -87,6 +92,10 @@ class ArqonSearcher(Searcher):
         self._queue: list[Point] = []
         self._evaluated: list[dict[str, Any]] = []
         self._limit: int | None = None
+        self._repeated = False
+        self._ended: set[str] = set()
+        self._failed: dict[str, Trial] = {}
+        self._missed: dict[str, Seen] = {}
         self._fault: Exception | None = None
 
     @property
@@ -172,26 +181,27 @@ class ArqonSearcher(Searcher):
         if trial_id in self._trials:
             return self._trials[trial_id].config
         study, space = self._ready()
+        self._match_missed(study, space)
         if self._limit is not None and sum(not trial.paused for trial in self._trials.values()) >= self._limit:
             return None
-        trial = self._user_point(study, space) or self._candidate(study, space, trial_id)
+        trial = self._next(study, space, trial_id)
         if trial is None:
-            return Searcher.FINISHED if study.finished else None
+            return Searcher.FINISHED if study.finished and not self._queue else None
         self._trials[trial_id] = trial
         return trial.config
 
-    def _user_point(self, study: Study, space: SearchSpace) -> Trial | None:
-        if not self._queue:
-            return None
-        point = self._queue.pop(0)
-        ticket = study.place(point.params)
-        if ticket is None:  # the budget is spent, for the points behind it too
+    def _next(self, study: Study, space: SearchSpace, trial_id: str) -> Trial | None:
+        patience = BUSY if any(not trial.paused for trial in self._trials.values()) else IDLE
+        if self._queue:
+            point = self._queue[0]
+            ticket = study.ask(trial_id, patience, point.params)
+            if ticket is not None:
+                self._queue.pop(0)
+                return Trial(ticket, space.build(point.values, self._plan.constants))
+            if not study.full:
+                return None
             self._queue.clear()
-            return None
-        return Trial(ticket, space.build(point.values, self._plan.constants))
-
-    def _candidate(self, study: Study, space: SearchSpace, trial_id: str) -> Trial | None:
-        ticket = study.ask(trial_id, BUSY if any(not trial.paused for trial in self._trials.values()) else IDLE)
+        ticket = study.ask(trial_id, patience)
         if ticket is None:
             return None
         return Trial(ticket, space.build(space.decode(ticket.params), self._plan.constants))
@@ -205,14 +215,16 @@ class ArqonSearcher(Searcher):
                 self._plan.adopt(ArqonSpace(study.config.to_dict()["bounds"]))
             self._objective.learn_mode(study.config.mode)
             self._study = study
+            self._repeated = tune_call.repeated()
             self._bring_points(study)
+        tune_call.at_end(self)
         assert self._plan.space is not None
         return self._study, self._plan.space
 
     def _make_study(self) -> Study:
         space, mode = self._plan.space, self._objective.mode
         if self._actor is not None:
-            return attach(self._actor, self._plan.wanted(space, mode) if space else None, mode)
+            return SharedStudy(*attach(self._actor, self._plan.wanted(space, mode) if space else None, mode))
         if space is None:
             raise ConfigError("there is no space: give ArqonSearcher one, or the run a param_space with domains")
         return OwnStudy(ArqonSolver(self._plan.config(space, mode)))
@@ -252,13 +264,28 @@ class ArqonSearcher(Searcher):
             result: its last result, None when a scheduler ended it while it was paused.
             error: whether it failed.
         """
+        if self._study is None:
+            return
+        again = self._failed.pop(trial_id, None)
+        if again is not None and trial_id not in self._trials:
+            # Tune resumed a trial whose error was told: its candidate has its result, this one is another.
+            self._trials[trial_id] = Trial(Ticket(None, again.ticket.params), again.config)
         trial = self._trials.pop(trial_id, None)
-        if trial is None or self._study is None:
+        if trial is None:
             return
         outcome = outcome_of(trial, result, error, self._objective.key(result))
         if outcome.status == "failed":
             logger.info("trial %s is a failed evaluation: %s", trial_id, outcome.reason)
+        if error:
+            self._failed[trial_id] = trial
+        self._ended.add(trial_id)
         self._study.end(trial.ticket, outcome)
+
+    def end_run(self) -> None:
+        """Give back what trials still hold when the run is over; their results, if any come, count all the same."""
+        self._trials.clear()
+        if self._study is not None:
+            self._study.leave()
 
     def on_pause(self, trial_id: str) -> None:
         """Let another trial run in place of one that HyperBandForBOHB paused."""
@@ -336,15 +363,65 @@ class ArqonSearcher(Searcher):
             state = checkpoint.read(checkpoint_path)
             self._check_restored(state, checkpoint_path)
             study = self._restored_study(state)
+            seen = trials_beside(checkpoint_path)
         except Exception as error:
-            logger.error("the searcher could not be restored, the next suggest raises: %s", error)
-            cause = StateError(f"restore({checkpoint_path!r}) failed: {error}")
-            cause.__cause__ = error
-            self._fault = cause
+            self._note_fault(checkpoint_path, error)
             return
         self._fault, self._study = None, study
         for name in _KEPT:
-            setattr(self, f"_{name}", state[name])
+            if name in state:  # files of earlier releases lack some
+                setattr(self, f"_{name}", state[name])
+        if study is not None and seen is not None and "ended" in state and not self._repeated:
+            self._reconcile(seen)
+        tune_call.at_end(self)
+
+    def restore_from_dir(self, checkpoint_dir: str) -> None:
+        """Go on from the newest file in an experiment's directory; as :meth:`restore`, it never raises.
+
+        Args:
+            checkpoint_dir: the directory.
+        """
+        try:
+            super().restore_from_dir(checkpoint_dir)
+        except Exception as error:
+            self._note_fault(checkpoint_dir, error)
+
+    def _note_fault(self, path: str, error: Exception) -> None:
+        self._fault = StateError(f"restore({path!r}) failed: {error if isinstance(error, ArqonError) else repr(error)}")
+        logger.error("the next suggest raises: %s", self._fault)
+        self._fault.__cause__ = error
+
+    def _reconcile(self, seen: Mapping[str, Seen]) -> None:
+        """Bring the trials in flight to what Tune knows of them: its file and ours are not of one moment."""
+        for trial_id in list(self._trials):
+            trial = seen.get(trial_id)
+            if trial is None or trial.state == "stopped":  # Tune goes on without it, and never says so
+                self._give_back(trial_id)
+            elif trial.state != "open":
+                self.on_trial_complete(trial_id, trial.result, trial.state == "error")
+        unknown = seen.keys() - self._trials.keys() - self._ended
+        self._missed = {trial_id: seen[trial_id] for trial_id in seen if trial_id in unknown}
+
+    def _give_back(self, trial_id: str) -> None:
+        assert self._study is not None
+        self._study.end(self._trials.pop(trial_id).ticket, Outcome("released", reason="Tune knows no such trial"))
+
+    def _match_missed(self, study: Study, space: SearchSpace) -> None:
+        """Take up trials that Tune knows and our file did not yet."""
+        while self._missed:
+            trial_id, seen = next(iter(self._missed.items()))
+            del self._missed[trial_id]
+            if seen.state == "stopped":
+                continue
+            try:
+                point = whole_point(seen.params, space, study.config, f"trial {trial_id}", strict=False)
+            except ConfigError as error:
+                logger.error("a trial of the restored run is passed over: %s", error)
+                continue
+            config = space.build(point.values, self._plan.constants)
+            self._trials[trial_id] = Trial(study.match(trial_id, point.params), config)
+            if seen.state != "open":
+                self.on_trial_complete(trial_id, seen.result, seen.state == "error")
 
     def _check_restored(self, state: dict[str, Any], path: str) -> None:
         theirs: Objective = state["objective"]
