@@ -127,7 +127,7 @@ def test_a_trial_that_does_not_fit_the_space_is_passed_over(tmp_path: Path, capl
 
 
 def test_a_directory_without_any_file_is_a_fault_that_suggest_raises(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="restore.*unable to find checkpoint"):
+    with pytest.raises(Exception, match=r"restore.*unable to find checkpoint"):
         restored(tmp_path).suggest("t")
 
 
@@ -136,5 +136,5 @@ def test_a_damaged_state_of_the_experiment_is_a_fault_that_suggest_raises(tmp_pa
     searcher.suggest("t")
     searcher.save_to_dir(str(tmp_path), "session")
     (tmp_path / "experiment_state-2026-01-01_00-00-00.json").write_text("{")
-    with pytest.raises(Exception, match="restore.*failed"):
+    with pytest.raises(Exception, match=r"restore.*failed"):
         restored(tmp_path).suggest("u")

@@ -1,0 +1,110 @@
+"""Runs that end while trials hold candidates: Tune tells a searcher nothing, and nothing stays leased."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray import tune
+
+import arqon_ray
+from arqon_ray.tune import ArqonSearcher, searcher
+
+BOUNDS = {"x": {"min": -5.0, "max": 5.0}, "y": {"min": 1e-3, "max": 1.0, "scale": "Log"}}
+CONFIG = {"seed": 7, "budget": 20, "bounds": BOUNDS}
+
+# A run that ends early leaves Ray's files open.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def as_in_tune(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searcher, "BUSY", 0.01)
+    monkeypatch.setattr(searcher, "IDLE", 5.0)
+
+
+@pytest.fixture
+def study(cluster: Any, unique_name: str) -> Iterator[arqon_ray.SolverClient]:
+    client = arqon_ray.start(CONFIG, unique_name)
+    yield client
+    client.stop(purge=True)
+
+
+def slow(config: dict[str, Any]) -> None:
+    """Report for a minute; one of them fails where it is told to."""
+    Path(config["begun"]).touch()
+    for _ in range(600):
+        tune.report({"loss": config["x"] ** 2})
+        if Path(config["fail"]).exists():
+            raise RuntimeError("broken on purpose")
+        time.sleep(0.1)
+
+
+def fit(arqon: ArqonSearcher, tmp_path: Path, **options: Any) -> tune.ResultGrid:
+    failure = tune.FailureConfig(fail_fast=options.pop("fail_fast", False))
+    marks = {name: str(tmp_path / name) for name in ("begun", "fail")}
+    return tune.Tuner(
+        tune.with_resources(slow, {"cpu": 2}),
+        param_space=marks,
+        tune_config=tune.TuneConfig(search_alg=arqon, num_samples=20, reuse_actors=True, **options),
+        run_config=tune.RunConfig(storage_path=str(tmp_path), name="run", verbose=0, failure_config=failure),
+    ).fit()
+
+
+def when_begun(tmp_path: Path, act: Any) -> threading.Thread:
+    """Act as soon as a trial runs."""
+
+    def wait() -> None:
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.05)
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def nothing_is_held(study: arqon_ray.SolverClient) -> None:
+    assert study.pending() == []
+    assert study.status()["counts"]["released"] > 0
+    assert not any("arqon-heartbeat" in thread.name for thread in threading.enumerate())
+
+
+def test_a_time_budget(study: arqon_ray.SolverClient, tmp_path: Path) -> None:
+    grid = fit(ArqonSearcher(actor=study), tmp_path, time_budget_s=6)
+    assert len(grid) < 20
+    nothing_is_held(study)
+
+
+def test_fail_fast(study: arqon_ray.SolverClient, tmp_path: Path) -> None:
+    thread = when_begun(tmp_path, (tmp_path / "fail").touch)
+    grid = fit(ArqonSearcher(actor=study), tmp_path, fail_fast=True)
+    thread.join()
+    assert grid.errors
+    nothing_is_held(study)
+    assert study.status()["counts"]["failed"] > 0
+
+
+def test_ctrl_c(study: arqon_ray.SolverClient, tmp_path: Path) -> None:
+    own = ArqonSearcher(CONFIG)
+    thread = when_begun(tmp_path, lambda: os.kill(os.getpid(), signal.SIGINT))
+    grid = fit(own, tmp_path)
+    thread.join()
+    assert len(grid) < 20
+    assert own.solver.pending == {}  # type: ignore[union-attr]
+    again = ArqonSearcher()
+    again.restore_from_dir(str(tmp_path / "run"))
+    assert again.solver.pending  # type: ignore[union-attr]
+    # The same with the shared study: Tuner.restore would go on with the trials that the file has.
+    (tmp_path / "begun").unlink()
+    (tmp_path / "other").mkdir()
+    thread = when_begun(tmp_path / "other", lambda: os.kill(os.getpid(), signal.SIGINT))
+    fit(ArqonSearcher(actor=study), tmp_path / "other")
+    thread.join()
+    nothing_is_held(study)
