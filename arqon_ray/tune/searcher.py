@@ -18,6 +18,7 @@ from arqon_ray.tune.outcome import Outcome, Ticket, Trial, outcome_of
 from arqon_ray.tune.plan import Plan
 from arqon_ray.tune.points import Point, observation, whole_point
 from arqon_ray.tune.reconcile import Seen, trials_beside
+from arqon_ray.tune.restoring import check_same_run, held, restored_study
 from arqon_ray.tune.shared import SharedStudy
 from arqon_ray.tune.study import OwnStudy, Study
 
@@ -123,7 +124,7 @@ class ArqonSearcher(Searcher):
     @solver.setter
     def solver(self, solver: ArqonSolver) -> None:
         study = OwnStudy(solver)
-        study.release_all_but(self._held(self._trials))
+        study.release_all_but(held(self._trials))
         self._objective.learn_mode(solver.config.mode)
         if self._plan.space is None:
             self._plan.adopt(ArqonSpace(solver.config.to_dict()["bounds"]))
@@ -338,7 +339,7 @@ class ArqonSearcher(Searcher):
     # Keeping
 
     def save(self, checkpoint_path: str) -> None:
-        """Write everything that a new searcher needs to go on.
+        """Write everything that a new searcher needs to go on, what a subclass added included.
 
         Args:
             checkpoint_path: the file to write.
@@ -349,7 +350,9 @@ class ArqonSearcher(Searcher):
         if self._study is not None:
             self._study.flush()
         state = {name: getattr(self, f"_{name}") for name in _KEPT}
-        checkpoint.write(checkpoint_path, {**state, "study": self._study and self._study.state()})
+        ours = vars(ArqonSearcher())
+        added = {name: value for name, value in vars(self).items() if name not in ours}
+        checkpoint.write(checkpoint_path, {**state, "added": added, "study": self._study and self._study.state()})
 
     def restore(self, checkpoint_path: str) -> None:
         """Go on where ``save`` stood. It never raises, since Tune would begin a new experiment then.
@@ -361,8 +364,8 @@ class ArqonSearcher(Searcher):
         """
         try:
             state = checkpoint.read(checkpoint_path)
-            self._check_restored(state, checkpoint_path)
-            study = self._restored_study(state)
+            check_same_run(state, self._objective, self._plan, checkpoint_path)
+            study = restored_study(state, self._actor, self._plan.options.get("budget"))
             seen = trials_beside(checkpoint_path)
         except Exception as error:
             self._note_fault(checkpoint_path, error)
@@ -371,6 +374,7 @@ class ArqonSearcher(Searcher):
         for name in _KEPT:
             if name in state:  # files of earlier releases lack some
                 setattr(self, f"_{name}", state[name])
+        vars(self).update(state.get("added", {}))
         if study is not None and seen is not None and "ended" in state and not self._repeated:
             self._reconcile(seen)
         tune_call.at_end(self)
@@ -422,28 +426,3 @@ class ArqonSearcher(Searcher):
             self._trials[trial_id] = Trial(study.match(trial_id, point.params), config)
             if seen.state != "open":
                 self.on_trial_complete(trial_id, seen.result, seen.state == "error")
-
-    def _check_restored(self, state: dict[str, Any], path: str) -> None:
-        theirs: Objective = state["objective"]
-        for name in ("metric", "mode"):
-            here, there = getattr(self._objective, name), getattr(theirs, name)
-            if None not in (here, there) and here != there:
-                raise StateError(f"{path} is of a run with {name} {there!r}, this searcher has {here!r}")
-        ours, kept = self._plan.space, state["plan"].space
-        if ours is not None and kept is not None and ours.bounds != kept.bounds:
-            raise StateError(f"{path} is of another search space: {kept.bounds!r}, not {ours.bounds!r}")
-
-    def _restored_study(self, state: dict[str, Any]) -> Study | None:
-        kept = state["study"]
-        if kept is None:
-            return None
-        name = None if self._actor is None else self._actor if isinstance(self._actor, str) else self._actor.name
-        if kept.get("name") != name:
-            raise StateError(f"it is of a searcher with actor={kept.get('name')!r}, this one has actor={name!r}")
-        if name is not None:
-            return SharedStudy.restored(kept)
-        return OwnStudy.restored(kept["export"], self._held(state["trials"]), self._plan.options.get("budget"))
-
-    @staticmethod
-    def _held(trials: Mapping[str, Trial]) -> set[str]:
-        return {trial.ticket.id for trial in trials.values() if trial.ticket.id is not None}
