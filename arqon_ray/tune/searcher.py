@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BUSY, IDLE = 0.01, 5.0
+BUSY, IDLE = 0.005, 5.0
 """Seconds for which a suggestion holds Tune's event loop at most: while trials run, and while nothing is held up."""
 
 _KEPT = ("objective", "plan", "trials", "queue", "evaluated", "limit", "ended", "failed", "repeated")
@@ -177,6 +177,13 @@ class ArqonSearcher(Searcher):
             StateError: when an earlier ``restore`` failed.
             ArqonError: when there is no space, or the shared study cannot be served or does not answer.
         """
+        try:
+            return self._suggest(trial_id)
+        except Exception:
+            tune_call.keep_trials()  # it ends the run, and Tune would lose what was finished since its last checkpoint
+            raise
+
+    def _suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         if self._fault is not None:
             raise self._fault
         if trial_id in self._trials:

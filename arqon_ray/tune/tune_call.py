@@ -9,6 +9,7 @@ arguments are looked up there, and a callback is added to those of the run.
 from __future__ import annotations
 
 import inspect
+import logging
 import weakref
 from collections.abc import Iterator
 from types import FrameType
@@ -16,6 +17,8 @@ from typing import Any
 
 from ray.tune import Callback
 from ray.tune.search import Repeater
+
+logger = logging.getLogger(__name__)
 
 
 def _frames() -> Iterator[FrameType]:
@@ -43,6 +46,16 @@ def metric_and_mode() -> tuple[str | None, str | None]:
 def repeated() -> bool:
     """Tell whether a Repeater asks: then Tune has trials that the searcher never hears of."""
     return any(frame.f_code is Repeater.suggest.__code__ for frame in _frames())
+
+
+def keep_trials() -> None:
+    """Let the run on the stack write its checkpoint now, as it does at its end: after an error it writes none."""
+    runner = _run().get("runner")
+    if runner is not None:
+        try:
+            runner.checkpoint(force=True, wait=True)
+        except Exception:  # the error that ends the run is the one to be seen
+            logger.exception("the experiment's checkpoint could not be written; its last one counts")
 
 
 def at_end(searcher: Any) -> None:

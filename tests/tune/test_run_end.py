@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 @pytest.fixture(autouse=True)
 def as_in_tune(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searcher, "BUSY", 0.01)
+    monkeypatch.setattr(searcher, "BUSY", 0.005)
     monkeypatch.setattr(searcher, "IDLE", 5.0)
 
 
