@@ -47,6 +47,8 @@ class ArqonSearcher(Searcher):
     Where nobody names metric and mode they are ``loss`` and ``min``. The constructor's metric wins over
     ``TuneConfig``'s; ``TuneConfig`` and ``tune.run`` are heard even without a ``param_space``.
 
+    Say ``reuse_actors=True`` in ``TuneConfig``: a process of its own costs each trial seconds.
+
     While trials run, ``suggest`` answers None rather than wait for the model, and Tune asks again: the next candidate
     is computed meanwhile. What the run still holds when it ends (a time budget, ``fail_fast``, Ctrl-C) goes back.
 

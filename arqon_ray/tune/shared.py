@@ -242,6 +242,9 @@ class SharedStudy:
     def _expect(self, number: str) -> Any:
         def check(future: Future[Any]) -> None:
             error = future.exception()
+            if isinstance(error, Exception) and not isinstance(error, AskTimeoutError):
+                self._fault = self._fault or error
+                return
             answer = None if error else future.result()
             if answer is None or answer["id"] != number:
                 found = error or (answer and answer["id"])

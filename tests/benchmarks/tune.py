@@ -96,6 +96,7 @@ def figure_suggest() -> None:
         actor = arqon_ray.start({"seed": 1, "bounds": BOUNDS}, f"suggest-{at_once}")
         shared = ArqonSearcher(actor=actor)
         _say_calls(f"{at_once} at once, a shared actor", suggestions(shared, 1000, at_once, seconds))
+        shared.end_run()
         actor.stop(purge=True)
 
 

@@ -240,7 +240,8 @@ def test_a_study_is_taken_as_it_is_and_survives_the_death_of_its_actor(
             os.kill(config["pid"], signal.SIGKILL)
         return {"score": -(config["x"] ** 2)}
 
-    searcher = ArqonSearcher(actor=unique_name, metric="score")
+    points = [{"x": 1.0, "y": 0.5}]
+    searcher = ArqonSearcher(actor=unique_name, metric="score", points_to_evaluate=points)
     space = {"marker": str(tmp_path / "marker"), "pid": pid}
     grid = fit(kill_in_the_middle, searcher, tmp_path, space)
     assert len(grid) == 6
@@ -249,6 +250,7 @@ def test_a_study_is_taken_as_it_is_and_survives_the_death_of_its_actor(
     assert client.status()["pid"] != pid
     searcher._study.flush()  # type: ignore[union-attr]
     assert sorted(values(searcher)) == sorted(result.metrics["score"] for result in grid)
+    assert [row["params"] for row in client.history() if row["origin"] == "user"] == points
     client.stop(purge=True)
 
 
