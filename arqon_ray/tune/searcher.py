@@ -193,12 +193,20 @@ class ArqonSearcher(Searcher):
         study, space = self._ready()
         self._match_missed(study, space)
         if self._limit is not None and sum(not trial.paused for trial in self._trials.values()) >= self._limit:
+            self._drop_ended()
             return None
         trial = self._next(study, space, trial_id)
         if trial is None:
+            self._drop_ended()
             return Searcher.FINISHED if study.finished and not self._queue else None
         self._trials[trial_id] = trial
         return trial.config
+
+    def _drop_ended(self) -> None:
+        """Wait no longer for trials that Tune has ended without a word, as with ``resume_unfinished=False``."""
+        if not self._repeated:
+            for trial_id in tune_call.ended_trials() & self._trials.keys():
+                self._give_back(trial_id)
 
     def _next(self, study: Study, space: SearchSpace, trial_id: str) -> Trial | None:
         patience = BUSY if any(not trial.paused for trial in self._trials.values()) else IDLE
@@ -417,7 +425,7 @@ class ArqonSearcher(Searcher):
 
     def _give_back(self, trial_id: str) -> None:
         assert self._study is not None
-        self._study.end(self._trials.pop(trial_id).ticket, Outcome("released", reason="Tune knows no such trial"))
+        self._study.end(self._trials.pop(trial_id).ticket, Outcome("released", reason="Tune does not go on with it"))
 
     def _match_missed(self, study: Study, space: SearchSpace) -> None:
         """Take up trials that Tune knows and our file did not yet."""

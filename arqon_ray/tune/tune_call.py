@@ -48,6 +48,12 @@ def repeated() -> bool:
     return any(frame.f_code is Repeater.suggest.__code__ for frame in _frames())
 
 
+def ended_trials() -> set[str]:
+    """Return the ids of the trials that the run on the stack has ended."""
+    runner = _run().get("runner")
+    return set() if runner is None else {trial.trial_id for trial in runner.get_trials() if trial.is_finished()}
+
+
 def keep_trials() -> None:
     """Let the run on the stack write its checkpoint now, as it does at its end: after an error it writes none."""
     runner = _run().get("runner")

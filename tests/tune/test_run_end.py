@@ -46,13 +46,20 @@ def slow(config: dict[str, Any]) -> None:
         time.sleep(0.1)
 
 
+def slow_no_more(config: dict[str, Any]) -> dict[str, float]:
+    return {"loss": config["x"] ** 2}
+
+
+slow_no_more.__name__ = slow.__name__  # Tune restores a trainable of the same name
+
+
 def fit(arqon: ArqonSearcher, tmp_path: Path, **options: Any) -> tune.ResultGrid:
     failure = tune.FailureConfig(fail_fast=options.pop("fail_fast", False))
     marks = {name: str(tmp_path / name) for name in ("begun", "fail")}
     return tune.Tuner(
         tune.with_resources(slow, {"cpu": 2}),
         param_space=marks,
-        tune_config=tune.TuneConfig(search_alg=arqon, num_samples=20, reuse_actors=True, **options),
+        tune_config=tune.TuneConfig(search_alg=arqon, num_samples=-1, reuse_actors=True, **options),
         run_config=tune.RunConfig(storage_path=str(tmp_path), name="run", verbose=0, failure_config=failure),
     ).fit()
 
@@ -92,19 +99,24 @@ def test_fail_fast(study: arqon_ray.SolverClient, tmp_path: Path) -> None:
 
 
 def test_ctrl_c(study: arqon_ray.SolverClient, tmp_path: Path) -> None:
-    own = ArqonSearcher(CONFIG)
     thread = when_begun(tmp_path, lambda: os.kill(os.getpid(), signal.SIGINT))
-    grid = fit(own, tmp_path)
+    grid = fit(ArqonSearcher(actor=study), tmp_path)
     thread.join()
     assert len(grid) < 20
-    assert own.solver.pending == {}  # type: ignore[union-attr]
+    nothing_is_held(study)
+
+
+def test_unfinished_trials_that_a_restore_drops_are_not_waited_for(cluster: Any, tmp_path: Path) -> None:
+    arqon = ArqonSearcher(CONFIG, budget=4)
+    thread = when_begun(tmp_path, lambda: os.kill(os.getpid(), signal.SIGINT))
+    dropped = fit(arqon, tmp_path)
+    thread.join()
+    assert 0 < len(dropped) < 5
+    assert arqon.solver.pending == {}  # type: ignore[union-attr]
+    fast = tune.with_resources(slow_no_more, {"cpu": 2})
+    grid = tune.Tuner.restore(str(tmp_path / "run"), fast, resume_unfinished=False).fit()
+    done = [result.config["x"] for result in grid if result.metrics and result.metrics.get("done")]
     again = ArqonSearcher()
     again.restore_from_dir(str(tmp_path / "run"))
-    assert again.solver.pending  # type: ignore[union-attr]
-    # The same with the shared study: Tuner.restore would go on with the trials that the file has.
-    (tmp_path / "begun").unlink()
-    (tmp_path / "other").mkdir()
-    thread = when_begun(tmp_path / "other", lambda: os.kill(os.getpid(), signal.SIGINT))
-    fit(ArqonSearcher(actor=study), tmp_path / "other")
-    thread.join()
-    nothing_is_held(study)
+    assert sorted(row["params"]["x"] for row in again.solver.history()) == sorted(done)
+    assert [row["status"] for row in again.solver.history()] == ["complete"] * 4
