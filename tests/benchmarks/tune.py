@@ -52,8 +52,13 @@ class Idle(Searcher):
         """Do nothing."""
 
 
-def suggestions(searcher: Searcher, trials: int, at_once: int, seconds: float) -> np.ndarray:
-    """Drive a searcher as Tune's loop does; returns the seconds of every call of ``suggest``, answered or not.
+Calls = list[tuple[bool, float]]
+
+
+def suggestions(searcher: Searcher, trials: int, at_once: int, seconds: float) -> Calls:
+    """Drive a searcher as Tune's loop does; returns every call of ``suggest``, answered or not.
+
+    Each is whether a trial ran then, which the call could hold up, and its seconds.
 
     Args:
         searcher: any.
@@ -63,12 +68,13 @@ def suggestions(searcher: Searcher, trials: int, at_once: int, seconds: float) -
     """
     rng = np.random.default_rng(0)
     running: list[tuple[float, str, float]] = []
-    calls, begun, done = [], 0, 0
+    calls: Calls = []
+    begun, done = 0, 0
     while done < trials:
         if len(running) < at_once and begun < trials:
             began = time.perf_counter()
             config = searcher.suggest(f"t{len(calls)}")
-            calls.append(time.perf_counter() - began)
+            calls.append((bool(running), time.perf_counter() - began))
             if isinstance(config, dict):
                 begun += 1
                 end = time.monotonic() + seconds * rng.uniform(0.7, 1.4)
@@ -80,7 +86,7 @@ def suggestions(searcher: Searcher, trials: int, at_once: int, seconds: float) -
             _, trial, value = heapq.heappop(running)
             searcher.on_trial_complete(trial, {"loss": value, "training_iteration": 1})
             done += 1
-    return np.array(calls)
+    return calls
 
 
 def figure_suggest() -> None:
@@ -100,9 +106,13 @@ def figure_suggest() -> None:
         actor.stop(purge=True)
 
 
-def _say_calls(label: str, calls: np.ndarray) -> None:
-    p50, p95, p99 = 1000 * np.quantile(calls, [0.5, 0.95, 0.99])
-    say(f"{label}: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, longest {1000 * calls.max():.0f} ms")
+def _say_calls(label: str, calls: Calls) -> None:
+    for busy, when in ((True, "while trials run"), (False, "while none runs")):
+        seconds = [each for running, each in calls if running == busy]
+        if len(seconds) > 10:
+            p50, p95, p99 = 1000 * np.quantile(seconds, [0.5, 0.95, 0.99])
+            figures = f"p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, longest {1000 * max(seconds):.0f} ms"
+            say(f"{label}, {when}: {len(seconds)} calls, {figures}")
 
 
 # Trials
@@ -131,6 +141,10 @@ def run(searcher: Any, space: dict[str, Any] | None = None) -> float:
     return seconds
 
 
+def _started(name: str) -> Any:
+    return arqon_ray.start({"seed": 1, "bounds": BOUNDS}, name)
+
+
 def figure_trials() -> None:
     """Seconds of 100 trivial trials with reuse_actors=True, side by side in one run; the median of three rounds."""
     from ray.tune.search.optuna import OptunaSearch
@@ -140,14 +154,14 @@ def figure_trials() -> None:
         "BasicVariantGenerator": BasicVariantGenerator,
         "ArqonSearcher, probe": lambda: ArqonSearcher({"seed": 1, "strategy": "probe", "bounds": BOUNDS}),
         "ArqonSearcher, model": lambda: ArqonSearcher(seed=1),
-        "ArqonSearcher, a shared actor": lambda: ArqonSearcher(seed=1, actor=f"trials-{next(number)}"),
+        "ArqonSearcher, a shared actor": lambda: ArqonSearcher(actor=_started(f"trials-{next(number)}")),
         "OptunaSearch": OptunaSearch,
     }
     seconds: dict[str, list[float]] = {name: [] for name in makers}
     run(BasicVariantGenerator(), SPACE)  # the first run pays for imports and the first processes
     for _ in range(ROUNDS):
         for name, make in makers.items():
-            seconds[name].append(run(make(), None if "probe" in name else SPACE))
+            seconds[name].append(run(make(), SPACE if "probe" not in name and "actor" not in name else None))
     base = float(np.median(seconds["BasicVariantGenerator"]))
     for name, times in seconds.items():
         each = ", ".join(f"{s:.1f}" for s in times)
