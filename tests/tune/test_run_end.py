@@ -77,33 +77,37 @@ def when_begun(tmp_path: Path, act: Any) -> threading.Thread:
     return thread
 
 
-def nothing_is_held(study: arqon_ray.SolverClient) -> None:
+def nothing_is_held(study: arqon_ray.SolverClient, arqon: ArqonSearcher) -> None:
     assert study.pending() == []
     assert study.status()["counts"]["released"] > 0
-    assert not any("arqon-heartbeat" in thread.name for thread in threading.enumerate())
+    owner = arqon._study._owner  # type: ignore[union-attr]
+    assert not any(owner in thread.name for thread in threading.enumerate())
 
 
 def test_a_time_budget(study: arqon_ray.SolverClient, tmp_path: Path) -> None:
-    grid = fit(ArqonSearcher(actor=study), tmp_path, time_budget_s=6)
+    arqon = ArqonSearcher(actor=study)
+    grid = fit(arqon, tmp_path, time_budget_s=6)
     assert len(grid) < 20
-    nothing_is_held(study)
+    nothing_is_held(study, arqon)
 
 
 def test_fail_fast(study: arqon_ray.SolverClient, tmp_path: Path) -> None:
     thread = when_begun(tmp_path, (tmp_path / "fail").touch)
-    grid = fit(ArqonSearcher(actor=study), tmp_path, fail_fast=True)
+    arqon = ArqonSearcher(actor=study)
+    grid = fit(arqon, tmp_path, fail_fast=True)
     thread.join()
     assert grid.errors
-    nothing_is_held(study)
+    nothing_is_held(study, arqon)
     assert study.status()["counts"]["failed"] > 0
 
 
 def test_ctrl_c(study: arqon_ray.SolverClient, tmp_path: Path) -> None:
     thread = when_begun(tmp_path, lambda: os.kill(os.getpid(), signal.SIGINT))
-    grid = fit(ArqonSearcher(actor=study), tmp_path)
+    arqon = ArqonSearcher(actor=study)
+    grid = fit(arqon, tmp_path)
     thread.join()
     assert len(grid) < 20
-    nothing_is_held(study)
+    nothing_is_held(study, arqon)
 
 
 def test_unfinished_trials_that_a_restore_drops_are_not_waited_for(cluster: Any, tmp_path: Path) -> None:
