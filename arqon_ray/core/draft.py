@@ -57,6 +57,11 @@ class Draft:
         """The number of the next candidate."""
         return self._moment.number + len(self._ahead)
 
+    @property
+    def covering(self) -> bool:
+        """Whether the next candidate is the probe's: it takes no model, and next to no time."""
+        return self._coverage.remaining(self.number, self._moment.outside, len(self._moment.y)) > 0
+
     def admit(self, candidate: Candidate) -> None:
         """Count a candidate that was proposed before, and is not yet the solver's, as in flight.
 
@@ -73,7 +78,7 @@ class Draft:
         """
         if self._config.budget is not None and self.number >= self._config.budget:
             return None
-        choice = self._probe() if probe or self._covering() else self._exploit()
+        choice = self._probe() if probe or self.covering else self._exploit()
         if choice is None:
             return None
         params = self._space.decode(choice.point) if choice.params is None else choice.params
@@ -90,7 +95,7 @@ class Draft:
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them."""
-        probing = self._covering()
+        probing = self.covering
         with one_thread():
             verdict = _COVERING if probing else self._classify(self.evidence())
         return {
@@ -123,9 +128,6 @@ class Draft:
         return int(moment.places[rows[np.argmin(moment.y[rows])]]), None
 
     # The three phases
-
-    def _covering(self) -> bool:
-        return self._coverage.remaining(self.number, self._moment.outside, len(self._moment.y)) > 0
 
     def _exploit(self) -> _Choice | None:
         """Decide what the landscape is like, then exploit that."""

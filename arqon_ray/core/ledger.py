@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from arqon_ray.core.space import Params, Space
 from arqon_ray.errors import UnknownCandidateError
 
+USER = "user"
+"""The origin of a candidate that a user brought: it is handed out and counted as any other, and no strategy's."""
+
 Array = NDArray[np.float64]
 Status = Literal["complete", "failed"]
 
@@ -22,7 +25,7 @@ class Candidate:
     Attributes:
         number: 0-based, in the order in which candidates were handed out.
         params: native values.
-        origin: what made it: ``probe``, ``repeat`` or the name of a strategy.
+        origin: what made it: ``probe``, ``repeat``, the name of a strategy, or :data:`USER`.
         memory: what the strategies and the classifier want to remember and changed with this ask; JSON-able.
         point: ``(d,)`` its canonical point, where it is at hand; the params are the truth.
     """

@@ -108,8 +108,10 @@ class SolverActor:
         return self._do("call", method, *args, key=key, label=str(key), **kwargs)
 
     @ray.method(concurrency_group="tell")
-    def begin(self, config: dict[str, Any], token: str) -> dict[str, Any] | None:
-        """Join or begin the study; the client's ``start`` calls it first.
+    def begin(
+        self, config: dict[str, Any], token: str, snapshot: dict[str, Any] | None = None
+    ) -> dict[str, Any] | None:
+        """Join or begin the study, from another's snapshot where one is given; the client's ``start`` calls it first.
 
         Returns the status; None when this actor is about to leave, so that its name will be free. An actor whose
         creator is refused leaves too: nothing was acknowledged, and the name must not stay taken.
@@ -117,7 +119,7 @@ class SolverActor:
         if self._leaving:
             return None
         try:
-            return self._do("begin", config, token)  # type: ignore[no-any-return]
+            return self._do("begin", config, token, snapshot)  # type: ignore[no-any-return]
         except (ValueError, RuntimeError):
             if token == self._birth["token"]:
                 self._leave()
@@ -150,6 +152,16 @@ class SolverActor:
     ) -> list[dict[str, Any]]:
         """Hand out up to ``n`` candidates (at most 4096) and at least one; none when the study is finished."""
         return self._change("ask", n, key=key, owner=owner, lease=lease, timeout=timeout)  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="tell")
+    def place(
+        self, params: dict[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
+    ) -> dict[str, Any] | None:
+        """Hand out a point of the caller's own as the next candidate; None when the budget is spent.
+
+        It counts in the budget as any other. Key, owner and lease as for ``ask_one``.
+        """
+        return self._change("place", params, key=key, owner=owner, lease=lease)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def tell(
@@ -208,6 +220,7 @@ class SolverActor:
 
         ``state`` is running, finished or refused. In ``counts``, asked = told + pending + released; failed ones are
         among the told, seeded ones are points from outside.
+        ``uuid`` is the study's own, ``imported`` uuid and position of the one whose snapshot it began from, if any;
         ``seq`` is the number of the log's last record; ``torn`` and ``passed_over`` name tails that were cut and
         snapshots that could not be used.
         """
@@ -217,6 +230,14 @@ class SolverActor:
     def export(self) -> str:
         """Return the solver's state as JSON, for ``ArqonSolver.from_state``."""
         return self._call("export")  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="read")
+    def snapshot(self) -> dict[str, Any]:
+        """Return what ``start(snapshot=...)`` can begin the study from elsewhere.
+
+        ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies.
+        """
+        return self._do("snapshot")  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def extend_budget(self, budget: int | None) -> int | None:

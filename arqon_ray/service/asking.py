@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
+from arqon_ray.core.ledger import USER, Candidate
 from arqon_ray.errors import AskTimeoutError
 from arqon_ray.service import checks
 from arqon_ray.service.durable import DurableState
@@ -62,6 +64,36 @@ class Asking(DurableState):
             return self._stand_in_line(n, hold, deadline, timeout) if answer is None else answer
 
         return self._in_turn(body)
+
+    def place(
+        self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
+    ) -> Answer | None:
+        """Hand out a point of the asker's own as the next candidate; None when the budget is spent.
+
+        It counts in the budget, and the model sees it in flight, as any other. Arguments as for ``ask``.
+
+        Raises:
+            ResultsError: it does not fit the space, or an argument is malformed.
+        """
+        hold = {"key": checks.check_text("key", key), "owner": checks.check_text("owner", owner)}
+        hold["lease"] = checks.check_seconds("lease", lease)  # type: ignore[assignment]
+        answer = self._durably(lambda: self._place(params, hold))
+        return answer[0] if answer else None
+
+    def _place(self, params: Mapping[str, Any], hold: dict[str, Any]) -> list[Answer]:
+        again = self._again(hold)
+        solver = self._state.solver
+        if again is not None or solver.spent:
+            return again or []
+        solver.space.encode(params)
+        plain = solver.space.native(params)
+        candidate = Candidate(solver.handed_out, plain, USER)
+        self._preparer.discard()
+        solver.adopt(candidate)
+        fresh = {"number": candidate.number, "params": plain, "origin": USER, "memory": {}}
+        self._record({"op": "ask", **hold, "fresh": [fresh], "again": []}, [])
+        self._line.call()
+        return [{"id": candidate.id, "params": dict(plain)}]
 
     def _at_once(self, n: int, hold: dict[str, Any]) -> list[Answer] | None:
         """Answer an ask that was answered before, or whose candidates lie ready while nobody waits."""

@@ -96,6 +96,14 @@ class AsyncSolverClient(StudyReference):
         except Exception as error:
             _log.info("what a cancelled ask was given stays leased until its lease runs out: %s", error)
 
+    async def place(
+        self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
+    ) -> dict[str, Any] | None:
+        """See ``SolverClient.place``."""
+        hold = {"key": key_or_new(key), "owner": owner, "lease": lease}
+        answer: dict[str, Any] | None = await self._call("place", params, **hold)
+        return answer
+
     async def tell(
         self,
         id: str | Mapping[str, Any] | Sequence[Mapping[str, Any]],
@@ -167,6 +175,11 @@ class AsyncSolverClient(StudyReference):
     async def export(self) -> str:
         """See ``SolverClient.export``."""
         return str(await self._call("export"))
+
+    async def snapshot(self) -> dict[str, Any]:
+        """See ``SolverClient.snapshot``."""
+        answer: dict[str, Any] = await self._call("snapshot")
+        return answer
 
     async def extend_budget(self, budget: int | None) -> int | None:
         """See ``SolverClient.extend_budget``."""

@@ -109,6 +109,26 @@ class SolverClient(StudyReference):
             except AskTimeoutError as error:
                 slices.over(error)
 
+    def place(
+        self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
+    ) -> dict[str, Any] | None:
+        """Hand out a point of the caller's own as the next candidate: it counts in the budget as any other.
+
+        Args:
+            params: the point, whole.
+            key: the operation id; the same key is given the same candidate, always.
+            owner: who holds the candidate.
+            lease: seconds until the candidate goes back to the pool; as for ``ask_one``.
+
+        Returns:
+            ``{"id": str, "params": dict}``, or None when the budget is spent.
+
+        Raises:
+            ResultsError: the point does not fit the space.
+        """
+        answer: dict[str, Any] | None = self._call("place", params, key=key_or_new(key), owner=owner, lease=lease)
+        return answer
+
     def tell(
         self,
         id: str | Mapping[str, Any] | Sequence[Mapping[str, Any]],
@@ -205,6 +225,14 @@ class SolverClient(StudyReference):
     def export(self) -> str:
         """Return the solver's state as JSON, for ``ArqonSolver.from_state``."""
         return str(self._call("export"))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what ``start(snapshot=...)`` can begin this study from elsewhere.
+
+        ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies.
+        """
+        answer: dict[str, Any] = self._call("snapshot")
+        return answer
 
     def extend_budget(self, budget: int | None) -> int | None:
         """Set a larger budget, None for no limit; returns the budget in force."""

@@ -37,6 +37,8 @@ class DurableState:
         journal: the opened log.
         clock: returns seconds, never going back.
         guard: knows which calls killed the process.
+        snapshot_seq: the record that the newest snapshot stands at.
+        uuid: the study's.
     """
 
     def __init__(
@@ -46,10 +48,12 @@ class DurableState:
         clock: Callable[[], float] = time.monotonic,
         guard: Guard | None = None,
         snapshot_seq: int = 0,
+        uuid: str = "",
     ) -> None:
         self._state = state
         self._journal = journal
         self._clock = clock
+        self._uuid = uuid
         self._guard = guard or Guard(None)
         self._lock = threading.Lock()
         self._line = Line(self._lock, clock)
@@ -88,7 +92,7 @@ class DurableState:
             opened.journal.close(error)
             raise
         state.leases.restart()
-        return cls(state, opened.journal, clock, guard, snapshot_seq)
+        return cls(state, opened.journal, clock, guard, snapshot_seq, described["uuid"])
 
     def drain(self, error: BaseException) -> None:
         """Take no new call and let those under way become durable; then as ``close``."""

@@ -45,12 +45,14 @@ class Birth:
         config: the config of whoever created the actor.
         token: the creator's secret, and the uuid of the study if a new one is begun.
         resume: False to set a stored study aside and begin anew.
+        awaited: whether a new study is begun from a snapshot, which a ``begin`` brings.
     """
 
     name: str
     config: Mapping[str, Any]
     token: str
     resume: bool
+    awaited: bool = False
 
 
 class MissingJournalError(StudyRefusedError):
@@ -81,15 +83,18 @@ class StudyHost:
         self._lock = threading.Lock()
         self._study: Study | None = None
         self._refused: StudyRefusedError | None = None
+        self._snapshot: Mapping[str, Any] | None = None
 
-    def begin(self, config: Mapping[str, Any], token: str) -> dict[str, Any]:
-        """Join the study, or begin it; a larger budget extends it.
+    def begin(self, config: Mapping[str, Any], token: str, snapshot: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Join the study, or begin it, from a snapshot where one is brought; a larger budget extends it.
 
         Raises:
             IdentityError: the config is of another study.
             StudyRefusedError: the study cannot be served.
         """
-        self._retrying("join", (load_config(config),), {}, creating=token == self._birth.token)
+        self._snapshot = snapshot
+        creating = token == self._birth.token or snapshot is not None
+        self._retrying("join", (load_config(config),), {}, creating=creating)
         return self.status()
 
     def call(self, method: str, *args: Any, label: str | None = None, **kwargs: Any) -> Any:
@@ -120,6 +125,10 @@ class StudyHost:
         except StudyRefusedError as error:
             told = {**_NOTHING, "state": "refused", "reason": str(error), "storage": str(self._store)}
         return {"name": self._birth.name, **self._host, **told}
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the study's snapshot, and where its journal lies."""
+        return {**self.call("snapshot"), "storage_path": self._root}
 
     def stop(self, purge: bool) -> None:
         """Serve nothing more; what was acknowledged stays on the storage, or with ``purge`` is deleted.
@@ -198,9 +207,23 @@ class StudyHost:
                     f"no journal in {store} on node {self._host.get('node')}, where one must be: bring it back there, "
                     f"or stop() this actor and start() anew"
                 )
+            self._check_brought()
             write_study(store, birth.token, birth.config)
             self._claims.clear()
+        study = Study.open(store, self._host, guard=self._guard, own=self._claims)
+        if not birth.awaited or not study.awaits_snapshot(birth.token):
+            return study
+        try:
+            study.take_over(self._check_brought())
+        finally:
+            study.drain(StudyRefusedError(f"the study in {store} is opened anew"))
         return Study.open(store, self._host, guard=self._guard, own=self._claims)
+
+    def _check_brought(self) -> Mapping[str, Any]:
+        """Return the snapshot that a new study begins from; nobody but who brings it may begin the study."""
+        if self._birth.awaited and self._snapshot is None:
+            raise MissingJournalError(f"the study in {self._store} is about to be begun from a snapshot: call again")
+        return self._snapshot or {}
 
     def _refuse(self, study: Study | None, error: StudyRefusedError) -> None:
         with self._lock:

@@ -46,6 +46,7 @@ def start(
     resume: bool = True,
     budget: int | None = None,
     runtime_env: Mapping[str, Any] | None = None,
+    snapshot: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> SolverClient:
     """Get the study's actor, or create it; it outlives this driver.
@@ -61,6 +62,8 @@ def start(
             running is joined all the same: ``stop()`` it first.
         budget: evaluations to be handed out in all; instead of the config's.
         runtime_env: the actor's, as Ray takes it.
+        snapshot: what another study's ``snapshot()`` returned: where there is neither an actor nor a journal, the
+            study goes on from there, with a uuid of its own. A study that is there is joined and left as it is.
         **options: further options of the Ray actor, such as ``scheduling_strategy``, ``resources``, ``memory``. Without
             a place among them the actor stays on the head node, where its journal is, or with a bucket for
             ``storage_path`` runs on any node. For a directory that all nodes mount say ``resources={}``: any node.
@@ -81,12 +84,12 @@ def start(
     check_name(name)
     problem: Exception | None = None
     token = uuid.uuid4().hex
-    birth = {"name": name, "config": plain, "token": token, "resume": resume}
+    birth = {"name": name, "config": plain, "token": token, "resume": resume, "awaited": snapshot is not None}
     for _ in range(_ATTEMPTS):
         handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(birth, path)
         try:
             # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
-            if ray.get(handle.begin.remote(plain, token)) is not None:
+            if ray.get(handle.begin.remote(plain, token, snapshot and dict(snapshot))) is not None:
                 return SolverClient(name, handle)
         except RayTaskError as error:
             raise raised_by_actor(error) from None

@@ -118,8 +118,7 @@ class Preparer:
             Exception: what a strategy raised, once.
         """
         if self._stale():
-            self._ready.clear()
-            self._generation += 1
+            self.discard()
         if self._error is not None and not self._ready:
             error, self._error = self._error, None
             raise error
@@ -136,6 +135,11 @@ class Preparer:
         if self._target() >= 2 * len(self._ready) + 1 and not self._exhausted() and self._error is None:
             self._begin()
         return taken
+
+    def discard(self) -> None:
+        """Forget what lies ready or is being computed: its numbers are taken."""
+        self._ready.clear()
+        self._generation += 1
 
     def note_rush(self) -> None:
         """Look how many wait side by side."""

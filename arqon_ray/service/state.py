@@ -37,6 +37,7 @@ class StudyState:
         done: what the asks (their numbers), and the tells and releases (their answers) of each key gave.
         reports: the intermediate values by candidate and step.
         hosts: who opened the study, in the order of the epochs.
+        imported: the uuid and the log's position of the study that this one goes on from; None for one of its own.
     """
 
     def __init__(self, solver: ArqonSolver, clock: Callable[[], float]) -> None:
@@ -47,6 +48,7 @@ class StudyState:
         self.done = Operations()
         self.reports: dict[int, dict[int, float | None]] = {}
         self.hosts: list[dict[str, Any]] = []
+        self.imported: dict[str, Any] | None = None
         self._counts = dict.fromkeys(("asked", "told", "failed", "seeded"), 0)
 
     # Records
@@ -80,10 +82,31 @@ class StudyState:
             self.reports.setdefault(body["number"], {})[body["step"]] = body["value"]
         elif op == "epoch":
             self.hosts.append(body["host"])
+        elif op == "import":
+            self._take_import(body)
         elif op != "budget":
             raise StateError(f"the operation {op!r} is not known: install the arqon_ray that wrote it")
         if answers and body.get("key") is not None:
             self.done.put(op, body["key"], answers)
+
+    def _take_import(self, body: dict[str, Any]) -> None:
+        """Begin with another study's state: all without a result are in the pool here."""
+        self.solver = ArqonSolver.from_state(body["export"])
+        for number in self.solver.pending:
+            self.solver.withdraw(number)
+        self.pool = set(self.solver.withdrawn)
+        rows = self.solver.history()
+        told = [row for row in rows if row["id"] is not None]
+        self._counts = {
+            "asked": self.solver.handed_out,
+            "told": len(told),
+            "failed": sum(row["value"] is None for row in told),
+            "seeded": len(rows) - len(told),
+        }
+        for key, number in body["keys"].items():
+            self.done.put("ask", key, [number])
+            self.asker[number] = key
+        self.imported = {"uuid": body["uuid"], "seq": body["seq"]}
 
     def _take_ask(self, body: dict[str, Any]) -> None:
         fresh = [plain["number"] for plain in body["fresh"]]
@@ -166,6 +189,7 @@ class StudyState:
             "reports": [[number, list(steps.items())] for number, steps in self.reports.items()],
             "hosts": list(self.hosts),
             "counts": dict(self._counts),
+            **({} if self.imported is None else {"imported": self.imported}),
         }
         done = list(self.done.items())
 
@@ -201,6 +225,7 @@ class StudyState:
         self.reports = {number: dict(steps) for number, steps in head["reports"]}
         self.hosts = head["hosts"]
         self._counts = head["counts"]
+        self.imported = head.get("imported")
         for kind, key, answer in done:
             self.done.put(kind, key, answer)
 

@@ -60,6 +60,12 @@ class Study(Asking, Telling):
         with self._guard.running():
             return frozen.export()
 
+    def snapshot(self) -> Answer:
+        """Return what ``start(snapshot=...)`` can begin this study from elsewhere: uuid, position and export."""
+        frozen, seq = self._durably(lambda: (self._state.solver.freeze(), self._journal.last_seq))
+        with self._guard.running():
+            return {"uuid": self._uuid, "seq": seq, "export": frozen.export()}
+
     def status(self) -> Answer:
         """Return how the study stands; see the actor's ``status``."""
 
@@ -73,6 +79,8 @@ class Study(Asking, Telling):
                 "restarts": state.restarts,
                 "counts": state.counts,
                 "budget": state.solver.config.budget,
+                "uuid": self._uuid,
+                "imported": state.imported,
                 "seq": journal.last_seq,
                 "passed_over": list(journal.passed_over),
             }
@@ -86,6 +94,18 @@ class Study(Asking, Telling):
         return {**told, "storage": str(self._journal.store), "torn": self._journal.torn}
 
     # The study itself
+
+    def awaits_snapshot(self, token: str) -> bool:
+        """Tell whether this is the study that was begun under ``token`` and nothing has happened to it yet."""
+        state = self._state
+        begun = state.imported or state.solver.handed_out or state.solver.get_history_len()
+        return self._uuid == token and not begun
+
+    def take_over(self, snapshot: Mapping[str, Any]) -> None:
+        """Write down that this study, which has nothing yet, goes on from a snapshot; open it anew after that."""
+        body = {name: snapshot[name] for name in ("uuid", "seq", "export")}
+        keys = {key: int(number) for key, number in dict(snapshot.get("keys") or {}).items()}
+        self._durably(lambda: self._journal.append({"op": "import", **body, "keys": keys}))
 
     def join(self, config: StudyConfig) -> None:
         """Check that a config means this study, and take its budget if that is larger.

@@ -12,7 +12,7 @@ from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.draft import Draft
-from arqon_ray.core.ledger import Candidate
+from arqon_ray.core.ledger import USER, Candidate
 from arqon_ray.errors import ArqonError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.chain import accepted, read_chain
 from arqon_ray.service.description import read_study
@@ -114,8 +114,12 @@ class _Replay:
     def compare(self) -> Iterator[Mismatch | None]:
         """Yield for each candidate None, or how it differs."""
         for record in self._records:
+            if record.body["op"] == "import":
+                self._apply(record.seq)
+                solver = self._state.solver
+                self._candidates = [solver.candidate(number) for number in range(solver.handed_out)]
             for plain in record.body["fresh"] if record.body["op"] == "ask" else ():
-                yield self._compare(record, plain)
+                yield None if plain["origin"] == USER else self._compare(record, plain)
                 self._candidates.append(candidate_of(plain))
 
     def _compare(self, record: Record, plain: dict[str, Any]) -> Mismatch | None:

@@ -167,7 +167,7 @@ class TuneSpace:
             raise ConfigError(f"{key} is a choice of nothing: give at least one option")
         name = self._new_name(key)
         options = tuple(self._option(f"{key}={i}", option) for i, option in enumerate(domain.categories))
-        scalars = _distinct_scalars(domain.categories)
+        scalars = distinct_scalars(domain.categories)
         return Choice(key, name, tuple(domain.categories if scalars else range(len(options))), options)
 
     def _option(self, key: str, option: Any) -> Node:
@@ -193,7 +193,7 @@ def _grid_refused(key: str, values: Any) -> ConfigError:
     )
 
 
-def _distinct_scalars(options: list[Any]) -> bool:
+def distinct_scalars(options: list[Any]) -> bool:
     """Tell whether the options can stand in a study as they are: JSON scalars that differ in JSON."""
     if any(type(option) not in (str, int, float, bool, type(None)) for option in options):
         return False

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,9 +25,9 @@ _PAUSE = 1.0
 
 @dataclass(frozen=True)
 class Call:
-    """A method of the client and its arguments."""
+    """A method of the client, or any function, and its arguments."""
 
-    method: str
+    method: str | Callable[..., Any]
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
 
@@ -41,16 +42,20 @@ class Courier:
 
     Args:
         client: the study.
+        first: the first call; if it fails no other is made, and each has its error.
     """
 
-    def __init__(self, client: SolverClient) -> None:
+    def __init__(self, client: SolverClient, first: Call | None = None) -> None:
         self._client = client
         self._calls: queue.SimpleQueue[tuple[Call, Future[Any]] | None] = queue.SimpleQueue()
         self._open: dict[Future[Any], Call] = {}
         self._waiting_since: float | None = None
         self._trouble: Exception | None = None
         self._closed = threading.Event()
-        threading.Thread(target=self._run, name=f"arqon-courier-{client.name}", daemon=True).start()
+        self._refusal: Exception | None = None
+        self._first = None if first is None else self.send(first)
+        self._thread = threading.Thread(target=self._run, name=f"arqon-courier-{client.name}", daemon=True)
+        self._thread.start()
 
     def send(self, call: Call) -> Future[Any]:
         """Queue a call; the future has its answer, or the error that no waiting can mend."""
@@ -73,6 +78,10 @@ class Courier:
         self._closed.set()
         self._calls.put(None)
 
+    def join(self, timeout: float) -> None:
+        """Wait for the last call, at most so many seconds."""
+        self._thread.join(timeout)
+
     def _run(self) -> None:
         while (item := self._calls.get()) is not None:
             call, future = item
@@ -80,6 +89,8 @@ class Courier:
             try:
                 answer = self._until_answered(call)
             except Exception as error:
+                if future is self._first:
+                    self._refusal = error
                 future.set_exception(error)
             else:
                 future.set_result(answer)
@@ -88,9 +99,12 @@ class Courier:
             del item, call, future  # a future refers to the study, which shall be collected while this thread waits
 
     def _until_answered(self, call: Call) -> Any:
+        if self._refusal is not None:
+            raise self._refusal
+        act = call.method if callable(call.method) else getattr(self._client, call.method)
         while True:
             try:
-                return getattr(self._client, call.method)(*call.args, **call.kwargs)
+                return act(*call.args, **call.kwargs)
             except RayError as error:
                 self._trouble = error
                 if self._closed.wait(_PAUSE):

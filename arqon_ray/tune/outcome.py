@@ -58,6 +58,13 @@ class Outcome:
     reason: str | None = None
 
 
+def outside(ticket: Ticket, outcome: Outcome) -> dict[str, Any]:
+    """Return the result of a point that is no candidate, as a study's ``seed`` takes it."""
+    told = {"status": outcome.status, "step": outcome.step, "reason": outcome.reason}
+    given = {key: value for key, value in told.items() if value is not None}
+    return {"params": ticket.params, "value": outcome.value, **given}
+
+
 def outcome_of(trial: Trial, result: Mapping[str, Any] | None, error: bool, metric: str) -> Outcome:
     """Decide what a completed trial was worth.
 

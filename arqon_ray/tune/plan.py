@@ -9,6 +9,7 @@ from typing import Any
 from ray.tune.search.variant_generator import parse_spec_vars
 
 from arqon_ray.core.config import StudyConfig, is_arqon_config, load_config
+from arqon_ray.tune.config_space import ConfigurationSpaceOf, is_config_space
 from arqon_ray.tune.convert import ArqonSpace, SearchSpace, TuneSpace
 from arqon_ray.tune.points import Point, check_lists, observation, whole_point
 
@@ -40,7 +41,9 @@ class Plan:
         self.options = {key: value for key, value in options.items() if value is not None}
         self.config_mode: str | None = None
         self._points, self._rewards = check_lists(points, rewards)
-        if isinstance(space, str) or is_arqon_config(space):
+        if is_config_space(space):
+            self.adopt(ConfigurationSpaceOf(space))
+        elif isinstance(space, str) or is_arqon_config(space):
             self._read_config(space or "")
         elif space is not None:
             self.adopt(TuneSpace(space))

@@ -9,22 +9,30 @@ from typing import TYPE_CHECKING, Any
 from ray.tune.search import Searcher
 
 from arqon_ray.core.solver import ArqonSolver
-from arqon_ray.errors import ConfigError, StateError
-from arqon_ray.tune import checkpoint
+from arqon_ray.errors import ArqonError, ConfigError, StateError
+from arqon_ray.tune import checkpoint, tune_call
+from arqon_ray.tune.attach import attach
 from arqon_ray.tune.convert import ArqonSpace, SearchSpace
 from arqon_ray.tune.objective import Objective
-from arqon_ray.tune.outcome import Trial, outcome_of
+from arqon_ray.tune.outcome import Outcome, Ticket, Trial, outcome_of
 from arqon_ray.tune.plan import Plan
 from arqon_ray.tune.points import Point, observation, whole_point
-from arqon_ray.tune.shared import SharedStudy, attach
+from arqon_ray.tune.reconcile import Seen, trials_beside
+from arqon_ray.tune.restoring import check_same_run, held, restored_study
+from arqon_ray.tune.shared import SharedStudy
 from arqon_ray.tune.study import OwnStudy, Study
 
 if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
     from arqon_ray.service import SolverClient
 
 logger = logging.getLogger(__name__)
 
-_KEPT = ("objective", "plan", "trials", "queue", "evaluated", "limit")
+BUSY, IDLE = 0.005, 5.0
+"""Seconds for which a suggestion holds Tune's event loop at most: while trials run, and while nothing is held up."""
+
+_KEPT = ("objective", "plan", "trials", "queue", "evaluated", "limit", "ended", "failed", "repeated")
 _EVALUATED = ("parameters", "value", "error", "pruned", "intermediate_values")
 
 
@@ -39,12 +47,18 @@ class ArqonSearcher(Searcher):
     Where nobody names metric and mode they are ``loss`` and ``min``. The constructor's metric wins over
     ``TuneConfig``'s; ``TuneConfig`` and ``tune.run`` are heard even without a ``param_space``.
 
+    Say ``reuse_actors=True`` in ``TuneConfig``: a process of its own costs each trial seconds.
+
+    While trials run, ``suggest`` answers None rather than wait for the model, and Tune asks again: the next candidate
+    is computed meanwhile. What the run still holds when it ends (a time budget, ``fail_fast``, Ctrl-C) goes back.
+
     A :class:`~ray.tune.search.ConcurrencyLimiter` around it hands its limit over: trials that
     ``HyperBandForBOHB`` paused do not count, and ``batch`` has no effect, since every result is used at once.
 
     Args:
-        space: an arqon config (dict with ``bounds``, or JSON string), a Tune search space, or None for the
-            ``param_space`` of the run or, with ``actor``, for the study that is there.
+        space: an arqon config (dict with ``bounds``, or JSON string), a Tune search space, a ConfigSpace
+            ``ConfigurationSpace``, or None for the ``param_space`` of the run or, with ``actor``, for the study that
+            is there. A ``grid_search`` in it is refused: a searcher chooses the values itself.
         metric: the result to optimize.
         mode: ``min`` or ``max``.
         seed: 0 .. 2**64 - 1; over the config's. It decides every candidate.
@@ -52,7 +66,7 @@ class ArqonSearcher(Searcher):
         actor: the name of the shared study, or a client of it. It is started where it does not exist, if there is
             a space. Otherwise a space has to be the study's own.
         points_to_evaluate: configs to try first, in this order, nested as the trial gets them or with keys such as
-            ``a/b``; what one leaves out is filled in. They count in the budget, except in a shared study.
+            ``a/b``; what one leaves out is filled in. They count in the budget.
         evaluated_rewards: the metric's values of ``points_to_evaluate``, which then are told and not run.
 
     Raises:
@@ -61,7 +75,7 @@ class ArqonSearcher(Searcher):
 
     def __init__(
         self,
-        space: Mapping[str, Any] | str | None = None,
+        space: Mapping[str, Any] | str | ConfigurationSpace | None = None,
         *,
         metric: str | None = None,
         mode: str | None = None,
@@ -81,6 +95,10 @@ class ArqonSearcher(Searcher):
         self._queue: list[Point] = []
         self._evaluated: list[dict[str, Any]] = []
         self._limit: int | None = None
+        self._repeated = False
+        self._ended: set[str] = set()
+        self._failed: dict[str, Trial] = {}
+        self._missed: dict[str, Seen] = {}
         self._fault: Exception | None = None
 
     @property
@@ -108,7 +126,7 @@ class ArqonSearcher(Searcher):
     @solver.setter
     def solver(self, solver: ArqonSolver) -> None:
         study = OwnStudy(solver)
-        study.release_all_but(self._held(self._trials))
+        study.release_all_but(held(self._trials))
         self._objective.learn_mode(solver.config.mode)
         if self._plan.space is None:
             self._plan.adopt(ArqonSpace(solver.config.to_dict()["bounds"]))
@@ -161,31 +179,47 @@ class ArqonSearcher(Searcher):
             StateError: when an earlier ``restore`` failed.
             ArqonError: when there is no space, or the shared study cannot be served or does not answer.
         """
+        try:
+            return self._suggest(trial_id)
+        except Exception:
+            tune_call.keep_trials()  # it ends the run, and Tune would lose what was finished since its last checkpoint
+            raise
+
+    def _suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         if self._fault is not None:
             raise self._fault
         if trial_id in self._trials:
             return self._trials[trial_id].config
         study, space = self._ready()
+        self._match_missed(study, space)
         if self._limit is not None and sum(not trial.paused for trial in self._trials.values()) >= self._limit:
+            self._drop_ended()
             return None
-        trial = self._user_point(study, space) or self._candidate(study, space, trial_id)
+        trial = self._next(study, space, trial_id)
         if trial is None:
-            return Searcher.FINISHED if study.finished else None
+            self._drop_ended()
+            return Searcher.FINISHED if study.finished and not self._queue else None
         self._trials[trial_id] = trial
         return trial.config
 
-    def _user_point(self, study: Study, space: SearchSpace) -> Trial | None:
-        if not self._queue:
-            return None
-        point = self._queue.pop(0)
-        ticket = study.place(point.params)
-        if ticket is None:  # the budget is spent, for the points behind it too
-            self._queue.clear()
-            return None
-        return Trial(ticket, space.build(point.values, self._plan.constants))
+    def _drop_ended(self) -> None:
+        """Wait no longer for trials that Tune has ended without a word, as with ``resume_unfinished=False``."""
+        if not self._repeated:
+            for trial_id in tune_call.ended_trials() & self._trials.keys():
+                self._give_back(trial_id)
 
-    def _candidate(self, study: Study, space: SearchSpace, trial_id: str) -> Trial | None:
-        ticket = study.ask(trial_id)
+    def _next(self, study: Study, space: SearchSpace, trial_id: str) -> Trial | None:
+        patience = BUSY if any(not trial.paused for trial in self._trials.values()) else IDLE
+        if self._queue:
+            point = self._queue[0]
+            ticket = study.ask(trial_id, patience, point.params)
+            if ticket is not None:
+                self._queue.pop(0)
+                return Trial(ticket, space.build(point.values, self._plan.constants))
+            if not study.full:
+                return None
+            self._queue.clear()
+        ticket = study.ask(trial_id, patience)
         if ticket is None:
             return None
         return Trial(ticket, space.build(space.decode(ticket.params), self._plan.constants))
@@ -199,14 +233,16 @@ class ArqonSearcher(Searcher):
                 self._plan.adopt(ArqonSpace(study.config.to_dict()["bounds"]))
             self._objective.learn_mode(study.config.mode)
             self._study = study
+            self._repeated = tune_call.repeated()
             self._bring_points(study)
+        tune_call.at_end(self)
         assert self._plan.space is not None
         return self._study, self._plan.space
 
     def _make_study(self) -> Study:
         space, mode = self._plan.space, self._objective.mode
         if self._actor is not None:
-            return attach(self._actor, self._plan.wanted(space, mode) if space else None, mode)
+            return SharedStudy(*attach(self._actor, self._plan.wanted(space, mode) if space else None, mode))
         if space is None:
             raise ConfigError("there is no space: give ArqonSearcher one, or the run a param_space with domains")
         return OwnStudy(ArqonSolver(self._plan.config(space, mode)))
@@ -246,13 +282,28 @@ class ArqonSearcher(Searcher):
             result: its last result, None when a scheduler ended it while it was paused.
             error: whether it failed.
         """
+        if self._study is None:
+            return
+        again = self._failed.pop(trial_id, None)
+        if again is not None and trial_id not in self._trials:
+            # Tune resumed a trial whose error was told: its candidate has its result, this one is another.
+            self._trials[trial_id] = Trial(Ticket(None, again.ticket.params), again.config)
         trial = self._trials.pop(trial_id, None)
-        if trial is None or self._study is None:
+        if trial is None:
             return
         outcome = outcome_of(trial, result, error, self._objective.key(result))
         if outcome.status == "failed":
             logger.info("trial %s is a failed evaluation: %s", trial_id, outcome.reason)
+        if error:
+            self._failed[trial_id] = trial
+        self._ended.add(trial_id)
         self._study.end(trial.ticket, outcome)
+
+    def end_run(self) -> None:
+        """Give back what trials still hold when the run is over; their results, if any come, count all the same."""
+        self._trials.clear()
+        if self._study is not None:
+            self._study.leave()
 
     def on_pause(self, trial_id: str) -> None:
         """Let another trial run in place of one that HyperBandForBOHB paused."""
@@ -305,7 +356,7 @@ class ArqonSearcher(Searcher):
     # Keeping
 
     def save(self, checkpoint_path: str) -> None:
-        """Write everything that a new searcher needs to go on.
+        """Write everything that a new searcher needs to go on, what a subclass added included.
 
         Args:
             checkpoint_path: the file to write.
@@ -316,7 +367,9 @@ class ArqonSearcher(Searcher):
         if self._study is not None:
             self._study.flush()
         state = {name: getattr(self, f"_{name}") for name in _KEPT}
-        checkpoint.write(checkpoint_path, {**state, "study": self._study and self._study.state()})
+        ours = vars(ArqonSearcher())
+        added = {name: value for name, value in vars(self).items() if name not in ours}
+        checkpoint.write(checkpoint_path, {**state, "added": added, "study": self._study and self._study.state()})
 
     def restore(self, checkpoint_path: str) -> None:
         """Go on where ``save`` stood. It never raises, since Tune would begin a new experiment then.
@@ -328,39 +381,65 @@ class ArqonSearcher(Searcher):
         """
         try:
             state = checkpoint.read(checkpoint_path)
-            self._check_restored(state, checkpoint_path)
-            study = self._restored_study(state)
+            check_same_run(state, self._objective, self._plan, checkpoint_path)
+            study = restored_study(state, self._actor, self._plan.options.get("budget"))
+            seen = trials_beside(checkpoint_path)
         except Exception as error:
-            logger.error("the searcher could not be restored, the next suggest raises: %s", error)
-            cause = StateError(f"restore({checkpoint_path!r}) failed: {error}")
-            cause.__cause__ = error
-            self._fault = cause
+            self._note_fault(checkpoint_path, error)
             return
         self._fault, self._study = None, study
         for name in _KEPT:
-            setattr(self, f"_{name}", state[name])
+            if name in state:  # files of earlier releases lack some
+                setattr(self, f"_{name}", state[name])
+        vars(self).update(state.get("added", {}))
+        if study is not None and seen is not None and "ended" in state and not self._repeated:
+            self._reconcile(seen)
+        tune_call.at_end(self)
 
-    def _check_restored(self, state: dict[str, Any], path: str) -> None:
-        theirs: Objective = state["objective"]
-        for name in ("metric", "mode"):
-            here, there = getattr(self._objective, name), getattr(theirs, name)
-            if None not in (here, there) and here != there:
-                raise StateError(f"{path} is of a run with {name} {there!r}, this searcher has {here!r}")
-        ours, kept = self._plan.space, state["plan"].space
-        if ours is not None and kept is not None and ours.bounds != kept.bounds:
-            raise StateError(f"{path} is of another search space: {kept.bounds!r}, not {ours.bounds!r}")
+    def restore_from_dir(self, checkpoint_dir: str) -> None:
+        """Go on from the newest file in an experiment's directory; as :meth:`restore`, it never raises.
 
-    def _restored_study(self, state: dict[str, Any]) -> Study | None:
-        kept = state["study"]
-        if kept is None:
-            return None
-        name = None if self._actor is None else self._actor if isinstance(self._actor, str) else self._actor.name
-        if kept.get("name") != name:
-            raise StateError(f"it is of a searcher with actor={kept.get('name')!r}, this one has actor={name!r}")
-        if name is not None:
-            return SharedStudy.restored(kept)
-        return OwnStudy.restored(kept["export"], self._held(state["trials"]), self._plan.options.get("budget"))
+        Args:
+            checkpoint_dir: the directory.
+        """
+        try:
+            super().restore_from_dir(checkpoint_dir)
+        except Exception as error:
+            self._note_fault(checkpoint_dir, error)
 
-    @staticmethod
-    def _held(trials: Mapping[str, Trial]) -> set[str]:
-        return {trial.ticket.id for trial in trials.values() if trial.ticket.id is not None}
+    def _note_fault(self, path: str, error: Exception) -> None:
+        self._fault = StateError(f"restore({path!r}) failed: {error if isinstance(error, ArqonError) else repr(error)}")
+        logger.error("the next suggest raises: %s", self._fault)
+        self._fault.__cause__ = error
+
+    def _reconcile(self, seen: Mapping[str, Seen]) -> None:
+        """Bring the trials in flight to what Tune knows of them: its file and ours are not of one moment."""
+        for trial_id in list(self._trials):
+            trial = seen.get(trial_id)
+            if trial is None or trial.state == "stopped":  # Tune goes on without it, and never says so
+                self._give_back(trial_id)
+            elif trial.state != "open":
+                self.on_trial_complete(trial_id, trial.result, trial.state == "error")
+        unknown = seen.keys() - self._trials.keys() - self._ended
+        self._missed = {trial_id: seen[trial_id] for trial_id in seen if trial_id in unknown}
+
+    def _give_back(self, trial_id: str) -> None:
+        assert self._study is not None
+        self._study.end(self._trials.pop(trial_id).ticket, Outcome("released", reason="Tune does not go on with it"))
+
+    def _match_missed(self, study: Study, space: SearchSpace) -> None:
+        """Take up trials that Tune knows and our file did not yet."""
+        while self._missed:
+            trial_id, seen = next(iter(self._missed.items()))
+            del self._missed[trial_id]
+            if seen.state == "stopped":
+                continue
+            try:
+                point = whole_point(seen.params, space, study.config, f"trial {trial_id}", strict=False)
+            except ConfigError as error:
+                logger.error("a trial of the restored run is passed over: %s", error)
+                continue
+            config = space.build(point.values, self._plan.constants)
+            self._trials[trial_id] = Trial(study.match(trial_id, point.params), config)
+            if seen.state != "open":
+                self.on_trial_complete(trial_id, seen.result, seen.state == "error")

@@ -6,38 +6,43 @@ import logging
 import time
 import uuid
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from arqon_ray.core import state
-from arqon_ray.core.config import StudyConfig, identity, load_config
-from arqon_ray.errors import ArqonError, AskTimeoutError, IdentityError, StateError, StudyNotFoundError
-from arqon_ray.service import Heartbeat, SolverClient, connect, start
+from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.errors import ArqonError, AskTimeoutError, StateError
+from arqon_ray.service import Heartbeat, SolverClient
+from arqon_ray.tune.attach import reattach
 from arqon_ray.tune.courier import Call, Courier, once
-from arqon_ray.tune.outcome import Outcome, Ticket
+from arqon_ray.tune.outcome import Outcome, Ticket, outside
 
 logger = logging.getLogger(__name__)
-
-ANSWER_WITHIN = 1.0
-"""Seconds for which an ask holds Tune's event loop at most; what comes later is the next ask's answer."""
 
 PATIENCE = 600.0
 """Seconds without any answer of the actor after which the run ends."""
 
 _FLUSH_WITHIN = 30.0
+_TOLD = ("tell", "report", "seed", "release")
+"""The calls that carry something to the study; a checkpoint keeps those that have not arrived."""
 
 
 class SharedStudy:
     """One searcher's share of a study: what its trials hold lives as long as this process beats.
 
     It is pickled and kept by name. Nothing happens before the first call; then, where it continues a former
-    process, the results that had not arrived are sent again, the trials' candidates are leased to this process,
-    and what the former one held besides goes back. The live study is never changed otherwise.
+    process, the study is found again (or begun from the checkpoint where nothing is left of it), the results that had
+    not arrived are sent again, the trials' candidates are leased to this process, and what the former one held
+    besides goes back. The live study is never changed otherwise.
+
+    Attributes:
+        finished: whether the last ask came back empty because there will never be a candidate again.
+        full: whether the last point that was to be placed came back because the budget is spent.
     """
 
     def __init__(self, client: SolverClient, config: StudyConfig, kept: Mapping[str, Any] | None = None) -> None:
-        """Attach to a study; :func:`attach` finds it.
+        """Attach to a study; :func:`arqon_ray.tune.attach.attach` finds it.
 
         Args:
             client: the study.
@@ -45,7 +50,7 @@ class SharedStudy:
             kept: the :meth:`state` of the process that is continued.
         """
         self.config = config
-        self.finished = False
+        self.finished = self.full = False
         self.name = client.name
         self.solver = client
         self._kept = kept
@@ -56,16 +61,20 @@ class SharedStudy:
         self._fault: Exception | None = None
         self._courier: Courier | None = None
         self._lease: float | None = None
+        self._rest: Callable[[], object] | None = None
+        self._snapshot: Any = None if kept is None else kept.get("snapshot")
+        self._storage: str | None = None if kept is None else kept.get("storage_path")
 
     def _going(self) -> Courier:
         """Return the courier, begun together with the heartbeat at the first call."""
         if self._courier is None:
-            self._courier = Courier(self.solver)
+            kept, self._kept = self._kept, None
+            self._courier = Courier(self.solver, None if kept is None else Call(reattach, (kept,)))
             beat = Heartbeat(self.solver, self._owner)
             self._lease = beat.lease
-            weakref.finalize(self, _stop, self._courier, beat.start())
-            if self._kept is not None:
-                self._take_over(self._kept)
+            self._rest = weakref.finalize(self, _stop, self._courier, beat.start())
+            if kept is not None:
+                self._take_over(kept)
         return self._courier
 
     def _take_over(self, kept: Mapping[str, Any]) -> None:
@@ -78,8 +87,13 @@ class SharedStudy:
     def _ask_call(self, key: str) -> Call:
         return Call("ask_one", (), {"key": key, "owner": self._owner, "lease": self._lease, "timeout": 0.0})
 
-    def ask(self, key: str) -> Ticket | None:
+    def ask(self, key: str, patience: float, point: Mapping[str, Any] | None = None) -> Ticket | None:
         """Return a candidate, the one that an unanswered ask before this one was for.
+
+        Args:
+            key: the trial's id.
+            patience: seconds to wait; what comes later is the next ask's answer.
+            point: the params of the user's own point, which is to be the candidate.
 
         Raises:
             ArqonError: when the study refuses, is gone, or has not answered for :data:`PATIENCE` seconds.
@@ -89,13 +103,20 @@ class SharedStudy:
             raise self._fault
         if self._asking is None:
             key = f"{self._id}/{key}"
-            self._asking = key, courier.send(self._ask_call(key))
+            call = self._ask_call(key) if point is None else self._place_call(key, point)
+            self._asking = key, courier.send(call)
         key, future = self._asking
-        if not _done(future, ANSWER_WITHIN):
+        if not _done(future, patience):
             self._check_patience(courier)
             return None
         self._asking = None
-        return self._ticket(key, future)
+        ticket = self._ticket(key, future)
+        if point is not None:
+            self.full, self.finished = ticket is None, False
+        return ticket
+
+    def _place_call(self, key: str, point: Mapping[str, Any]) -> Call:
+        return Call("place", (dict(point),), {"key": key, "owner": self._owner, "lease": self._lease})
 
     def _ticket(self, key: str, future: Future[Any]) -> Ticket | None:
         try:
@@ -118,9 +139,19 @@ class SharedStudy:
                 "is alive; Tuner.restore continues this run"
             )
 
-    def place(self, params: Mapping[str, Any]) -> Ticket | None:
-        """Return the user's point as one from outside: the study takes it when it has its value."""
-        return Ticket(None, dict(params))
+    def match(self, key: str, params: Mapping[str, Any]) -> Ticket:
+        """Return the candidate of a trial that the checkpoint did not know yet: the one with its params, or a new one.
+
+        Raises:
+            ArqonError: as :meth:`ask`.
+        """
+        found = self._going().send(Call("snapshot"))
+        if _done(found, _FLUSH_WITHIN) and found.exception() is None:
+            document = state.parse(found.result()["export"])
+            for row in (*document["pending"], *document["withdrawn"]):
+                if row["params"] == params and str(row["number"]) not in self._keys:
+                    return Ticket(str(row["number"]), dict(params))
+        return self.ask(key, _FLUSH_WITHIN, params) or Ticket(None, dict(params))
 
     def report(self, ticket: Ticket, step: int, value: float) -> None:
         """Send an intermediate value."""
@@ -132,7 +163,7 @@ class SharedStudy:
         told = {"value": outcome.value, "status": outcome.status, "step": outcome.step, "reason": outcome.reason}
         if ticket.id is None:
             if outcome.status != "released":
-                self.seed([{"params": ticket.params, **_given(told)}])
+                self.seed([outside(ticket, outcome)])
             return
         self._keys.pop(ticket.id, None)
         if outcome.status == "released":
@@ -144,8 +175,33 @@ class SharedStudy:
         """Send points with their values."""
         self._send(once("seed", [dict(observation) for observation in observations]))
 
+    def leave(self) -> None:
+        """Give back all that is held, and beat no more; the next call begins anew."""
+        if self._courier is None or self._rest is None:
+            return
+        self._asking = None
+        self._keys.clear()
+        released = self._courier.send(once("release", owner=self._owner))
+        if not _done(released, _FLUSH_WITHIN):
+            logger.warning("the study %r does not answer: this process goes on trying while it lives", self.name)
+            return
+        self._rest()
+        self._courier = None
+
     def flush(self) -> None:
-        """Wait until everything has arrived, at most half a minute; the checkpoint keeps the rest."""
+        """Wait until everything has arrived, at most half a minute; the checkpoint keeps the rest.
+
+        It keeps a snapshot of the study too, for a cluster in which nothing is left of it.
+        """
+        self._deliver()
+        if self._courier is None:
+            return
+        snapshot = self._courier.send(Call("snapshot"))
+        if _done(snapshot, _FLUSH_WITHIN) and snapshot.exception() is None:
+            self._snapshot = snapshot.result()
+            self._storage = self._snapshot.pop("storage_path", None)
+
+    def _deliver(self) -> None:
         deadline = time.monotonic() + _FLUSH_WITHIN
         while (calls := self._unsent()) and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -156,7 +212,7 @@ class SharedStudy:
 
     def _unsent(self) -> list[Call]:
         calls = self._courier.undelivered() if self._courier is not None else []
-        return [call for call in calls if call.method != "ask_one"]
+        return [call for call in calls if call.method in _TOLD]
 
     def _send(self, call: Call) -> None:
         self._going().send(call).add_done_callback(self._note_fault)
@@ -172,7 +228,8 @@ class SharedStudy:
         if self._courier is None and self._kept is not None:
             return dict(self._kept)
         kept = {"kind": "shared", "name": self.name, "config": self.config.to_dict(), "id": self._id}
-        return {**kept, "owner": self._owner, "keys": dict(self._keys), "unsent": self._unsent()}
+        place = {"snapshot": self._snapshot, "storage_path": self._storage}
+        return {**kept, **place, "owner": self._owner, "keys": dict(self._keys), "unsent": self._unsent()}
 
     @classmethod
     def restored(cls, kept: Mapping[str, Any]) -> SharedStudy:
@@ -185,6 +242,9 @@ class SharedStudy:
     def _expect(self, number: str) -> Any:
         def check(future: Future[Any]) -> None:
             error = future.exception()
+            if isinstance(error, Exception) and not isinstance(error, AskTimeoutError):
+                self._fault = self._fault or error
+                return
             answer = None if error else future.result()
             if answer is None or answer["id"] != number:
                 found = error or (answer and answer["id"])
@@ -194,45 +254,6 @@ class SharedStudy:
                 )
 
         return check
-
-
-def attach(actor: str | SolverClient, wanted: Mapping[str, Any] | None, mode: str | None) -> SharedStudy:
-    """Find a study, or begin it where there is none and a space is known.
-
-    Args:
-        actor: its name, or a client of it.
-        wanted: the arqon config as far as the user decided it; None to take the study as it is.
-        mode: ``min`` or ``max``, or None for the study's.
-
-    Raises:
-        StudyNotFoundError: when there is none and ``wanted`` is None.
-        IdentityError: when the study has other bounds, or another value for what the user decided.
-    """
-    client = SolverClient(actor) if isinstance(actor, str) else actor
-    try:
-        connect(client.name)
-    except StudyNotFoundError:
-        if wanted is None:
-            raise
-        client = start(dict(wanted), client.name)
-    config = state.config_of(state.parse(client.export()))
-    decided = dict(wanted or ({} if mode is None else {"mode": mode}))
-    _check_identity(client.name, config, decided)
-    budget = decided.get("budget")
-    if budget is not None and config.budget is not None and budget > config.budget:
-        client.extend_budget(budget)
-    return SharedStudy(client, config)
-
-
-def _check_identity(name: str, config: StudyConfig, decided: Mapping[str, Any]) -> None:
-    there = identity(config)
-    here = identity(load_config({"bounds": there["bounds"], **decided}))
-    different = [key for key in there if key in decided and there[key] != here[key]]
-    if different:
-        said = "; ".join(f"{key} is {there[key]!r} there and {here[key]!r} here" for key in different)
-        raise IdentityError(
-            f"the study {name!r} is another one: {said}. Leave out what it decides, or use another name"
-        )
 
 
 def _given(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,15 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arqon_ray.core.config import StudyConfig
-from arqon_ray.core.ledger import Candidate
+from arqon_ray.core.ledger import USER, Candidate
 from arqon_ray.core.solver import ArqonSolver
-from arqon_ray.tune.outcome import Outcome, Ticket
+from arqon_ray.tune.ahead import Ahead
+from arqon_ray.tune.outcome import Outcome, Ticket, outside
 
 if TYPE_CHECKING:
     from arqon_ray.service import SolverClient
-
-USER_POINT = "user"
-"""The origin of a candidate that stands in ``points_to_evaluate``."""
 
 
 class Study(Protocol):
@@ -39,12 +37,20 @@ class Study(Protocol):
         """Whether the last ``ask`` came back empty because there will never be a candidate again."""
         ...
 
-    def ask(self, key: str) -> Ticket | None:
-        """Return a candidate for the trial ``key``, or None when there is none now."""
+    @property
+    def full(self) -> bool:
+        """Whether the last point was not taken because the budget is spent."""
         ...
 
-    def place(self, params: Mapping[str, Any]) -> Ticket | None:
-        """Return the user's own point as what a trial evaluates next; None when the budget is spent."""
+    def ask(self, key: str, patience: float, point: Mapping[str, Any] | None = None) -> Ticket | None:
+        """Return a candidate for the trial ``key``, or None when there is none within ``patience`` seconds.
+
+        A ``point`` of the user's own becomes the candidate: it counts, and the model sees it in flight.
+        """
+        ...
+
+    def match(self, key: str, params: Mapping[str, Any]) -> Ticket:
+        """Return the candidate of the trial ``key``, which has these params and which the checkpoint did not know."""
         ...
 
     def report(self, ticket: Ticket, step: int, value: float) -> None:
@@ -57,6 +63,10 @@ class Study(Protocol):
 
     def seed(self, observations: Sequence[Mapping[str, Any]]) -> None:
         """Take points with their values from outside."""
+        ...
+
+    def leave(self) -> None:
+        """Give back every candidate that has no result: no trial goes on with it."""
         ...
 
     def flush(self) -> None:
@@ -74,7 +84,8 @@ class OwnStudy:
     def __init__(self, solver: ArqonSolver) -> None:
         """Take a solver that nobody else uses."""
         self.solver = solver
-        self.finished = False
+        self.finished = self.full = False
+        self._ahead = Ahead(solver)
 
     @classmethod
     def restored(cls, export: str, held: set[str], budget: int | None) -> OwnStudy:
@@ -102,36 +113,54 @@ class OwnStudy:
         """The solver's config."""
         return self.solver.config
 
-    def ask(self, key: str) -> Ticket | None:
+    def ask(self, key: str, patience: float, point: Mapping[str, Any] | None = None) -> Ticket | None:
         """Return a fresh candidate, or one that was released when nothing fresh is left."""
-        candidate = self.solver.propose()
+        if point is not None:
+            return self._place(point)
+        try:
+            candidate = self._ahead.take(patience)
+        except TimeoutError:
+            self.finished = False
+            return None
         if candidate is None and self.solver.withdrawn:
             candidate = self.solver.reissue(min(self.solver.withdrawn))
         # A candidate in flight may be released and come back: only without any is it over.
         self.finished = candidate is None and not self.solver.pending
         return None if candidate is None else Ticket(candidate.id, dict(candidate.params))
 
-    def place(self, params: Mapping[str, Any]) -> Ticket | None:
-        """Hand the user's point out as the next candidate: it counts, and the model sees it in flight."""
-        if self.solver.spent:
+    def _place(self, params: Mapping[str, Any]) -> Ticket | None:
+        self.full = self.solver.spent
+        if self.full:
             return None
-        numbers = [int(row["id"]) for row in self.solver.history() if row["id"] is not None]
-        number = 1 + max([*numbers, *self.solver.pending, *self.solver.withdrawn], default=-1)
-        self.solver.adopt(Candidate(number, dict(params), USER_POINT))
-        return Ticket(str(number), dict(params))
+        candidate = Candidate(self.solver.handed_out, dict(params), USER)
+        self.solver.adopt(candidate)
+        return Ticket(candidate.id, dict(params))
+
+    def match(self, key: str, params: Mapping[str, Any]) -> Ticket:
+        """Hand the trial's point out; beyond the budget it is one from outside."""
+        return self._place(params) or Ticket(None, dict(params))
+
+    def leave(self) -> None:
+        """Take everything back."""
+        self.release_all_but(set())
 
     def report(self, ticket: Ticket, step: int, value: float) -> None:
         """Do nothing: the searcher keeps the curve, and the solver learns its end."""
 
     def end(self, ticket: Ticket, outcome: Outcome) -> None:
         """Tell the solver; a late word about a candidate that has its value changes nothing."""
-        number = int(ticket.id or -1)
+        if ticket.id is None:
+            if outcome.status != "released":
+                self.seed([outside(ticket, outcome)])
+            return
+        number = int(ticket.id)
         if number not in self.solver.pending and number not in self.solver.withdrawn:
             return
         if outcome.status != "released":
             self.solver.observe(number, outcome.value, status=outcome.status, step=outcome.step, reason=outcome.reason)
         elif number in self.solver.pending:
             self.solver.withdraw(number)
+        self._ahead.begin()
 
     def seed(self, observations: Sequence[Mapping[str, Any]]) -> None:
         """Tell the solver."""

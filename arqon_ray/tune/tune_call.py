@@ -1,22 +1,87 @@
-"""The metric and mode of the experiment that is running.
+"""What the experiment that is running knows and does not tell a searcher.
 
 Tune tells a searcher its ``metric`` and ``mode`` only together with a ``param_space`` (``ray/tune/tune.py``:
-``if config and not ... set_search_properties``). A searcher that has its space from the constructor would
-never learn them and would optimize something else. They are arguments of ``tune.run``, which is on the stack
-whenever a searcher is asked.
+``if config and not ... set_search_properties``), and nothing about the experiment's end when trials are still
+running then (time budget, ``fail_fast``, Ctrl-C). ``tune.run`` is on the stack whenever a searcher is called, so its
+arguments are looked up there, and a callback is added to those of the run.
 """
 
 from __future__ import annotations
 
 import inspect
+import logging
+import weakref
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.search import Repeater
+
+logger = logging.getLogger(__name__)
+
+
+def _frames() -> Iterator[FrameType]:
+    frame = inspect.currentframe()
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _run() -> dict[str, Any]:
+    """Return the variables of ``tune.run``; none without a run."""
+    for frame in _frames():
+        if frame.f_code.co_name == "run" and frame.f_globals.get("__name__") == "ray.tune.tune":
+            return dict(frame.f_locals)
+    return {}
 
 
 def metric_and_mode() -> tuple[str | None, str | None]:
     """Return what ``tune.run`` or ``TuneConfig`` was given; None for each that it was not, or without a run."""
-    frame = inspect.currentframe()
-    while frame is not None:
-        if frame.f_code.co_name == "run" and frame.f_globals.get("__name__") == "ray.tune.tune":
-            metric, mode = frame.f_locals.get("metric"), frame.f_locals.get("mode")
-            return (metric if isinstance(metric, str) else None, mode if isinstance(mode, str) else None)
-        frame = frame.f_back
-    return None, None
+    run = _run()
+    metric, mode = run.get("metric"), run.get("mode")
+    return (metric if isinstance(metric, str) else None, mode if isinstance(mode, str) else None)
+
+
+def repeated() -> bool:
+    """Tell whether a Repeater asks: then Tune has trials that the searcher never hears of."""
+    return any(frame.f_code is Repeater.suggest.__code__ for frame in _frames())
+
+
+def ended_trials() -> set[str]:
+    """Return the ids of the trials that the run on the stack has ended."""
+    runner = _run().get("runner")
+    return set() if runner is None else {trial.trial_id for trial in runner.get_trials() if trial.is_finished()}
+
+
+def keep_trials() -> None:
+    """Let the run on the stack write its checkpoint now, as it does at its end: after an error it writes none."""
+    runner = _run().get("runner")
+    if runner is not None:
+        try:
+            runner.checkpoint(force=True, wait=True)
+        except Exception:  # the error that ends the run is the one to be seen
+            logger.exception("the experiment's checkpoint could not be written; its last one counts")
+
+
+def at_end(searcher: Any) -> None:
+    """Let ``searcher.end_run()`` be called when the run on the stack ends, however it does."""
+    callbacks = _run().get("callbacks")
+    if isinstance(callbacks, list) and not any(
+        isinstance(each, _AtEnd) and each.searcher() is searcher for each in callbacks
+    ):
+        callbacks.append(_AtEnd(searcher, callbacks))
+
+
+class _AtEnd(Callback):
+    """Ends the searcher's part of one run; the run's list of callbacks may be the user's own, for several runs."""
+
+    def __init__(self, searcher: Any, callbacks: list[Any]) -> None:
+        self.searcher = weakref.ref(searcher)
+        self._callbacks = callbacks
+
+    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+        self._callbacks.remove(self)
+        searcher = self.searcher()
+        if searcher is not None:
+            searcher.end_run()

@@ -141,11 +141,29 @@ def test_trials_that_fail_or_report_nan_do_not_break_the_run(cluster: Any, tmp_p
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a run that breaks leaves files open
-def test_a_result_without_the_metric_is_tunes_own_error(cluster: Any, tmp_path: Path) -> None:
+def test_a_metric_that_no_result_has_is_tunes_own_error(cluster: Any, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="did not include the specified metric") as caught:
         fit(lambda config: {"accuracy": 1.0, "other": 2.0}, ArqonSearcher(CONFIG), tmp_path)
     del caught
     gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_error_that_ends_the_run_is_one_message_and_keeps_what_was_finished(cluster: Any, tmp_path: Path) -> None:
+    class Lost(ArqonSearcher):
+        """Loses its study after three trials."""
+
+        def _next(self, *arguments: Any) -> Any:
+            if len(self._ended) == 3:
+                raise arqon_ray.ArqonError("the study is lost on purpose")
+            return super()._next(*arguments)
+
+    with pytest.raises(Exception, match="the study is lost on purpose") as caught:
+        fit(bowl, Lost(CONFIG), tmp_path)
+    del caught
+    gc.collect()
+    kept = tune.Tuner.restore(str(tmp_path / "run"), tune.with_resources(bowl, {"cpu": 4})).get_results()
+    assert len([result for result in kept if "loss" in (result.metrics or {})]) >= 3
 
 
 def test_asha_stops_trials_and_their_values_count(cluster: Any, tmp_path: Path) -> None:
@@ -167,6 +185,9 @@ def test_asha_stops_trials_and_their_values_count(cluster: Any, tmp_path: Path) 
     told = {row["value"]: row["step"] for row in searcher.solver.history()}
     assert told == reached
     assert min(told.values()) < STEPS
+    another = ArqonSearcher(CONFIG)
+    another.add_evaluated_trials(analysis, "loss")
+    assert {row["value"] for row in another.solver.history()} == set(told)
 
 
 @pytest.mark.parametrize("scheduler", [HyperBandScheduler, HyperBandForBOHB])
@@ -219,7 +240,8 @@ def test_a_study_is_taken_as_it_is_and_survives_the_death_of_its_actor(
             os.kill(config["pid"], signal.SIGKILL)
         return {"score": -(config["x"] ** 2)}
 
-    searcher = ArqonSearcher(actor=unique_name, metric="score")
+    points = [{"x": 1.0, "y": 0.5}]
+    searcher = ArqonSearcher(actor=unique_name, metric="score", points_to_evaluate=points)
     space = {"marker": str(tmp_path / "marker"), "pid": pid}
     grid = fit(kill_in_the_middle, searcher, tmp_path, space)
     assert len(grid) == 6
@@ -228,6 +250,7 @@ def test_a_study_is_taken_as_it_is_and_survives_the_death_of_its_actor(
     assert client.status()["pid"] != pid
     searcher._study.flush()  # type: ignore[union-attr]
     assert sorted(values(searcher)) == sorted(result.metrics["score"] for result in grid)
+    assert [row["params"] for row in client.history() if row["origin"] == "user"] == points
     client.stop(purge=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import threading
 import weakref
 from pathlib import Path
@@ -15,7 +16,7 @@ from ray.tune.search import Searcher
 from arqon_ray.core.config import load_config
 from arqon_ray.errors import ArqonError, IdentityError, StateError, StudyNotFoundError
 from arqon_ray.service.host import Birth, StudyHost
-from arqon_ray.tune import ArqonSearcher, courier, searcher, shared
+from arqon_ray.tune import ArqonSearcher, attach, courier, searcher, shared
 
 CONFIG = {"seed": 7, "budget": 6, "bounds": {"x": {"min": -5.0, "max": 5.0}, "n": {"min": 1, "max": 9, "type": "int"}}}
 
@@ -60,9 +61,11 @@ class LocalClient:
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalClient:
     client = LocalClient(tmp_path / "store")
-    monkeypatch.setattr(searcher, "attach", lambda actor, wanted, mode: shared.SharedStudy(client, load_config(CONFIG)))
+    monkeypatch.setattr(searcher, "attach", lambda actor, wanted, mode: (client, load_config(CONFIG)))
+    monkeypatch.setattr(shared, "reattach", lambda kept: None)
     monkeypatch.setattr(shared, "SolverClient", lambda name: client)
-    monkeypatch.setattr(shared, "ANSWER_WITHIN", 0.2)
+    monkeypatch.setattr(searcher, "BUSY", 0.2)
+    monkeypatch.setattr(searcher, "IDLE", 0.2)
     monkeypatch.setattr(courier, "_PAUSE", 0.05)
     return client
 
@@ -160,18 +163,62 @@ def test_a_study_that_refuses_is_raised_by_the_next_suggest_alone(client: LocalC
         searcher.suggest("b")
 
 
-def test_points_of_the_user_are_told_as_points_from_outside(client: LocalClient) -> None:
+def test_points_of_the_user_come_first_and_count_as_with_a_solver_of_its_own(client: LocalClient) -> None:
     points = [{"x": 1.0, "n": 2}, {"x": 2.0, "n": 3}]
-    searcher = attached(points_to_evaluate=points)
-    assert [searcher.suggest("t0"), searcher.suggest("t1")] == points
-    searcher.on_trial_complete("t0", {"loss": 0.5, "training_iteration": 4})
-    searcher.on_trial_complete("t1", result=None, error=True)
-    flush(searcher)  # each searcher sends on its own: only then is the order of the two known
+    on_actor = attached(points_to_evaluate=points)
+    own = ArqonSearcher(CONFIG, points_to_evaluate=points)
+    for i in range(6):
+        assert ask(on_actor, f"t{i}")[1] == own.suggest(f"t{i}0")
+        for each in (on_actor, own):
+            each.on_trial_complete(f"t{i}0", {"loss": 1.0 * i} if i != 1 else None, error=i == 1)
+        flush(on_actor)
+    assert on_actor.suggest("more") == Searcher.FINISHED == own.suggest("more")
+    rows = on_actor.solver.history()
+    assert [(row["id"], row["origin"]) for row in rows[:2]] == [("0", "user"), ("1", "user")]
+    assert rows == own.solver.history()
+
+
+def test_points_with_rewards_are_told_from_outside(client: LocalClient) -> None:
+    points = [{"x": 1.0, "n": 2}, {"x": 2.0, "n": 3}]
     told = attached(points_to_evaluate=points, evaluated_rewards=[0.1, 0.2])
-    told.suggest("t")
+    ask(told, "t")
     flush(told)
-    rows = [(row["id"], row["params"]["n"], row["value"]) for row in client.study.history()]
-    assert rows == [(None, 2, 0.5), (None, 3, None), (None, 2, 0.1), (None, 3, 0.2)]
+    assert [(row["id"], row["value"]) for row in client.study.history()] == [(None, 0.1), (None, 0.2)]
+
+
+def test_points_for_which_the_budget_has_no_room_are_dropped(client: LocalClient) -> None:
+    one = attached()
+    held = [ask(one, f"a{i}")[0] for i in range(6)]
+    other = attached(points_to_evaluate=[{"x": 1.0, "n": 2}])
+    assert other.suggest("b") is None
+    for trial in held:
+        one.on_trial_complete(trial, {"loss": 1.0})
+    flush(one)
+    assert other.suggest("c") == Searcher.FINISHED
+
+
+def test_what_a_run_holds_at_its_end_goes_back_and_it_can_go_on(client: LocalClient) -> None:
+    searcher = attached()
+    first, _ = ask(searcher, "a")
+    _, second = ask(searcher, "b")
+    searcher.on_trial_complete(first, {"loss": 1.0})
+    owner = searcher._study._owner  # type: ignore[union-attr]
+    searcher.end_run()
+    assert [row["value"] for row in client.study.history()] == [1.0]
+    assert client.study.pending() == []
+    assert not any(owner in thread.name for thread in threading.enumerate())
+    again = [ask(searcher, f"c{i}")[1] for i in range(5)]
+    assert second in again
+    assert len(client.study.pending()) == 5
+
+
+def test_a_pickled_searcher_goes_on_in_its_place(client: LocalClient) -> None:
+    searcher = attached()
+    trial, config = ask(searcher, "a")
+    copy = pickle.loads(pickle.dumps(searcher))
+    assert copy.suggest(trial) == config
+    ask(copy, "b")
+    assert {held["owner"] for held in client.study.pending()} == {copy._study._owner}
 
 
 def test_restore_takes_the_trials_over_and_gives_the_rest_back(client: LocalClient, tmp_path: Path) -> None:
@@ -254,11 +301,11 @@ def test_the_threads_end_with_the_searcher(client: LocalClient) -> None:
 
 def test_what_the_user_decided_must_be_the_studys() -> None:
     config = load_config(CONFIG)
-    shared._check_identity("s", config, {"bounds": CONFIG["bounds"], "budget": 99})
+    attach.check_identity("s", config, {"bounds": CONFIG["bounds"], "budget": 99})
     for decided, key in (
         ({"mode": "max"}, "mode"),
         ({"seed": 8}, "seed"),
         ({"bounds": {"y": {"min": 0, "max": 1}}}, "bounds"),
     ):
         with pytest.raises(IdentityError, match=f"{key} is .* there and .* here"):
-            shared._check_identity("s", config, decided)
+            attach.check_identity("s", config, decided)

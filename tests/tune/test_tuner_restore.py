@@ -96,3 +96,37 @@ def test_a_broken_run_goes_on_as_if_nothing_had_happened(
     assert before.items() <= after.items()
     assert sorted(after.values()) == sorted(result.metrics["loss"] for result in grid)
     assert len({repr(result.config) for result in grid}) == TOTAL
+
+
+@pytest.mark.parametrize("how", ["resume_errored", "restart_errored"])
+def test_trials_that_failed_can_be_run_again(cluster: Any, tmp_path: Path, how: str) -> None:
+    """A resumed trial keeps its id and adds its value; a restarted one has an id that no searcher was ever asked."""
+    marker = tmp_path / "marker"
+    marker.touch()
+
+    def fragile(config: dict[str, Any]) -> dict[str, float]:
+        if marker.exists() and config["inner"]["n"] > 3:
+            raise RuntimeError("broken on purpose")
+        return {"loss": config["x"] ** 2}
+
+    points = [{"x": 1.0, "inner": {"n": n}} for n in (1, 5, 2, 8)]
+    grid = tune.Tuner(
+        tune.with_resources(fragile, {"cpu": 4}),
+        param_space=SPACE,
+        tune_config=tune.TuneConfig(
+            search_alg=ArqonSearcher(points_to_evaluate=points),
+            num_samples=4,
+            reuse_actors=True,
+            metric="loss",
+            mode="min",
+        ),
+        run_config=tune.RunConfig(storage_path=str(tmp_path), name="run", verbose=0),
+    ).fit()
+    assert len(grid.errors) == 2
+    marker.unlink()
+    again = tune.Tuner.restore(str(tmp_path / "run"), tune.with_resources(fragile, {"cpu": 4}), **{how: True}).fit()
+    assert (len(again), len(again.errors)) == (4, 0)
+    searcher = ArqonSearcher()
+    searcher.restore_from_dir(str(tmp_path / "run"))
+    outside = [row["params"]["inner/n"] for row in searcher.solver.history() if row["id"] is None]
+    assert sorted(outside) == ([5, 8] if how == "resume_errored" else [])

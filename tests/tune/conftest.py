@@ -1,0 +1,13 @@
+"""Searchers that are driven directly wait for every candidate: Tune would ask again, a test's loop does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from arqon_ray.tune import searcher
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searcher, "BUSY", 60.0)
+    monkeypatch.setattr(searcher, "IDLE", 60.0)
