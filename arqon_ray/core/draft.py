@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,7 @@ class Draft:
             verdict = self._classify(evidence)
             if verdict.repeat is not None:
                 return _Choice(evidence.X[verdict.repeat], "repeat", {"classify": verdict.memory})
-            return self._refine(evidence, verdict)
+            return self._refine(replace(evidence, coarse=verdict.coarse), verdict)
 
     def _probe(self) -> _Choice | None:
         """Return the next point of the probe that nobody knows; in an exhausted space, a known one."""
