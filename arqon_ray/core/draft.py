@@ -172,9 +172,10 @@ class Draft:
             if proposal is None:
                 continue
             memory[name] = proposal.memory
-            point = self._space.encode(self._space.decode(proposal.point))
+            params = self._space.decode(proposal.point)
+            point = self._space.encode(params)
             if not self._knows(point):
-                return _Choice(point, name, memory)
+                return _Choice(point, name, memory, params)
         choice = self._probe()
         return choice and _Choice(choice.point, choice.origin, {**memory, **choice.memory}, choice.params)
 
