@@ -65,7 +65,7 @@ class Quadratic:
         for cubic in _CUBIC:
             error = (cubic**2 / 9.0) * delta**2 * squared**3 + 1e-10 * (1.0 + squared**2)
             score, w, b = _restricted_likelihood(kernel + np.diag(error * scale**2), P, right)
-            if score < best:
+            if score < best - 1e-6:
                 best, weights, slope = score, w, b
         weighted = S * (weights * scale)[:, None]
         hessian = 0.5 * (weighted.T @ S) + 0.5 * _SEPARABILITY * np.diag(np.sum(weighted * S, axis=0))
@@ -91,7 +91,8 @@ def _restricted_likelihood(covariance: Array, P: Array, f: Array) -> tuple[float
     slope = solve_lower(C, solve_lower(C, A.T @ b), transposed=True)
     rest = b - A @ slope
     score = 2.0 * float(np.sum(np.log(np.diag(L))) + np.sum(np.log(np.diag(C))))
-    score += max(m - q, 1) * float(np.log(max(float(rest @ rest), 1e-300)))
+    # Where the trend explains all, what is left is rounding and must not choose.
+    score += max(m - q, 1) * float(np.log(max(float(rest @ rest), 1e-20 * float(b @ b), 1e-300)))
     return score, solve_lower(L, rest, transposed=True), slope
 
 

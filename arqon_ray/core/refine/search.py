@@ -82,9 +82,10 @@ class Search:
             return np.asarray(unseen[int(np.argmax(self._acquisition(unseen)))]) if len(unseen) else None
         candidates = self._candidates(incumbents)
         scores = self._score(candidates)
-        order = np.argsort(-scores, kind="stable")
+        # Rounded, so that of equal scores the first is taken whatever the units.
+        order = np.argsort(-np.round(scores, 6), kind="stable")
         climbed = [self._climb(candidates[i], float(scores[i])) for i in order[:STARTS]]
-        climbed.sort(key=lambda pair: -pair[1])
+        climbed.sort(key=lambda pair: -round(pair[1], 6))
         reached = np.stack([point for point, _ in climbed])
         self.pool = np.concatenate([reached, candidates])
         ranked = np.concatenate([reached, candidates[order[:100]]])

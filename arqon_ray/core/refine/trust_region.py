@@ -36,6 +36,8 @@ _HUGE = 1e300
 """Values above the best one are cut at so many times their median, and here at the latest."""
 _REACH = 10.0
 """Points within so many radii span the model's space."""
+_EDGE = 1.0 + 1e-6
+"""Points at a whole number of radii, as those of the design, are within, however it is rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ def _model(S: Array, f: Array, delta: float) -> tuple[Quadratic, float]:
 def _missing_direction(S: Array) -> Array | None:
     """Return a unit vector ``(k,)`` that the points within reach do not span; None when they span all."""
     k = S.shape[1]
-    inside = S[np.sum(S * S, axis=1) <= _REACH**2]
+    inside = S[np.sum(S * S, axis=1) <= _REACH**2 * _EDGE]
     if len(inside) == 0:
         return np.asarray(np.eye(k)[0])
     # The eigenvalues of S^T S are the squared singular values of S.
@@ -214,17 +216,24 @@ def _missing_direction(S: Array) -> Array | None:
     missing = vectors[:, values <= 1e-4]
     if missing.shape[1] == 0:
         return None
-    return np.asarray(np.eye(k)[int(np.argmax(np.sum(missing * missing, axis=1)))])
+    # Rounded, so that of equal axes the first is taken whatever the units.
+    return np.asarray(np.eye(k)[int(np.argmax(np.round(np.sum(missing * missing, axis=1), 6)))])
 
 
 def _weak_direction(S: Array) -> Array | None:
     """Return the unit vector ``(k,)`` along which the points within two radii say least; None when all is well."""
     k = S.shape[1]
-    inside = S[np.sum(S * S, axis=1) <= 4.0]
+    inside = S[np.sum(S * S, axis=1) <= 4.0 * _EDGE]
     if len(inside) == 0:
         return np.asarray(np.eye(k)[0])
     values, vectors = np.linalg.eigh(inside.T @ inside)
-    return np.asarray(vectors[:, 0]) if values[0] < 0.01 else None
+    if values[0] >= 0.01:
+        return None
+    # Of equally weak directions the one nearest to an axis: which basis eigh returns is a matter of rounding.
+    weakest = vectors[:, values <= values[0] + 1e-6]
+    axis = int(np.argmax(np.round(np.sum(weakest * weakest, axis=1), 6)))
+    direction = weakest @ weakest[axis]
+    return np.asarray(direction / np.linalg.norm(direction))
 
 
 def _towards(direction: Array, model: Quadratic, low: Array, high: Array) -> Array:
@@ -233,4 +242,6 @@ def _towards(direction: Array, model: Quadratic, low: Array, high: Array) -> Arr
     lengths = [float(np.linalg.norm(step)) for step in steps]
     if min(lengths) < 0.5 * max(lengths):
         return steps[int(np.argmax(lengths))]
-    return min(steps, key=model.change)
+    there, back = (model.change(step) for step in steps)
+    # What differs by rounding alone must not decide.
+    return steps[1] if back < there - 1e-9 - 1e-6 * abs(there) else steps[0]
