@@ -47,7 +47,7 @@ def planned(
 @pytest.mark.parametrize("landscape", ["mixed", "conditional"])
 @pytest.mark.parametrize(("noisy", "surrogate"), [(None, "gaussian_process"), (True, "noisy_gaussian_process")])
 def test_a_surrogate_leads_on_discrete_parameters(landscape: str, noisy: bool | None, surrogate: str) -> None:
-    order, reason = planned(made(40), landscape, noisy=noisy)
+    order, reason, _ = planned(made(40), landscape, noisy=noisy)
     assert order == (surrogate, "tpe")
     assert "a surrogate over all of them" in reason
 
@@ -67,13 +67,13 @@ def test_what_is_in_flight_is_no_sign_of_a_stall() -> None:
 
 def test_density_ratios_lead_when_there_are_many_discrete_observations() -> None:
     assert planned(made(999, budget=None), "mixed")[0] == ("gaussian_process", "tpe")
-    order, reason = planned(made(1000, budget=None), "mixed")
+    order, reason, _ = planned(made(1000, budget=None), "mixed")
     assert order == ("tpe", "gaussian_process")
     assert "many observations" in reason
 
 
 def test_a_noisy_landscape_is_the_noisy_surrogates() -> None:
-    order, reason = planned(made(120, budget=None), "noisy", since_best=110, noisy=True)
+    order, reason, _ = planned(made(120, budget=None), "noisy", since_best=110, noisy=True)
     assert order == ("noisy_gaussian_process",)
     assert "evaluated again" in reason
 
@@ -91,10 +91,26 @@ def test_a_noisy_landscape_is_the_noisy_surrogates() -> None:
     ],
 )
 def test_the_share_of_the_budget_orders_local_and_global(landscape: str, number: int, first: str, words: str) -> None:
-    order, reason = planned(made(number), landscape)
+    order, reason, _ = planned(made(number), landscape)
     assert order[0] == first
     assert set(order) == {"trust_region", "gaussian_process"}
     assert words in reason
+
+
+def test_density_ratios_share_the_middle_when_the_surrogate_has_stalled() -> None:
+    firsts = [planned(made(n), since_best=8).strategies[0] for n in range(50, 54)]
+    assert firsts == ["gaussian_process", "tpe"] * 2
+    assert "stalled" in planned(made(51), since_best=8).reason
+    assert "tpe" not in planned(made(51), since_best=7).strategies
+    assert planned(made(51, number=61, origins=("tpe",) * 10), since_best=17).strategies[0] == "gaussian_process"
+    for number in (21, 81):
+        assert "tpe" not in planned(made(number), since_best=20).strategies
+
+
+@pytest.mark.parametrize("landscape", ["unknown", "smooth", "rugged"])
+def test_the_last_digits_of_a_rugged_landscape_wait_for_the_end(landscape: str) -> None:
+    coarse = [planned(made(number), landscape).coarse for number in (10, 50, 79, 80, 99)]
+    assert coarse == ([True, True, True, False, False] if landscape == "rugged" else [False] * 5)
 
 
 def test_many_parameters_prolong_the_first_descent() -> None:
@@ -127,7 +143,7 @@ def test_an_unlimited_study_is_planned_by_horizons() -> None:
 @pytest.mark.parametrize("number", [20, 90])
 def test_local_steps_in_flight_are_limited(number: int, local: int, others: int, first: str) -> None:
     origins = FLYING * local + ("gaussian_process",) * others
-    order, reason = planned(made(10, number=number, origins=origins))
+    order, reason, _ = planned(made(10, number=number, origins=origins))
     assert order[0] == first
     assert ("are in flight" in reason) == (first == "gaussian_process")
 
@@ -147,7 +163,7 @@ def test_evolution_begins_when_a_long_search_has_stalled(
     observed: int, since_best: int, budget: int | None, evolves: bool
 ) -> None:
     memory: dict[str, Any] = {}
-    order, _ = planned(made(observed, budget=budget), "rugged", since_best=since_best, memory=memory)
+    order = planned(made(observed, budget=budget), "rugged", since_best=since_best, memory=memory).strategies
     assert ("cma_es" in order) == evolves
     assert memory == ({"evolving": observed} if evolves else {})
 
@@ -155,14 +171,14 @@ def test_evolution_begins_when_a_long_search_has_stalled(
 def test_evolution_goes_on_whatever_comes() -> None:
     memory = {"evolving": 150}
     for given in (made(151, budget=1000), made(500, budget=1000), made(799, budget=1000)):
-        order, reason = planned(given, since_best=0, memory=memory)
+        order, reason, _ = planned(given, since_best=0, memory=memory)
         assert order == ("cma_es",)
         assert "a population goes on" in reason
     assert memory == {"evolving": 150}
 
 
 def test_the_last_fifth_of_an_evolution_is_for_local_steps() -> None:
-    order, reason = planned(made(800, budget=1000), memory={"evolving": 150})
+    order, reason, _ = planned(made(800, budget=1000), memory={"evolving": 150})
     assert order == ("trust_region", "cma_es")
     assert "late in the budget" in reason
 

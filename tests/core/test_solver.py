@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.errors import ConfigError, ResultsError, StateError, UnknownCandidateError
-from tests.core.spaces import EVERY_KIND, bounds
+from tests.core.spaces import EVERY_KIND
 
 PLANE = {"x": {"min": -5.0, "max": 10.0}, "y": {"min": 100.0, "max": 200.0}}
 Objective = Callable[[dict[str, Any]], float]
@@ -242,25 +240,6 @@ def test_a_logged_candidate_is_adopted_without_computing() -> None:
         replayed.adopt(candidate)
 
 
-def test_maximizing_mirrors_minimizing() -> None:
-    low = ArqonSolver({"seed": 4, "budget": 40, "bounds": PLANE})
-    high = ArqonSolver({"seed": 4, "budget": 40, "bounds": PLANE, "mode": "max"})
-    run(low, bowl)
-    run(high, lambda params: -bowl(params))
-    assert [row["params"] for row in low.history()] == [row["params"] for row in high.history()]
-    assert low.best()["params"] == high.best()["params"]  # type: ignore[index]
-
-
-@pytest.mark.parametrize("strategy", ["auto", *STRATEGIES])
-def test_values_scaled_by_a_power_of_two_give_the_same_points(strategy: str) -> None:
-    streams = []
-    for scale in (1.0, 2.0**20, 2.0**-12):
-        solver = ArqonSolver({"seed": 4, "budget": 40, "bounds": PLANE, "strategy": strategy})
-        run(solver, lambda params, scale=scale: scale * bowl(params))  # type: ignore[misc]
-        streams.append([row["params"] for row in solver.history()])
-    assert streams[0] == streams[1] == streams[2]
-
-
 def test_the_order_of_the_config_means_nothing() -> None:
     backwards = {"y": PLANE["y"], "x": PLANE["x"]}
     one = run(ArqonSolver({"seed": 4, "budget": 30, "bounds": PLANE}), bowl)
@@ -340,22 +319,6 @@ def test_a_copy_goes_its_own_way(clone: Callable[[ArqonSolver], ArqonSolver]) ->
     assert other.ask(5) == solver.ask(5)
     run(other, bowl, 3)
     assert other.get_history_len() == solver.get_history_len() + 3
-
-
-@settings(max_examples=15)
-@given(bounds=bounds(), seed=st.integers(0, 2**64 - 1))
-def test_any_space_can_be_searched(bounds: dict[str, Any], seed: int) -> None:
-    solver = ArqonSolver({"seed": seed, "budget": 25, "bounds": bounds})
-    rng = np.random.default_rng(seed % 2**32)
-    for k in range(25):
-        params = solver.ask_one()
-        if params is None:
-            break
-        assert solver.space.decode(solver.space.encode(params)).keys() == params.keys()
-        if k % 4:
-            solver.tell([{"params": params, "value": float(rng.normal()) if k % 5 else None}])
-    restored = ArqonSolver.from_state(solver.export())
-    assert restored.export() == solver.export()
 
 
 def test_numpy_scalars_are_the_values_that_they_hold() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,14 +41,15 @@ json.dump([candidates, solver.export()], sys.stdout)
         (PLANE, bowl, "auto", 1),
         (PLANE, bowl, "auto", 25),
         (PLANE, bowl, "auto", 70),
+        (PLANE, bowl, "auto", 180),
         (EVERY_KIND, mixture, "auto", 30),
         *((PLANE, bowl, strategy, 30) for strategy in STRATEGIES),
     ],
 )
-def test_a_new_process_continues_bit_for_bit_with_candidates_in_flight(
+def test_a_new_process_with_another_hash_seed_continues_bit_for_bit(
     space: dict[str, Any], objective: Any, strategy: str, before: int
 ) -> None:
-    solver = ArqonSolver({"seed": 11, "budget": 200, "bounds": space, "strategy": strategy})
+    solver = ArqonSolver({"seed": 11, "budget": 400, "bounds": space, "strategy": strategy})
     for k in range(before + 5):
         candidate = solver.propose()
         assert candidate is not None
@@ -58,7 +60,13 @@ def test_a_new_process_continues_bit_for_bit_with_candidates_in_flight(
     assert len(solver.pending) == 2
     task = json.dumps([exported, objective.__name__, 50])
     done = subprocess.run(
-        [sys.executable, "-c", CONTINUE], input=task, capture_output=True, text=True, check=True, cwd=ASSETS.parents[2]
+        [sys.executable, "-c", CONTINUE],
+        input=task,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ASSETS.parents[2],
+        env={**os.environ, "PYTHONHASHSEED": "4242"},
     )
     theirs, their_state = json.loads(done.stdout)
     ours = []
@@ -69,6 +77,8 @@ def test_a_new_process_continues_bit_for_bit_with_candidates_in_flight(
         solver.observe(candidate.number, objective(candidate.params))
     assert theirs == ours
     assert their_state == solver.export()
+    if before == 180:
+        assert "cma_es" in {phase["strategy"] for phase in solver.explain()["phases"]}
 
 
 @pytest.mark.parametrize("space", [PLANE, EVERY_KIND])
