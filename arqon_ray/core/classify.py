@@ -50,6 +50,7 @@ class Verdict:
         findings: the numbers that it rests on.
         memory: what the classifier wants back at its next call; JSON-able.
         repeat: the row of the observation to evaluate once more, or None.
+        coarse: whether a local search is to leave the last digits for later.
     """
 
     landscape: str
@@ -58,6 +59,7 @@ class Verdict:
     findings: dict[str, Any]
     memory: dict[str, Any] = field(default_factory=dict)
     repeat: int | None = None
+    coarse: bool = False
 
 
 def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
@@ -81,9 +83,9 @@ def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
         "budget_share": budget_share(evidence),
     }
     landscape = _landscape(evidence, findings)
-    strategies, reason = plan(evidence, landscape, findings, memory)
+    chosen = plan(evidence, landscape, findings, memory)
     repeat = _repeat(evidence, memory, findings) if noisy is None else None
-    return Verdict(landscape, strategies, reason, findings, memory, repeat)
+    return Verdict(landscape, chosen.strategies, chosen.reason, findings, memory, repeat, chosen.coarse)
 
 
 def _landscape(evidence: Evidence, findings: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -156,7 +156,7 @@ class Draft:
             verdict = self._classify(evidence)
             if verdict.repeat is not None:
                 return _Choice(evidence.X[verdict.repeat], "repeat", {"classify": verdict.memory})
-            return self._refine(evidence, verdict)
+            return self._refine(replace(evidence, coarse=verdict.coarse), verdict)
 
     def _probe(self) -> _Choice | None:
         """Return the next point of the probe that nobody knows; in an exhausted space, a known one."""
@@ -196,9 +196,10 @@ class Draft:
             if proposal is None:
                 continue
             memory[name] = proposal.memory
-            point = self._space.encode(self._space.decode(proposal.point))
+            params = self._space.decode(proposal.point)
+            point = self._space.encode(params)
             if not self._knows(point):
-                return _Choice(point, name, memory)
+                return _Choice(point, name, memory, params)
         choice = self._probe()
         return choice and _Choice(choice.point, choice.origin, {**memory, **choice.memory}, choice.params)
 

@@ -43,6 +43,8 @@ class Evidence:
         place: how many candidates were proposed on the same observations just before this one.
         memo: what a strategy computed at an earlier place and may use again; shared by all places. It saves time and
             changes nothing else: whoever computes anew, from place 0 on, gets the same.
+        coarse: whether a local search is to leave the last digits for later: on a rugged landscape there may well be a
+            better basin, and until that is looked for they are a waste.
     """
 
     space: Space
@@ -58,6 +60,7 @@ class Evidence:
     params: Mapping[str, Any] = field(default_factory=dict)
     place: int = 0
     memo: dict[str, Any] = field(default_factory=dict)
+    coarse: bool = False
 
 
 @dataclass(frozen=True, slots=True)

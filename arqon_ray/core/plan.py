@@ -7,7 +7,7 @@ are those that did best on the problems of ``tests/benchmarks``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from arqon_ray.core.evidence import Evidence
 
@@ -28,8 +28,8 @@ _TRUST_REGION_IN_FLIGHT = (2, 4)
 so many, and the global one fills the others. With 8 in flight 4 left 3/4 of the regret of 2, with 32 less than 8.
 """
 
-_STALLED = 5
-"""Observations without a better value, beyond those in flight, after which a surrogate of discrete parameters shares.
+_STALLED_DISCRETE, _STALLED = 5, 8
+"""Observations without a better value, beyond those in flight, after which the surrogate shares its part.
 
 Learners have losses with steps and ripples. A surrogate that believes its plateau polishes it; density ratios go on
 trying what lies among the good points. On 19 tuning tasks the regret after 100 evaluations was .18 with the two in
@@ -45,8 +45,19 @@ _EVOLVE_FOR = 100
 """Observations before evolution may begin; how many without a better value it takes, plus so many a parameter; and what
 must be left of the budget. Where local and global model have stalled, a population goes on."""
 
-Plan = tuple[tuple[str, ...], str]
-"""Names of strategies in the order in which they are tried, and the reason."""
+
+class Plan(NamedTuple):
+    """What is to be tried.
+
+    Attributes:
+        strategies: names, in the order in which they are tried.
+        reason: why, in one sentence.
+        coarse: whether the last digits can wait; see :class:`.evidence.Evidence`.
+    """
+
+    strategies: tuple[str, ...]
+    reason: str
+    coarse: bool = False
 
 
 def plan(evidence: Evidence, landscape: str, findings: Mapping[str, Any], memory: dict[str, Any]) -> Plan:
@@ -61,10 +72,10 @@ def plan(evidence: Evidence, landscape: str, findings: Mapping[str, Any], memory
     if landscape in ("mixed", "conditional"):
         return _discrete(evidence, findings)
     if landscape == "noisy":
-        return ("noisy_gaussian_process",), "the incumbent's value changed when it was evaluated again"
+        return Plan(("noisy_gaussian_process",), "the incumbent's value changed when it was evaluated again")
     if _evolves(evidence, findings, memory):
         return _evolving(findings)
-    return _continuous(evidence, findings)
+    return _continuous(evidence, landscape, findings)
 
 
 def budget_share(evidence: Evidence) -> float:
@@ -77,24 +88,33 @@ def budget_share(evidence: Evidence) -> float:
 def _discrete(evidence: Evidence, findings: Mapping[str, Any]) -> Plan:
     surrogate = "noisy_gaussian_process" if findings["noisy"] else "gaussian_process"
     if len(evidence.y) >= _TREE_PARZEN_FROM:
-        return ("tpe", surrogate), "many observations of discrete parameters: density ratios stay cheap"
-    stalled = findings["since_best"] >= _STALLED + findings["in_flight"]
-    if stalled and evidence.number % 2:
-        return ("tpe", surrogate), "the surrogate has stalled: density ratios take every second ask"
-    return (surrogate, "tpe"), "discrete or conditional parameters: a surrogate over all of them"
+        return Plan(("tpe", surrogate), "many observations of discrete parameters: density ratios stay cheap")
+    if _shares(evidence, findings, _STALLED_DISCRETE):
+        return Plan(("tpe", surrogate), "the surrogate has stalled: density ratios take every second ask")
+    return Plan((surrogate, "tpe"), "discrete or conditional parameters: a surrogate over all of them")
 
 
-def _continuous(evidence: Evidence, findings: Mapping[str, Any]) -> Plan:
+def _continuous(evidence: Evidence, landscape: str, findings: Mapping[str, Any]) -> Plan:
     share = findings["budget_share"]
     least, most = _TRUST_REGION_IN_FLIGHT
     if evidence.pending_origins.count("trust_region") >= min(max((len(evidence.pending) + 1) // 2, least), most):
-        return ("gaussian_process", "trust_region"), "local steps are in flight: the surrogate fills the others"
+        return Plan(("gaussian_process", "trust_region"), "local steps are in flight: the surrogate fills the others")
     steps = _TRUST_REGION_STEPS * evidence.space.d / (evidence.budget or HORIZON)
+    coarse = landscape == "rugged" and share < _TRUST_REGION_AGAIN
     if share < max(_TRUST_REGION_UNTIL, steps):
-        return ("trust_region", "gaussian_process"), "early in the budget: descend from what is best so far"
-    if share < _TRUST_REGION_AGAIN:
-        return ("gaussian_process", "trust_region"), "in the middle of the budget: look for better basins"
-    return ("trust_region", "gaussian_process"), "late in the budget: finish in the best basin"
+        reason = "early in the budget: descend from what is best so far"
+        return Plan(("trust_region", "gaussian_process"), reason, coarse)
+    if share >= _TRUST_REGION_AGAIN:
+        return Plan(("trust_region", "gaussian_process"), "late in the budget: finish in the best basin")
+    if _shares(evidence, findings, _STALLED):
+        return Plan(("tpe", "gaussian_process"), "the surrogate has stalled: density ratios take every second ask")
+    reason = "in the middle of the budget: look for better basins"
+    return Plan(("gaussian_process", "trust_region"), reason, coarse)
+
+
+def _shares(evidence: Evidence, findings: Mapping[str, Any], patience: int) -> bool:
+    """Tell whether the surrogate found nothing better for so long that the next ask is another's."""
+    return bool(findings["since_best"] >= patience + findings["in_flight"] and evidence.number % 2)
 
 
 def _evolves(evidence: Evidence, findings: Mapping[str, Any], memory: dict[str, Any]) -> bool:
@@ -111,5 +131,5 @@ def _evolves(evidence: Evidence, findings: Mapping[str, Any], memory: dict[str, 
 
 def _evolving(findings: Mapping[str, Any]) -> Plan:
     if findings["budget_share"] >= _TRUST_REGION_AGAIN:
-        return ("trust_region", "cma_es"), "late in the budget: finish in the best basin"
-    return ("cma_es",), "neither the local nor the global model finds better points: a population goes on"
+        return Plan(("trust_region", "cma_es"), "late in the budget: finish in the best basin")
+    return Plan(("cma_es",), "neither the local nor the global model finds better points: a population goes on")

@@ -86,8 +86,8 @@ def run() -> None:
 
 
 def batch() -> None:
-    """Time ask(64) with 64 in flight against one ask."""
-    for count in (50, 100, 300, 1000):
+    """Time ask(64) with 64 in flight against one ask, before a population takes over."""
+    for count in (30, 50, 80):
         ones, many = [], []
         for repeat in range(5):
             solver = solver_with(count + repeat)

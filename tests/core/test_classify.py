@@ -66,7 +66,7 @@ def test_the_kinds_of_parameters_decide_first() -> None:
 def test_the_budget_decides_the_order() -> None:
     firsts = [verdict_of(observed(bowl, count=count)).strategies[0] for count in (20, 60, 90)]
     assert firsts == ["trust_region", "gaussian_process", "trust_region"]
-    unlimited = [verdict_of(observed(bowl, budget=None, count=count)).strategies[0] for count in (20, 60, 120)]
+    unlimited = [verdict_of(observed(bowl, budget=None, count=count)).strategies[0] for count in (20, 60, 90)]
     assert unlimited == ["trust_region", "gaussian_process", "trust_region"]
 
 
@@ -74,8 +74,8 @@ def test_local_steps_in_flight_leave_the_others_to_the_surrogate() -> None:
     solver = ArqonSolver({"seed": 2, "budget": 100, "bounds": CUBE})
     for params in solver.ask(2) or []:
         solver.tell([{"params": params, "value": bowl(np.array(list(params.values())))}])
-    origins = [solver.propose().origin for _ in range(6)]  # type: ignore[union-attr]
-    assert origins.count("trust_region") <= 2
+    origins = [solver.propose().origin for _ in range(12)]  # type: ignore[union-attr]
+    assert 2 <= origins.count("trust_region") <= 4
     assert "gaussian_process" in origins
 
 

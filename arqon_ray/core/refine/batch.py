@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from arqon_ray.core.evidence import Array, Evidence
     from arqon_ray.core.refine.search import Box
 
-_NEAR = 64
+_NEAR = 24
 _SPREADS = np.array([0.1, 0.03, 0.01, 0.003])
 """How many points round the best one are looked at, and how far away, in sides of the box."""
+_POOL = 256
+"""How many points of the first search's pool, the best ones, the batch goes on with."""
+_MOVED = 16
+"""Places up to which they are: the later points of a large batch explore, a small move makes none of them better."""
 
 
 class Batch:
@@ -53,8 +57,8 @@ class Batch:
         known, periodic = known_points(evidence), periodic_columns(evidence.space)
         order = np.argsort(-scores, kind="stable")
         chosen = first_new(self._pool[order[:100]], known, periodic)
-        if chosen is None:
-            return None
+        if chosen is None or evidence.place > _MOVED:
+            return chosen
         around = self._around(chosen, evidence, rng)
         acquisition = LogExpectedImprovement(self._model, self._best)
         ranked = around[np.argsort(-acquisition(around), kind="stable")]
@@ -64,6 +68,9 @@ class Batch:
         """Compute the pool's means, and its covariances with all that the model knows, once for the whole batch."""
         model = self._model
         x, scale, _ = unpack(model.theta)
+        if len(self._pool) > _POOL:
+            scores = LogExpectedImprovement(model, self._best)(self._pool)
+            self._pool = self._pool[np.sort(np.argsort(-scores, kind="stable")[:_POOL])]
         self._root = np.sqrt(x[model.features.groups])
         self._features = model.features(self._pool) * self._root
         K = matern(model.A, self._features, scale)[0]

@@ -91,7 +91,7 @@ class _State:
     lam: int
     numbers: tuple[int, ...] = ()
     generation: int = 0
-    best: float = math.inf
+    best: float | None = None
     improved: int = 0
 
     @classmethod
@@ -181,11 +181,11 @@ def _follow(evidence: Evidence, state: _State, moving: NDArray[np.intp]) -> _Sta
     Y = X - state.mean
     Y = np.where(wraps, np.mod(Y + 0.5, 1.0) - 0.5, Y) / state.sigma
     best = float(evidence.y[ranked[0]])
-    better = best < state.best
+    better = state.best is None or best < state.best
     return replace(
         _moved(state, Y),
         numbers=(),
-        best=min(best, state.best),
+        best=best if better else state.best,
         improved=state.generation + 1 if better else state.improved,
     )
 

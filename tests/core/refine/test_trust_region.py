@@ -184,3 +184,69 @@ def test_it_moves_to_where_somebody_else_found_a_better_point() -> None:
     assert after.memory["row"] == 5
     assert after.memory["delta"] == pytest.approx(0.1)
     assert np.linalg.norm(after.point - [0.9, 0.1]) <= 0.1 + 1e-9
+
+
+def design(objective, start, count: int, radius: float = 0.2, space=None):
+    """Return the first points of a trust region, start included, and its memory."""
+    space = cube(len(start)) if space is None else space
+    X, memory = [np.array(start)], {}
+    while len(X) <= count:
+        given = evidence(space, X, [objective(x) for x in X])
+        proposal = TrustRegion(radius=radius).propose(given, memory, RNG)
+        assert proposal is not None
+        memory = proposal.memory
+        X.append(proposal.point)
+    return np.array(X), memory
+
+
+@pytest.mark.parametrize(("sign", "second"), [(-1.0, 0.9), (1.0, 0.3)])
+def test_the_second_design_point_is_two_radii_on_when_the_first_is_better_else_opposite(
+    sign: float, second: float
+) -> None:
+    X, _ = design(lambda u: sign * u[0], [0.5, 0.5], 2)
+    np.testing.assert_allclose(X, [[0.5, 0.5], [0.7, 0.5], [second, 0.5]], atol=1e-12)
+
+
+def test_each_axis_of_the_design_begins_at_the_best_point() -> None:
+    target = np.array([0.9, 0.3, 0.7])
+    X, memory = design(lambda u: float(np.sum((u - target) ** 2)), [0.5, 0.5, 0.5], 6)
+    expected = [
+        [0.7, 0.5, 0.5],
+        [0.9, 0.5, 0.5],
+        [0.9, 0.7, 0.5],
+        [0.9, 0.3, 0.5],
+        [0.9, 0.3, 0.7],
+        [0.9, 0.3, 0.9],
+    ]
+    np.testing.assert_allclose(X[1:], expected, atol=1e-12)
+    assert memory["axis"] == 3
+
+
+@pytest.mark.parametrize(
+    ("start", "radius", "sign", "points"),
+    [
+        (0.95, 0.2, 1.0, [0.75, 0.55]),
+        (0.95, 0.2, -1.0, [0.75, 0.85]),  # no room on the other side
+        (0.05, 0.2, 1.0, [0.25, 0.15]),
+        (0.5, 0.3, -1.0, [0.8, 0.65]),  # none for two radii
+    ],
+)
+def test_a_design_step_without_room_is_halved(start: float, radius: float, sign: float, points: list[float]) -> None:
+    X, _ = design(lambda u: sign * u[0], [start, 0.5], 2, radius)
+    np.testing.assert_allclose(X[1:, 0], points, atol=1e-12)
+
+
+def test_a_periodic_axis_of_the_design_has_room_everywhere() -> None:
+    space = space_of({"a": {"min": 0.0, "max": 1.0, "scale": "Periodic"}, "b": {"min": 0.0, "max": 1.0}})
+    X, _ = design(lambda u: -np.cos(2 * np.pi * (u[0] - 0.05)), [0.05, 0.5], 2, space=space)
+    np.testing.assert_allclose(X[1:, 0], [0.25, 0.85], atol=1e-12)
+
+
+def test_a_design_point_in_flight_counts_as_not_better() -> None:
+    space, start = cube(2), np.array([0.5, 0.5])
+    first = TrustRegion().propose(evidence(space, [start], [0.0]), {}, RNG)
+    assert first is not None
+    flying = evidence(space, [start], [0.0], pending=[first.point])
+    second = TrustRegion().propose(flying, first.memory, RNG)
+    assert second is not None
+    np.testing.assert_allclose([first.point[0], second.point[0]], [0.7, 0.3], atol=1e-12)
