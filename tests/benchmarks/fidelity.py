@@ -91,6 +91,22 @@ def table(at: int, first_seed: int, last_seed: int) -> None:
                 click.echo(f"{name} / {other}: {middle:.2f} ({low:.2f} to {high:.2f})")
 
 
+@main.command("through-tune")
+@click.option("--problem", default="early-order")
+@click.option("--searchers", default="arqon,optuna,random")
+@click.option("--seed", default=100)
+def through_tune(problem: str, searchers: str, seed: int) -> None:
+    """Run each searcher once through Tune itself, beside its simulated run."""
+    from tests.benchmarks import through_tune
+
+    known = _kept()
+    for searcher in searchers.split(","):
+        found = through_tune.run(problem, searcher, EPOCHS, seed)
+        row = known.get((searcher, problem, seed), {"finals": [], "trials": 0})
+        simulated = min((value for _, value in row["finals"]), default=float("nan"))
+        click.echo(f"{problem} {searcher}: {found} simulated: {simulated:.4f} in {row['trials']} trials")
+
+
 def _regrets(at: int, first_seed: int, last_seed: int) -> dict[str, Any]:
     """Return ``(problems, seeds)`` regrets of each searcher, NaN where a run is missing."""
     rows = _kept()
