@@ -43,7 +43,7 @@ def test_every_rung_is_in_the_model() -> None:
     explained = made.solver.explain()
     assert explained["landscape"] == "multi-fidelity"
     assert explained["evidence"]["rungs"] == {"1": 12, "3": 4, "9": 2}
-    # Whoever stopped at step 1 still had 8 to lose: on one scale all have their final values, none below the best known.
+    # Whoever stopped at step 1 still had 8 to lose: on one scale all have their final values, none below the best.
     seen = made.solver.draft().evidence()
     finals = np.array([row["params"]["x"] ** 2 + row["params"]["y"] + 1.0 for row in made.solver.history()])
     assert seen.y == pytest.approx(np.maximum(finals, min(finals[0], finals[9])))
