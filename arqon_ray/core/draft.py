@@ -21,8 +21,6 @@ from arqon_ray.core.space import Params, Space
 from arqon_ray.core.threads import one_thread
 
 _COVERING = Verdict("unknown", ("probe",), "the space is being covered", {})
-
-
 _WEIGHED = Verdict(
     "several objectives", ("noisy_gaussian_process", "tpe"), "the objectives are weighed anew at each ask", {}
 )
