@@ -132,6 +132,7 @@ class StudyConfig(BaseModel):
         seed: 0 .. 2**64 - 1; with the config it decides every candidate.
         budget: evaluations handed out in all; None for no limit.
         mode: ``min`` or ``max``.
+        objectives: the mode of each, where there are several; ``mode`` is that of the first. None for a single one.
         bounds: the parameters by name, at least one.
         probe_ratio: at most this share of the budget goes to the probe, 0 .. 1.
         strategy: ``auto``, or the name of one strategy.
@@ -143,10 +144,17 @@ class StudyConfig(BaseModel):
     seed: int = Field(default=42, ge=0, lt=2**64)
     budget: int | None = Field(default=None, ge=0, lt=2**63)
     mode: Literal["min", "max"] = "min"
+    objectives: list[Literal["min", "max"]] | None = Field(default=None, min_length=2)
     bounds: dict[str, ParameterConfig] = Field(min_length=1)
     probe_ratio: float = Field(default=0.2, ge=0.0, le=1.0)
     strategy: str = "auto"
     strategy_params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mode_of_the_first(cls, given: Any) -> Any:
+        objectives = given.get("objectives") if isinstance(given, Mapping) else None
+        return {"mode": objectives[0], **given} if isinstance(objectives, list) and objectives else given
 
     @field_validator("strategy_params", mode="before")
     @classmethod
@@ -164,6 +172,8 @@ class StudyConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> StudyConfig:
+        if self.objectives is not None and self.objectives[0] != self.mode:
+            raise ValueError(f"mode is {self.mode!r}: it must be that of the first of objectives {self.objectives!r}")
         earlier: dict[str, ParameterConfig] = {}
         for name, parameter in self.bounds.items():
             if not name or name != name.encode("utf-8", "replace").decode():
@@ -206,6 +216,7 @@ def identity(config: StudyConfig) -> dict[str, Any]:
     return {
         "seed": config.seed,
         "mode": config.mode,
+        **({} if config.objectives is None else {"objectives": list(config.objectives)}),
         "bounds": plain["bounds"],
         "probe_ratio": config.probe_ratio,
         "strategy": config.strategy,

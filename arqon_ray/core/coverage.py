@@ -21,6 +21,10 @@ Few points pay where a local model is at hand (on shifted smooth functions the r
 .019 after 10); of discrete parameters the surrogate needs to have seen most values.
 """
 
+_RUNGS_PROBE = 12
+"""The same where evaluations are ended early. A poor one costs next to nothing then, and what ends the others is that
+these were seen: without them each step of a descent is trained to the end."""
+
 _BLOCK = 64
 _SEARCH_LIMIT = 4096
 _ENUMERATE_LIMIT = 200_000
@@ -45,21 +49,23 @@ class Coverage:
         self._forever = config.strategy == "probe"
         local = space.continuous and config.strategy in ("auto", "gaussian_process", "trust_region")
         wanted = _CONTINUOUS_PROBE if local else _MIXED_PROBE
-        share = wanted if config.budget is None else math.ceil(config.budget * config.probe_ratio)
+        share = _RUNGS_PROBE if config.budget is None else math.ceil(config.budget * config.probe_ratio)
         self._planned = max(1, min(wanted, share))
+        self._planned_on_rungs = max(self._planned, min(_RUNGS_PROBE, share))
         self._block: tuple[int, list[Found]] = (-1, [])
 
-    def remaining(self, number: int, outside: int, observed: int) -> int:
+    def remaining(self, number: int, outside: int, observed: int, on_rungs: bool = False) -> int:
         """Return how many more probe points are due; at least one as long as nothing was observed.
 
         Args:
             number: of the candidate that is asked for.
             outside: how many points from outside have a value.
             observed: how many points have a value.
+            on_rungs: whether evaluations are ended early.
         """
         if self._forever:
             return max(1, self._planned - number)
-        due = self._planned - number - outside
+        due = (self._planned_on_rungs if on_rungs else self._planned) - number - outside
         return max(due, 0 if observed else 1)
 
     def fresh(self, index: int, knows: Callable[[Array], bool]) -> tuple[Found | None, int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from arqon_ray.core import state
 from arqon_ray.core.config import StudyConfig, load_config
-from arqon_ray.core.ledger import Candidate, Ledger, Moment, Observation
+from arqon_ray.core.ledger import Candidate, Ledger, Moment, Observation, Report
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ArqonError, StateError
 
@@ -27,6 +27,7 @@ class Frozen:
         moment: what was known.
         observations: in the order in which they were told.
         withdrawn: candidates that wait to be handed out again.
+        reports: the intermediate results, see :meth:`.Ledger.report`.
         memory: what the strategies remember.
         phases: the phases so far.
     """
@@ -35,6 +36,7 @@ class Frozen:
     moment: Moment
     observations: list[Observation]
     withdrawn: list[Candidate]
+    reports: list[Report]
     memory: dict[str, Any]
     phases: list[list[Any]]
 
@@ -49,6 +51,7 @@ class Frozen:
             self.observations,
             self.moment.number,
             {"pending": self.moment.pending, "withdrawn": self.withdrawn},
+            self.reports,
             self.memory,
             self.phases,
         )
@@ -62,6 +65,7 @@ class Frozen:
             "withdrawn": [_row(candidate) for candidate in self.withdrawn],
             "memory": self.memory,
             "phases": self.phases,
+            **({"reports": self.reports} if self.reports else {}),
         }
         points = np.empty((len(self.observations), self.moment.X.shape[1]))
         complete = np.zeros(len(points), dtype=bool)
@@ -78,7 +82,12 @@ def _row(candidate: Candidate) -> list[Any]:
 
 def _tuple(observation: Observation) -> list[Any]:
     o = observation
-    return [o.number, o.params, o.value, o.origin, o.cost, o.status, o.step, o.reason]
+    values = [] if o.values is None else [list(o.values)]
+    return [o.number, o.params, o.value, o.origin, o.cost, o.status, o.step, o.reason, *values]
+
+
+def _observation(row: list[Any]) -> Observation:
+    return Observation(*row[:8], *map(tuple, row[8:]))
 
 
 def thaw(parts: Iterable[dict[str, Any]]) -> tuple[StudyConfig, Ledger, dict[str, Any], list[list[Any]]]:
@@ -94,16 +103,18 @@ def thaw(parts: Iterable[dict[str, Any]]) -> tuple[StudyConfig, Ledger, dict[str
         head = next(rest)
         config = load_config(head["config"])
         space = Space(config.bounds)
-        ledger = Ledger(space, config.mode)
+        ledger = Ledger(space, config.mode, config.objectives)
         for part in rest:
             points = np.frombuffer(part["points"], dtype="<f8").reshape(len(part["observations"]), space.d)
-            ledger.restore([Observation(*row) for row in part["observations"]], points)
+            ledger.restore([_observation(row) for row in part["observations"]], points)
         ledger.handed_out = head["handed_out"]
         waiting = [(row, False) for row in head["pending"]] + [(row, True) for row in head["withdrawn"]]
         for (number, params, origin), withdrawn in waiting:
             ledger.readmit(Candidate(number, params, origin), space.encode(params))
             if withdrawn:
                 ledger.withdraw(number)
+        for report in head.get("reports", ()):
+            ledger.report(*report)
         return config, ledger, head["memory"], head["phases"]
     except (ArqonError, ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
         raise StateError(f"the parts of a state are malformed: {error!r}") from None

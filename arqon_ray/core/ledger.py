@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,8 +15,13 @@ from arqon_ray.errors import UnknownCandidateError
 USER = "user"
 """The origin of a candidate that a user brought: it is handed out and counted as any other, and no strategy's."""
 
+_SPACING = 1.03
+"""How much farther the next intermediate result of a candidate that is kept must be, so that long curves stay short."""
+
 Array = NDArray[np.float64]
 Status = Literal["complete", "failed"]
+Report = tuple[int, int, float, int]
+"""Candidate, step, native value, and the number of observations before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Observation:
         status: ``complete`` or ``failed``.
         step: how far a multi-step evaluation had come; None for a whole one.
         reason: why it failed.
+        values: of all objectives, native, where there are several; ``value`` is the first of them.
     """
 
     number: int
@@ -65,6 +72,7 @@ class Observation:
     status: Status = "complete"
     step: int | None = None
     reason: str | None = None
+    values: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,9 @@ class Moment:
         points: their ``(d,)`` points.
         places: ``(n,)`` where they stand among all observations, failed ones included.
         steps: ``(n,)`` how far they went; infinity for a whole evaluation.
+        reports: ``(r, 4)`` the intermediate results in the order in which they came: candidate, step, value, and how
+            many observations there were before.
+        vectors: ``(n, m)`` values of all objectives, to be minimized; ``m`` is 0 where there is only one.
         withdrawn: whether any candidate waits to be handed out again.
         distinct: how many distinct points are known.
     """
@@ -96,6 +107,8 @@ class Moment:
     points: tuple[Array, ...]
     places: NDArray[np.int64]
     steps: Array
+    reports: Array
+    vectors: Array
     withdrawn: bool
     distinct: int
     _known: dict[bytes, int]
@@ -139,8 +152,8 @@ class Ledger:
         observations: in the order in which they were told.
     """
 
-    def __init__(self, space: Space, mode: Literal["min", "max"]) -> None:
-        """Begin an empty ledger."""
+    def __init__(self, space: Space, mode: Literal["min", "max"], objectives: Sequence[str] | None = None) -> None:
+        """Begin an empty ledger; ``objectives`` are the modes of all, where there are several."""
         self._space = space
         self._sign = 1.0 if mode == "min" else -1.0
         self.handed_out = 0
@@ -155,6 +168,10 @@ class Ledger:
             (space.d, np.float64), (None, np.float64), (None, np.int64), (None, np.float64), (None, np.int64)
         )
         self._failed = _Rows((space.d, np.float64))
+        self._signs = np.array([1.0 if each == "min" else -1.0 for each in objectives or ()])
+        self._vectors = _Rows((len(self._signs), np.float64))
+        self._reports = _Rows((4, np.float64))
+        self._reported: dict[int, int] = {}
         # With the order in which they became known: a moment sees those before it. None is ever forgotten.
         self._known: dict[bytes, int] = {}
         self._outside = 0
@@ -216,9 +233,31 @@ class Ledger:
             del (self.pending if number in self.pending else self.withdrawn)[number]
             point = self._points.pop(number)
             self._forget(number, point)
+            self._reported.pop(number, None)
         if point is None:
             raise UnknownCandidateError(f"an observation of {observation.params!r} has neither a candidate nor a point")
         self._store(observation, point)
+
+    def report(self, number: int, step: int, value: float, place: int | None = None) -> None:
+        """Take an intermediate result of a candidate without a result; those of neighboring steps say the same.
+
+        Args:
+            number: the candidate's.
+            step: how far its evaluation has come.
+            value: native.
+            place: how many observations there were; None for those that there are.
+        """
+        last = self._reported.get(number, 0)
+        if last <= step < _SPACING * last and step != last:
+            return
+        self._reported[number] = step
+        place = len(self.observations) if place is None else place
+        self._reports.append((number, step, self._sign * value, place))
+
+    def reports(self) -> list[Report]:
+        """Return the intermediate results as :meth:`report` takes them."""
+        rows = self._reports.view().tolist()
+        return [(int(number), int(step), self._sign * value, int(place)) for number, step, value, place in rows]
 
     def _store(self, observation: Observation, point: Array) -> None:
         number = observation.number
@@ -231,6 +270,7 @@ class Ledger:
             return
         step = np.inf if observation.step is None else observation.step
         self._complete.append(point, self._sign * observation.value, number, step, len(self.observations) - 1)
+        self._vectors.append(self._signs * (observation.values or ()))
         self._outside += number < 0
 
     def _forget(self, number: int, point: Array) -> None:
@@ -253,6 +293,8 @@ class Ledger:
             points=tuple(self._points[candidate.number] for candidate in pending),
             places=self._complete.view(4),
             steps=self._complete.view(3),
+            reports=self._reports.view(),
+            vectors=self._vectors.view(),
             withdrawn=bool(self.withdrawn),
             distinct=len(self._known),
             _known=self._known,

@@ -13,7 +13,7 @@ import numpy as np
 from arqon_ray.core.ledger import Status
 from arqon_ray.errors import ResultsError
 
-_KEYS = ("params", "value", "cost", "eval_id", "id", "status", "step", "reason")
+_KEYS = ("params", "value", "cost", "eval_id", "id", "status", "step", "reason", "values")
 _KNOWN = frozenset(_KEYS)
 
 
@@ -29,6 +29,7 @@ class Entry:
         status: ``complete`` or ``failed``.
         step: how far a multi-step evaluation had come, or None.
         reason: why it failed, or None.
+        values: of all objectives, where there are several; ``value`` is the first of them.
     """
 
     params: Mapping[str, Any] | None
@@ -38,6 +39,7 @@ class Entry:
     status: Status
     step: int | None
     reason: str | None
+    values: tuple[float, ...] | None = None
 
 
 Results = str | Sequence[Mapping[str, Any]] | Mapping[str, Any]
@@ -48,7 +50,8 @@ def parse_results(results: Results) -> list[Entry]:
     """Check a list of results (a list of dicts, one dict, or the JSON of either).
 
     Each has ``params`` or an id (``id`` or ``eval_id``), ``value`` (a number; None, NaN or infinite means a
-    failed evaluation), and optionally ``cost``, ``status`` (``complete``, ``failed``), ``step``, ``reason``.
+    failed evaluation), and optionally ``cost``, ``status`` (``complete``, ``failed``), ``step``, ``reason``;
+    ``values`` in place of ``value`` where there are several objectives.
 
     Raises:
         ResultsError: when any entry is malformed; it names the entry, the key, the value and the rule.
@@ -83,15 +86,17 @@ def _parse_entry(entry: Any, where: str) -> Entry:
     status = entry.get("status") or "complete"
     if status not in ("complete", "failed"):
         raise ResultsError(f"{where}.status is {status!r}: it must be complete or failed")
+    values = _parse_values(entry.get("values"), f"{where}.values")
+    if values is not None:
+        entry = {**entry, "value": values[0] if all(value is not None for value in values) else None}
     if "value" not in entry and status == "complete":
         raise ResultsError(f"{where} has no value: give a number, or null for a failed evaluation")
     value = parse_value(entry.get("value"), f"{where}.value") if status == "complete" else None
     cost = parse_value(entry.get("cost", 1.0), f"{where}.cost")
     if cost is None or cost < 0:
         raise ResultsError(f"{where}.cost is {entry.get('cost')!r}: it must be a finite number, 0 or more")
-    step, reason = entry.get("step"), entry.get("reason")
-    if step is not None and (isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step < 2**63):
-        raise ResultsError(f"{where}.step is {step!r}: it must be a whole number, 0 .. 2**63 - 1")
+    reason = entry.get("reason")
+    step = None if entry.get("step") is None else _parse_step(entry["step"], f"{where}.step")
     if reason is not None and not isinstance(reason, str):
         raise ResultsError(f"{where}.reason is {reason!r}: it must be a string")
     if reason is not None:
@@ -99,11 +104,32 @@ def _parse_entry(entry: Any, where: str) -> Entry:
         reason = reason.encode("utf-8", "backslashreplace").decode()
     if value is None and reason is None:
         reason = f"value is {entry.get('value')!r}" if status == "complete" else "failed"
-    return Entry(params, number, value, cost, "failed" if value is None else "complete", _int(step), reason)
+    every = None if values is None or value is None else tuple(each for each in values if each is not None)
+    return Entry(params, number, value, cost, "failed" if value is None else "complete", step, reason, every)
 
 
-def _int(step: Any) -> int | None:
-    return None if step is None else int(step)
+def _parse_values(values: Any, where: str) -> list[float | None] | None:
+    """Return the values of several objectives; one that is not finite is None, and means a failed evaluation."""
+    if values is None:
+        return None
+    if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or len(values) < 2:
+        raise ResultsError(f"{where} is {values!r}: it must be a list of one number for each objective")
+    return [parse_value(value, f"{where}[{i}]") for i, value in enumerate(values)]
+
+
+def check_report(step: Any, value: Any) -> tuple[int, float | None]:
+    """Return step and value of an intermediate result; the value is None when it was not finite.
+
+    Raises:
+        ResultsError: when one of them is malformed.
+    """
+    return _parse_step(step, "step"), parse_value(value, "value")
+
+
+def _parse_step(step: Any, where: str) -> int:
+    if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step < 2**63:
+        raise ResultsError(f"{where} is {step!r}: it must be a whole number, 0 .. 2**63 - 1")
+    return int(step)
 
 
 def _parse_id(entry: Mapping[str, Any], where: str) -> int | None:

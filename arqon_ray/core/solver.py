@@ -14,8 +14,9 @@ from arqon_ray.core.draft import Draft
 from arqon_ray.core.evidence import Array
 from arqon_ray.core.frozen import Frozen, thaw
 from arqon_ray.core.ledger import Candidate, Ledger, Observation
+from arqon_ray.core.pareto import front
 from arqon_ray.core.refine import STRATEGIES
-from arqon_ray.core.results import Entry, Results, parse_results
+from arqon_ray.core.results import Entry, Results, check_report, parse_results
 from arqon_ray.core.space import Params, Space
 from arqon_ray.errors import ConfigError, ResultsError, UnknownCandidateError
 
@@ -46,7 +47,7 @@ class ArqonSolver:
             raise ConfigError(f"strategy is {self.config.strategy!r}: it must be one of {', '.join(known)}")
         self.space = Space(self.config.bounds)
         self._coverage = Coverage(self.space, self.config)
-        self._ledger = Ledger(self.space, self.config.mode)
+        self._ledger = Ledger(self.space, self.config.mode, self.config.objectives)
         self._memory: dict[str, Any] = {}
         self._phases: list[list[Any]] = []
 
@@ -151,7 +152,7 @@ class ArqonSolver:
         Args:
             results: a list of dicts, or its JSON: ``params``, ``value``, and optionally ``cost`` (1.0),
                 ``eval_id``, ``status`` (``complete`` or ``failed``), ``step``, ``reason``. A value that is
-                None, NaN or infinite is a failed evaluation.
+                None, NaN or infinite is a failed evaluation. With several objectives ``values``, one of each.
 
         Returns:
             One dict an entry: ``id``, ``accepted`` and, where it was not, a ``note`` that says why.
@@ -170,7 +171,14 @@ class ArqonSolver:
     seed = tell
 
     def _locate(self, entry: Entry) -> Array | None:
-        """Return the point of an entry with params; check the id of one without."""
+        """Return the point of an entry with params; check the id of one without, and how many values there are."""
+        expected = self.config.objectives and len(self.config.objectives)
+        given = entry.values and len(entry.values)
+        if entry.value is not None and given != expected:
+            raise ResultsError(
+                f"a result has {given or 'no list of'} values: it must have {expected or 'one value, no list'}, "
+                f"as the config's objectives are {self.config.objectives!r}"
+            )
         if entry.params is not None:
             return self.space.encode(entry.params)
         self._check_number(-1 if entry.number is None else entry.number)
@@ -185,7 +193,7 @@ class ArqonSolver:
             if number is None
             else self.candidate(number)
         )
-        result = (entry.value, of.origin, entry.cost, entry.status, entry.step, entry.reason)
+        result = (entry.value, of.origin, entry.cost, entry.status, entry.step, entry.reason, entry.values)
         self._ledger.record(Observation(of.number, of.params, *result), point)
         return {"id": None if number is None else str(number), "accepted": True}
 
@@ -217,6 +225,25 @@ class ArqonSolver:
         answer = self.tell([entry])[0]
         if not answer["accepted"]:
             raise ResultsError(f"candidate {number} was told before: a candidate has one result")
+
+    def report(self, number: int, step: int, value: float | None) -> None:
+        """Take an intermediate result of a candidate that is pending or withdrawn; one that is not finite says nothing.
+
+        Args:
+            number: the candidate's.
+            step: how far the evaluation has come, 0 or more.
+            value: what it is worth by then.
+
+        Raises:
+            ResultsError: when step or value is malformed, or the candidate was told before.
+            UnknownCandidateError: when there is no such candidate.
+        """
+        self._check_number(number)
+        step, finite = check_report(step, value)
+        if number in self._ledger.told:
+            raise ResultsError(f"candidate {number} was told before: it has no intermediate results any more")
+        if finite is not None:
+            self._ledger.report(number, step, finite)
 
     def withdraw(self, number: int) -> None:
         """Take a pending candidate back: nobody evaluates it now, so the model forgets that it is in flight.
@@ -255,6 +282,10 @@ class ArqonSolver:
         self._check_number(number)
         return self._ledger.candidate(number)
 
+    def is_open(self, number: int) -> bool:
+        """Tell whether a candidate was handed out and has no result yet."""
+        return self._ledger.state_of(number) in ("pending", "withdrawn")
+
     def _check_number(self, number: int) -> None:
         if self._ledger.state_of(number) == "unknown":
             raise UnknownCandidateError(
@@ -273,11 +304,22 @@ class ArqonSolver:
         """
         return self.freeze().history()
 
+    def pareto(self) -> list[dict[str, Any]]:
+        """Return the observations that no other one beats in all objectives, as :meth:`history` has them.
+
+        Raises:
+            ConfigError: when the config has no ``objectives``.
+        """
+        if self.config.objectives is None:
+            raise ConfigError("objectives is None: a study with a single objective has best(), and no Pareto set")
+        return front(self.history(), self.config.objectives)
+
     def best(self) -> dict[str, Any] | None:
         """Return the recommended point: id, params, value (observed) and predicted; None before any value.
 
         On noisy values it is the one that the model predicts to be best, not the luckiest. Evaluations that
-        were stopped early are passed over while there are any that went further.
+        were stopped early are passed over while there are any that went further. With several objectives it is the
+        best in the first of them; see :meth:`pareto`.
         """
         return self.best_of(self.draft())
 
@@ -308,6 +350,7 @@ class ArqonSolver:
             ledger.moment(),
             ledger.observations.copy(),
             list(ledger.withdrawn.values()),
+            ledger.reports(),
             dict(self._memory),
             [phase.copy() for phase in self._phases],
         )

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from arqon_ray.core.config import StudyConfig, identity, load_config
-from arqon_ray.core.ledger import Candidate, Ledger, Observation
-from arqon_ray.core.results import Entry, parse_results
+from arqon_ray.core.ledger import Candidate, Ledger, Observation, Report
+from arqon_ray.core.results import Entry, check_report, parse_results
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ArqonError, StateError
 
@@ -30,6 +30,7 @@ def export(
     observations: Sequence[Observation],
     handed_out: int,
     waiting: Mapping[str, Iterable[Candidate]],
+    reports: Sequence[Report],
     memory: Mapping[str, Any],
     phases: Sequence[Sequence[Any]],
 ) -> str:
@@ -40,6 +41,7 @@ def export(
         observations: in the order in which they were told.
         handed_out: how many candidates there are.
         waiting: the candidates without a result: ``pending`` and ``withdrawn``.
+        reports: candidate, step and value of the intermediate results.
         memory: what the strategies remember.
         phases: the phases so far.
     """
@@ -57,6 +59,7 @@ def export(
         **{kind: [_exported_candidate(candidate) for candidate in there] for kind, there in waiting.items()},
         "memory": memory,
         "phases": phases,
+        **({"reports": reports} if reports else {}),
     }
     return json.dumps(document, allow_nan=False)
 
@@ -131,6 +134,16 @@ def _refill(document: dict[str, Any], space: Space, ledger: Ledger) -> None:
         ledger.readmit(candidate, space.encode(candidate.params))
         if kind == "withdrawn":
             ledger.withdraw(candidate.number)
+    for report in document.get("reports", ()):
+        ledger.report(*_checked(report, ledger.handed_out))
+
+
+def _checked(report: Any, handed_out: int) -> Report:
+    number, step, value, place = report
+    step, finite = check_report(step, value)
+    if finite is None or not (isinstance(number, int) and 0 <= number < handed_out and isinstance(place, int)):
+        raise StateError(f"state.reports holds {report!r}: it must be a candidate, step, finite value and place")
+    return number, step, finite, place
 
 
 def check_next(candidate: Candidate, handed_out: int) -> None:
@@ -153,7 +166,8 @@ def row(observation: Observation) -> dict[str, Any]:
         "status": observation.status,
         "origin": observation.origin,
     }
-    optional = {"step": observation.step, "reason": observation.reason}
+    values = None if observation.values is None else list(observation.values)
+    optional = {"step": observation.step, "reason": observation.reason, "values": values}
     return {**plain, **{key: value for key, value in optional.items() if value is not None}}
 
 
@@ -171,7 +185,8 @@ def _exported_candidate(candidate: Candidate) -> dict[str, Any]:
 def _observation(entry: Entry, origin: str) -> Observation:
     number = -1 if entry.number is None or entry.number >= _OUTSIDE else entry.number
     params = dict(entry.params or {})
-    return Observation(number, params, entry.value, origin, entry.cost, entry.status, entry.step, entry.reason)
+    rest = (entry.cost, entry.status, entry.step, entry.reason, entry.values)
+    return Observation(number, params, entry.value, origin, *rest)
 
 
 def _candidate(plain: dict[str, Any]) -> Candidate:

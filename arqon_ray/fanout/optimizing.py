@@ -85,7 +85,7 @@ def optimize(
             check_whole(key, number, least)
     check_limits(time_budget_s, target)
     options = task_options(resources)
-    checked = None if config is None else load_config(config)
+    checked = None if config is None else _single(load_config(config))
     if study is not None and (name is not None or storage_path is not None):
         raise ConfigError("study is given together with name or storage_path: a study has both already")
     remark = ensure_ray()
@@ -134,7 +134,17 @@ def _own_config(study: SolverClient, config: StudyConfig | None) -> StudyConfig:
     changes = [] if config is None else differences(identity(stored), identity(config))
     if changes:
         raise IdentityError(f"study {study.name!r} is another one ({'; '.join(changes)}): give its config, or none")
-    return stored
+    return _single(stored)
+
+
+def _single(config: StudyConfig) -> StudyConfig:
+    """Return the config of a study with one objective; refuse another."""
+    if config.objectives is not None:
+        raise ConfigError(
+            f"objectives is {config.objectives!r}: optimize() takes one objective; ask and tell, or ArqonSearcher, "
+            "take several"
+        )
+    return config
 
 
 def _result(study: SolverClient, loop: Loop, stopped_by: str, began: float) -> Result:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from arqon_ray.core.results import Entry, parse_results, parse_value
+from arqon_ray.core.results import Entry, parse_results
 from arqon_ray.errors import ResultsError
 
 MAX_ASK = 4096
@@ -67,13 +67,6 @@ def check_ids(identities: object) -> list[int]:
     if isinstance(identities, Sequence) and not isinstance(identities, str | bytes):
         return [check_id(each) for each in identities]
     return [check_id(identities)]
-
-
-def check_report(step: object, value: object) -> tuple[int, float | None]:
-    """Return an intermediate result; its value is None when it was not finite."""
-    if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < 2**63:
-        raise ResultsError(f"step is {step!r}: it must be a whole number, 0 .. 2**63 - 1")
-    return step, parse_value(value, "value")
 
 
 def tell_entries(results: Any, rest: Mapping[str, Any]) -> list[Entry]:

@@ -141,7 +141,8 @@ class SolverClient(StudyReference):
 
         Args:
             id: a candidate's id, or a list of dicts with ``id``, ``value`` and optionally ``cost``, ``status``
-                ("complete" or "failed"), ``step`` and ``reason``.
+                ("complete" or "failed"), ``step`` and ``reason``; with several objectives ``values``, a list, in
+                place of ``value``.
             value: of one candidate; None, NaN and infinities mean a failed evaluation.
             cost: of one candidate's evaluation, in the user's units.
             key: the operation id.

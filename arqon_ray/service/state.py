@@ -61,6 +61,8 @@ class StudyState:
                 self.solver.adopt(candidate_of(plain))
         elif body["op"] == "tell":
             answers = self.solver.take(entries_of(body))
+        elif body["op"] == "report":
+            self.solver.report(body["number"], body["step"], body["value"])
         elif body["op"] == "budget":
             self.solver.extend_budget(body["budget"])
         self.take(body, answers)
@@ -234,7 +236,11 @@ def entries_of(body: dict[str, Any]) -> list[Entry]:
     """Return the results that the record of a tell holds; format 1 has them as a list of dicts."""
     if "results" in body:
         return parse_results(body["results"])
-    return [Entry(*row) for row in body["rows"]]
+    return [_entry(row) for row in body["rows"]]
+
+
+def _entry(row: list[Any]) -> Entry:
+    return Entry(*row[:7], *map(tuple, row[7:]))
 
 
 def _values_of(body: dict[str, Any]) -> list[float | None]:
@@ -246,7 +252,8 @@ def _values_of(body: dict[str, Any]) -> list[float | None]:
 def row_of(entry: Entry) -> list[Any]:
     """Return one result as the record of a tell holds it."""
     params = None if entry.params is None else dict(entry.params)
-    return [params, entry.number, entry.value, entry.cost, entry.status, entry.step, entry.reason]
+    values = [] if entry.values is None else [list(entry.values)]
+    return [params, entry.number, entry.value, entry.cost, entry.status, entry.step, entry.reason, *values]
 
 
 def candidate_of(plain: dict[str, Any]) -> Candidate:

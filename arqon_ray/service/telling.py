@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from arqon_ray.core.results import Entry
+from arqon_ray.core.results import Entry, check_report
 from arqon_ray.errors import ResultsError
 from arqon_ray.service import checks
 from arqon_ray.service.durable import DurableState
@@ -84,13 +84,14 @@ class Telling(DurableState):
     def report(self, id: str, step: int, value: float) -> Answer:
         """Keep an intermediate value of a candidate's evaluation; the last one of a step counts."""
         number = checks.check_id(id)
-        step, finite = checks.check_report(step, value)
+        step, finite = check_report(step, value)
 
         def work() -> Answer:
             self._state.solver.candidate(number)
             if not self._state.is_open(number):
                 return {"id": id, "accepted": False, "note": "already told: this report was ignored"}
             if self._state.reports.get(number, {}).get(step, ...) != finite:
+                self._state.solver.report(number, step, finite)
                 self._record({"op": "report", "number": number, "step": step, "value": finite}, [])
             return {"id": id, "accepted": True}
 

@@ -1,4 +1,4 @@
-"""Which result is optimized, and in which direction."""
+"""Which result is optimized, and in which direction; or which ones, where there are several."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ class Objective:
     """Metric and mode, which may come from the constructor, the run, or nobody.
 
     Attributes:
-        metric: None until it is known or :meth:`settle` decides it.
-        mode: ``min``, ``max``, or None while nobody said.
+        metric: None until it is known or :meth:`settle` decides it; of several objectives the first.
+        mode: ``min``, ``max``, or None while nobody said; of several objectives the first one's.
+        metrics: all of several objectives; None when there is one.
+        modes: likewise.
     """
+
+    metrics: list[str] | None = None  # here too, for what earlier releases have pickled
+    modes: list[str] | None = None
 
     def __init__(self, metric: Any, mode: Any) -> None:
         """Take what the constructor was given.
@@ -28,6 +33,9 @@ class Objective:
         Raises:
             ConfigError: when one of them is malformed.
         """
+        if isinstance(metric, list | tuple):
+            self.metrics, self.modes = _several(metric, mode)
+            metric, mode = self.metrics[0], self.modes[0]
         _check(metric, mode)
         self.metric: str | None = metric
         self.mode: str | None = mode
@@ -37,12 +45,14 @@ class Objective:
     def learn(self, metric: Any, mode: Any) -> None:
         """Fill in what is not known yet from what the run says.
 
-        A mode for another metric than ours says nothing about ours.
+        A mode for another metric than ours says nothing about ours; several objectives are the constructor's alone.
 
         Raises:
             ConfigError: when one is malformed, or the mode is another for the same metric.
         """
         _check(metric, mode)
+        if self.metrics is not None:
+            return
         if self.metric is not None and metric not in (None, self.metric):
             return
         if self.mode is not None and mode not in (None, self.mode):
@@ -75,6 +85,17 @@ class Objective:
         if self._unnamed and result is not None and metric not in result:
             return next((name for name in (LOSS, DEFAULT_METRIC) if name in result), metric)
         return metric
+
+
+def _several(metric: Any, mode: Any) -> tuple[list[str], list[str]]:
+    """Return the checked lists of several objectives."""
+    names = list(metric)
+    if len(names) < 2 or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ConfigError(f"metric is {metric!r}: it must be the name of one result, or a list of different ones")
+    modes = list(mode) if isinstance(mode, list | tuple) else [mode] * len(names)
+    if len(modes) != len(names) or not all(each in ("min", "max") for each in modes):
+        raise ConfigError(f"mode is {mode!r}: it must be 'min' or 'max' for each of {names!r}")
+    return names, modes
 
 
 def _check(metric: Any, mode: Any) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 STEP = "training_iteration"
@@ -28,6 +28,7 @@ class Trial:
         curve: the intermediate values by step; after a restart from scratch the later report of a step counts.
         latest: the step that was reported last.
         paused: True while the scheduler holds it back.
+        last: of several objectives the values that were reported last; None otherwise.
     """
 
     ticket: Ticket
@@ -35,6 +36,7 @@ class Trial:
     curve: dict[int, float] = field(default_factory=dict)
     latest: int | None = None
     paused: bool = False
+    last: dict[str, Any] | None = None
 
     def record(self, result: Mapping[str, Any], metric: str) -> tuple[int, float] | None:
         """Remember an intermediate result; return its step and value, or None when it has no usable value."""
@@ -56,13 +58,17 @@ class Outcome:
     value: float | None = None
     step: int | None = None
     reason: str | None = None
+    values: list[float] | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return it as a study takes it, beside an id or params."""
+        rest = {"status": self.status, "step": self.step, "reason": self.reason, "values": self.values}
+        return {"value": self.value, **{key: value for key, value in rest.items() if value is not None}}
 
 
 def outside(ticket: Ticket, outcome: Outcome) -> dict[str, Any]:
     """Return the result of a point that is no candidate, as a study's ``seed`` takes it."""
-    told = {"status": outcome.status, "step": outcome.step, "reason": outcome.reason}
-    given = {key: value for key, value in told.items() if value is not None}
-    return {"params": ticket.params, "value": outcome.value, **given}
+    return {"params": ticket.params, **outcome.told()}
 
 
 def outcome_of(trial: Trial, result: Mapping[str, Any] | None, error: bool, metric: str) -> Outcome:
@@ -84,6 +90,20 @@ def outcome_of(trial: Trial, result: Mapping[str, Any] | None, error: bool, metr
     if result is None:
         return Outcome("released", reason="the trial ended before its first result")
     return Outcome("failed", reason=f"the trial ended without a value of {metric}")
+
+
+def with_all(outcome: Outcome, trial: Trial, result: Mapping[str, Any] | None, metrics: Sequence[str]) -> Outcome:
+    """Return the outcome of a trial with several objectives, whose first value is known; each has to be finite."""
+    if outcome.status != "complete":
+        return outcome
+    source = result if result is not None and metrics[0] in result else trial.last or {}
+    values = []
+    for metric in metrics:
+        value = number(source.get(metric))
+        if value is None or not math.isfinite(value):
+            return Outcome("failed", step=outcome.step, reason=f"{metric} is {source.get(metric)!r}")
+        values.append(value)
+    return replace(outcome, values=values)
 
 
 def number(value: Any) -> float | None:

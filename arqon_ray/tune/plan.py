@@ -29,7 +29,7 @@ class Plan:
         space: Mapping[str, Any] | str | None,
         options: Mapping[str, Any],
         points: Sequence[Mapping[str, Any]] | None,
-        rewards: Sequence[float] | None,
+        rewards: Sequence[float | Sequence[float]] | None,
     ) -> None:
         """Check what the constructor was given.
 

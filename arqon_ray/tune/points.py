@@ -69,7 +69,12 @@ def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfi
 
 
 def observation(point: Point, reward: Any) -> dict[str, Any]:
-    """Return a point and its reward as the study takes them; a reward that is no finite number is a failure."""
+    """Return a point and its reward as the study takes them; a reward that is no finite number is a failure.
+
+    The reward of several objectives is a list.
+    """
+    if isinstance(reward, list | tuple):
+        return {"params": point.params, "values": [number(each) for each in reward]}
     value = number(reward)
     if value is None or not math.isfinite(value):
         return {"params": point.params, "value": None, "status": "failed", "reason": f"the value is {reward!r}"}

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from ray.tune.search import Searcher
 
+from arqon_ray.core.pareto import front
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import ArqonError, ConfigError, StateError
 from arqon_ray.tune import checkpoint, tune_call
 from arqon_ray.tune.attach import attach
 from arqon_ray.tune.convert import ArqonSpace, SearchSpace
 from arqon_ray.tune.objective import Objective
-from arqon_ray.tune.outcome import Outcome, Ticket, Trial, outcome_of
+from arqon_ray.tune.outcome import Outcome, Ticket, Trial, outcome_of, with_all
 from arqon_ray.tune.plan import Plan
 from arqon_ray.tune.points import Point, observation, whole_point
 from arqon_ray.tune.reconcile import Seen, trials_beside
@@ -59,8 +60,8 @@ class ArqonSearcher(Searcher):
         space: an arqon config (dict with ``bounds``, or JSON string), a Tune search space, a ConfigSpace
             ``ConfigurationSpace``, or None for the ``param_space`` of the run or, with ``actor``, for the study that
             is there. A ``grid_search`` in it is refused: a searcher chooses the values itself.
-        metric: the result to optimize.
-        mode: ``min`` or ``max``.
+        metric: the result to optimize; or a list of several, whose best compromises :meth:`pareto` returns.
+        mode: ``min`` or ``max``, or a list of them, one for each of several metrics.
         seed: 0 .. 2**64 - 1; over the config's. It decides every candidate.
         budget: evaluations in all; over the config's.
         actor: the name of the shared study, or a client of it. It is started where it does not exist, if there is
@@ -77,17 +78,19 @@ class ArqonSearcher(Searcher):
         self,
         space: Mapping[str, Any] | str | ConfigurationSpace | None = None,
         *,
-        metric: str | None = None,
-        mode: str | None = None,
+        metric: str | Sequence[str] | None = None,
+        mode: str | Sequence[str] | None = None,
         seed: int | None = None,
         budget: int | None = None,
         actor: str | SolverClient | None = None,
         points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
-        evaluated_rewards: Sequence[float] | None = None,
+        evaluated_rewards: Sequence[float | Sequence[float]] | None = None,
     ) -> None:
         self._objective = Objective(metric, mode)
-        super().__init__(metric=metric, mode=mode)
-        self._plan = Plan(space, {"seed": seed, "budget": budget}, points_to_evaluate, evaluated_rewards)
+        super().__init__(metric=self.metric, mode=self.mode)  # type: ignore[arg-type]
+        options = {"seed": seed, "budget": budget, "objectives": self._objective.modes}
+        self._plan = Plan(space, options, points_to_evaluate, evaluated_rewards)
+        self._check_objectives(self._plan.options.get("objectives"))
         self._objective.learn_mode(self._plan.config_mode)
         self._actor = actor
         self._study: Study | None = None
@@ -102,14 +105,14 @@ class ArqonSearcher(Searcher):
         self._fault: Exception | None = None
 
     @property
-    def metric(self) -> str | None:  # type: ignore[override]
-        """The result that is optimized; None until it is decided."""
-        return self._objective.metric
+    def metric(self) -> str | list[str] | None:  # type: ignore[override]
+        """The result that is optimized, or a list of several; None until it is decided."""
+        return self._objective.metrics or self._objective.metric
 
     @property
-    def mode(self) -> str | None:  # type: ignore[override]
-        """``min`` or ``max``; None while nobody said, which means ``min`` or, with ``actor``, the study's."""
-        return self._objective.mode
+    def mode(self) -> str | list[str] | None:  # type: ignore[override]
+        """``min`` or ``max``, or a list; None while nobody said: ``min`` then or, with ``actor``, the study's."""
+        return self._objective.modes or self._objective.mode
 
     @property
     def solver(self) -> ArqonSolver | SolverClient:
@@ -131,6 +134,36 @@ class ArqonSearcher(Searcher):
         if self._plan.space is None:
             self._plan.adopt(ArqonSpace(solver.config.to_dict()["bounds"]))
         self._study = study
+
+    def pareto(self) -> list[dict[str, Any]]:
+        """Return the trials that no other one beats in every metric, in the order in which they ended.
+
+        Returns:
+            A dict for each: ``id``, ``params`` (the trial's config) and ``values`` (by metric).
+
+        Raises:
+            ConfigError: when there is a single metric.
+            ArqonError: when there is no space yet, or no such study.
+        """
+        metrics, modes = self._objective.metrics, self._objective.modes
+        if metrics is None or modes is None:
+            raise ConfigError(f"metric is {self.metric!r}: a Pareto set needs a list of several")
+        study, space = self._ready()
+        return [
+            {
+                "id": row["id"],
+                "params": space.build(space.decode(row["params"]), self._plan.constants),
+                "values": dict(zip(metrics, row["values"], strict=True)),
+            }
+            for row in front(study.solver.history(), modes)
+        ]
+
+    def _check_objectives(self, modes: Sequence[str] | None) -> None:
+        if modes != self._objective.modes:
+            raise ConfigError(
+                f"objectives is {modes!r} and metric {self.metric!r} with mode {self.mode!r}: give ArqonSearcher "
+                "a list of metrics with these modes"
+            )
 
     # What Tune says about the run
 
@@ -232,6 +265,7 @@ class ArqonSearcher(Searcher):
             if self._plan.space is None:
                 self._plan.adopt(ArqonSpace(study.config.to_dict()["bounds"]))
             self._objective.learn_mode(study.config.mode)
+            self._check_objectives(study.config.objectives)
             self._study = study
             self._repeated = tune_call.repeated()
             self._bring_points(study)
@@ -271,7 +305,9 @@ class ArqonSearcher(Searcher):
         if trial is None or self._study is None:
             return
         recorded = trial.record(result, self._objective.key(result))
-        if recorded is not None:
+        if recorded is not None and self._objective.metrics is not None:
+            trial.last = {name: result.get(name) for name in self._objective.metrics}
+        elif recorded is not None:
             self._study.report(trial.ticket, *recorded)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -292,6 +328,8 @@ class ArqonSearcher(Searcher):
         if trial is None:
             return
         outcome = outcome_of(trial, result, error, self._objective.key(result))
+        if self._objective.metrics is not None:
+            outcome = with_all(outcome, trial, result, self._objective.metrics)
         if outcome.status == "failed":
             logger.info("trial %s is a failed evaluation: %s", trial_id, outcome.reason)
         if error:
@@ -320,7 +358,7 @@ class ArqonSearcher(Searcher):
     def add_evaluated_point(
         self,
         parameters: dict[str, Any],
-        value: float | None,
+        value: float | Sequence[float] | None,
         error: bool = False,
         pruned: bool = False,
         intermediate_values: list[float] | None = None,
@@ -329,7 +367,7 @@ class ArqonSearcher(Searcher):
 
         Args:
             parameters: the whole config of that trial; keys that are not searched are passed over.
-            value: the metric's value.
+            value: the metric's value, or a list of several metrics' values.
             error: whether the evaluation failed.
             pruned: whether it was stopped early; without a value its last intermediate one counts.
             intermediate_values: what it reported, step by step.

@@ -160,7 +160,6 @@ class SharedStudy:
 
     def end(self, ticket: Ticket, outcome: Outcome) -> None:
         """Send the outcome."""
-        told = {"value": outcome.value, "status": outcome.status, "step": outcome.step, "reason": outcome.reason}
         if ticket.id is None:
             if outcome.status != "released":
                 self.seed([outside(ticket, outcome)])
@@ -169,7 +168,7 @@ class SharedStudy:
         if outcome.status == "released":
             self._send(once("release", ticket.id, self._owner))
         else:
-            self._send(once("tell", [{"id": ticket.id, **_given(told)}]))
+            self._send(once("tell", [{"id": ticket.id, **outcome.told()}]))
 
     def seed(self, observations: Sequence[Mapping[str, Any]]) -> None:
         """Send points with their values."""
@@ -254,10 +253,6 @@ class SharedStudy:
                 )
 
         return check
-
-
-def _given(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in told.items() if value is not None or key == "value"}
 
 
 def _done(future: Future[Any], timeout: float) -> bool:

@@ -145,7 +145,9 @@ class OwnStudy:
         self.release_all_but(set())
 
     def report(self, ticket: Ticket, step: int, value: float) -> None:
-        """Do nothing: the searcher keeps the curve, and the solver learns its end."""
+        """Tell the solver, as long as it waits for the candidate's result."""
+        if ticket.id is not None and self.solver.is_open(int(ticket.id)):
+            self.solver.report(int(ticket.id), step, value)
 
     def end(self, ticket: Ticket, outcome: Outcome) -> None:
         """Tell the solver; a late word about a candidate that has its value changes nothing."""
@@ -154,10 +156,10 @@ class OwnStudy:
                 self.seed([outside(ticket, outcome)])
             return
         number = int(ticket.id)
-        if number not in self.solver.pending and number not in self.solver.withdrawn:
+        if not self.solver.is_open(number):
             return
         if outcome.status != "released":
-            self.solver.observe(number, outcome.value, status=outcome.status, step=outcome.step, reason=outcome.reason)
+            self.solver.tell([{"eval_id": number, **outcome.told()}])
         elif number in self.solver.pending:
             self.solver.withdraw(number)
         self._ahead.begin()

@@ -233,6 +233,7 @@ class _Unloadable:
         ({"target": float("nan")}, "target is nan"),
         ({"resources": {"cpu": -1}}, r"resources\.cpu is -1"),
         ({"config": None}, "config is None"),
+        ({"config": {**CONFIG, "objectives": ["min", "max"]}}, "takes one objective"),
     ],
 )
 def test_arguments_that_break_a_rule_are_refused(arguments: dict[str, Any], words: str) -> None:

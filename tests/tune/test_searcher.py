@@ -182,7 +182,7 @@ def test_the_runs_metric_is_taken_and_the_constructors_wins() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"metric": ["a", "b"], "mode": ["min", "max"]}, "metric is"),
+        ({"metric": 3, "mode": "max"}, "metric is 3"),
         ({"mode": "minimize"}, "mode is 'minimize'"),
         ({"space": {**CONFIG, "mode": "max"}, "mode": "min"}, "mode is 'min' in ArqonSearcher and 'max'"),
         ({"space": {**CONFIG, "bugdet": 3}}, "bugdet"),
