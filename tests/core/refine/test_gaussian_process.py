@@ -32,10 +32,13 @@ def bowl(u) -> float:
     return float(np.sum((u - 0.31) ** 2))
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_it_beats_random_search_on_a_rugged_function(seed: int) -> None:
+def test_it_beats_random_search_on_a_rugged_function() -> None:
+    """In the geometric mean of five runs: in some it stays in a basin beside the best."""
     space = cube(4)
-    assert np.min(run(GaussianProcess(), space, levy, 50, seed)[1]) < 0.2 * random_best(space, levy, 50)
+    random = random_best(space, levy, 50)
+    bests = [np.min(run(GaussianProcess(), space, levy, 50, seed)[1]) for seed in range(5)]
+    assert np.exp(np.mean(np.log(bests))) < 0.1 * random
+    assert max(bests) < random
 
 
 @pytest.mark.parametrize("seed", [0, 1])
