@@ -10,6 +10,7 @@ import numpy as np
 
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.evidence import Array, Evidence
+from arqon_ray.core.refine.novelty import grid
 from arqon_ray.core.sequences import Sobol
 from arqon_ray.core.space import Params, Space
 
@@ -114,5 +115,6 @@ class Coverage:
 
     def exhausted(self, distinct: int) -> bool:
         """Tell whether all points of a finite space were handed out or observed."""
-        total = self._space.cardinality
+        cells = grid(self._space) if self._space.conditional else None
+        total = self._space.cardinality if cells is None else len(cells)
         return total is not None and distinct >= total

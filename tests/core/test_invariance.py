@@ -126,16 +126,6 @@ HISTORIES = [
 ]
 
 
-UNDECIDED = [("gaussian_process", "conditional"), ("noisy_gaussian_process", "mixed")]
-"""Where ties are still decided by rounding: a climb or a sweep of the surrogate's search that is better by 1e-10."""
-HISTORIES = [
-    pytest.param(*case, marks=pytest.mark.xfail(reason="rounding decides ties", strict=False))
-    if case[:2] in UNDECIDED
-    else case
-    for case in HISTORIES
-]
-
-
 @pytest.mark.parametrize(("strategy", "space", "objective", "count"), HISTORIES)
 def test_an_affine_map_of_the_values_changes_no_ask(strategy: str, space: str, objective: str, count: int) -> None:
     assert disagreements(strategy, space, objective, count, scale=3.0, shift=1.0, units=False) == []

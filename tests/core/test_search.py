@@ -63,7 +63,7 @@ def test_every_candidate_is_allowed_and_new(bounds: dict[str, Any], seed: int, s
             break
         check(bounds, candidate.params)
         point = solver.space.encode(candidate.params).tobytes()
-        if point in seen and not exhausted and not solver.space.conditional:
+        if point in seen and not exhausted:
             assert candidate.origin == "repeat"
             tests_of_noise += 1
         seen.add(point)
@@ -123,7 +123,7 @@ TREE = {"c": {"choices": ["a", "b"]}, "d": {"choices": [1, 2, 3], "when": {"c": 
     ("space", "total"),
     [
         (FINITE, 12),
-        pytest.param(TREE, 4, marks=pytest.mark.xfail(reason="conditions are ignored in the count", strict=False)),
+        (TREE, 4),
     ],
 )
 def test_a_finite_space_is_said_to_be_exhausted_when_it_is(space: dict[str, Any], total: int, strategy: str) -> None:
@@ -158,7 +158,8 @@ def test_failures_shift_the_search_away(strategy: str, space: str) -> None:
             value = float(np.sum((np.delete(u, column) - 0.3) ** 2)) + (u[column] - 0.45) ** 2
             solver.observe(candidate.number, None if failed else value)
     assert early > 0
-    assert late < early
+    # A search that does not learn from failures has 45 % of its asks there.
+    assert late < 0.25 * 3 * 16
 
 
 @pytest.mark.parametrize("space", ["plane", "integers"])

@@ -173,9 +173,11 @@ def _follow(evidence: Evidence, state: _State, moving: NDArray[np.intp]) -> _Sta
     rows = {int(number): row for row, number in enumerate(evidence.numbers) if number >= numbers[0]}
     found = [rows[number] for number in done[: state.lam].tolist() if number in rows]
     ranked = sorted(found, key=lambda row: (evidence.y[row], row))
+    # What is still in flight counts in the next generation.
+    rest = tuple(number for number in state.numbers if number not in done[: state.lam])
     if len(ranked) < state.lam // 2:
         # Too many failed to rank the rest: draw anew, nearer to the mean.
-        return replace(state, sigma=0.7 * state.sigma, numbers=(), generation=state.generation + 1)
+        return replace(state, sigma=0.7 * state.sigma, numbers=rest, generation=state.generation + 1)
     X = evidence.X[ranked][:, moving]
     wraps = periodic_columns(evidence.space)[moving]
     Y = X - state.mean
@@ -184,7 +186,7 @@ def _follow(evidence: Evidence, state: _State, moving: NDArray[np.intp]) -> _Sta
     better = state.best is None or best < state.best
     return replace(
         _moved(state, Y),
-        numbers=(),
+        numbers=rest,
         best=best if better else state.best,
         improved=state.generation + 1 if better else state.improved,
     )

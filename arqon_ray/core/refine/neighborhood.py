@@ -42,8 +42,14 @@ class Neighborhood:
     high: Array
 
     @classmethod
-    def of(cls, evidence: Evidence) -> Neighborhood | None:
-        """Return the neighborhood of the best observation; None when too few observations share its values."""
+    def of(cls, evidence: Evidence, *, failed: bool = False) -> Neighborhood | None:
+        """Return the neighborhood of the best observation; None when too few observations share its values.
+
+        Args:
+            evidence: what is known.
+            failed: count a failed evaluation as one of median value, so that the search keeps away from there. Close
+                to an optimum beside the failures that bends the model.
+        """
         space, n = evidence.space, len(evidence.y)
         if n == 0:
             return None
@@ -66,5 +72,9 @@ class Neighborhood:
         busy = evidence.pending[np.all(evidence.pending[:, ~free] == center[~free], axis=1)]
         low = np.where(periodic, -0.5, -center[moving])
         high = np.where(periodic, 0.5, 1.0 - center[moving])
-        offsets = displacement(evidence.X[same])
-        return cls(moving, row, center, offsets, evidence.y[same], displacement(busy), low, high)
+        X, values = evidence.X[same], evidence.y[same]
+        if failed and len(evidence.failed) and len(values):
+            beside = evidence.failed[np.all(evidence.failed[:, ~free] == center[~free], axis=1)]
+            X = np.concatenate([X, beside])
+            values = np.concatenate([values, np.full(len(beside), np.median(values))])
+        return cls(moving, row, center, displacement(X), values, displacement(busy), low, high)

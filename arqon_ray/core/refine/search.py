@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 UNIFORM, PERTURBED, STARTS, CLIMB = 384, 120, 3, 40
 """Candidates drawn from the whole box and round the incumbents; starts; L-BFGS-B iterations of each."""
+_BETTER = 1e-6
+"""A score is better from this difference on; less is a matter of rounding, which must not choose."""
 _EXHAUSTIVE = 16
 _SPREADS = np.array([0.3, 0.1, 0.03, 0.01])
 
@@ -118,7 +120,7 @@ class Search:
         for _ in range(2):
             point, score = self._ascend(point, score)
             point, swept = self._sweep(point, score)
-            if swept <= score:
+            if swept <= score + _BETTER:
                 break
             score = swept
         return point, score
@@ -146,7 +148,7 @@ class Search:
         moved[free] = np.clip(v * unit, low, high)
         moved = self._space.snap(moved[None])
         reached = float(self._score(moved)[0])
-        return (moved[0], reached) if reached > score else (point, score)
+        return (moved[0], reached) if reached > score + _BETTER else (point, score)
 
     def _sweep(self, point: Array, score: float) -> tuple[Array, float]:
         """Give each discrete parameter in turn the value with the best score."""
@@ -159,8 +161,8 @@ class Search:
             trials[:, j] = values
             trials = self._space.snap(trials)
             scores = self._score(trials)
-            i = int(np.argmax(scores))
-            if scores[i] > score:
+            i = int(np.argmax(np.round(scores, 6)))
+            if scores[i] > score + _BETTER:
                 point, score = trials[i], float(scores[i])
                 active = self._space.active(point[None])[0]
         return point, score

@@ -79,7 +79,7 @@ class TrustRegion:
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return the next step's point; None when the radius has converged or the space is not eligible."""
-        near = Neighborhood.of(evidence)
+        near = Neighborhood.of(evidence, failed=float(memory.get("delta", self.radius)) > _COARSE)
         if near is None:
             return None
         state, waiting = self._resolve(evidence, memory, near)
@@ -133,7 +133,7 @@ def _design_point(evidence: Evidence, near: Neighborhood, state: _State) -> tupl
     second = state.first >= 0
     base = state.base if second else near.row
     point, j = evidence.X[base].copy(), near.moving[state.axis]
-    step = state.delta if point[j] <= 0.5 else -state.delta
+    step = state.delta if point[j] <= 0.5 + 1e-9 else -state.delta
     if second:
         rows = np.flatnonzero(evidence.numbers == state.first)
         better = len(rows) > 0 and evidence.y[rows[0]] < evidence.y[base]
