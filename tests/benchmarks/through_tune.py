@@ -37,6 +37,12 @@ class Training(tune.Trainable):
     def step(self) -> dict[str, float]:
         return {simulated.METRIC: self._curve(self.iteration + 1)}
 
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Keep nothing: a curve is a function of the epoch."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Take up nothing."""
+
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.setup(new_config)
         return True

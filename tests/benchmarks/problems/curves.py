@@ -60,7 +60,8 @@ def _real(name: str, data: str, loss: str, rows: int, bounds: Bounds, begin: Cal
                     state["model"] = advance()
                     state["epoch"] += 1
                 try:
-                    return min(_loss(loss, state["model"], x_test, y_test), 10.0)
+                    found = _loss(loss, state["model"], x_test, y_test)
+                    return min(found, 10.0) if np.isfinite(found) else 10.0
                 except (ValueError, FloatingPointError):  # it diverged
                     return 10.0
 
