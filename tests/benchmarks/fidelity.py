@@ -23,7 +23,7 @@ import click
 import numpy as np
 
 from tests.benchmarks.problems.curves import FLOORS, MAX_T, curves
-from tests.benchmarks.problems.memo import folder
+from tests.benchmarks.problems.memo import folder, lowest
 
 EPOCHS = 16 * MAX_T
 
@@ -118,8 +118,8 @@ def _regrets(at: int, first_seed: int, last_seed: int) -> dict[str, Any]:
         finals = [value for spent, value in row["finals"] if spent <= at]
         best[names.index(name), list(curves()).index(problem), seed - first_seed] = min(finals, default=np.nan)
     optimum = np.array([problem.optimum for problem in curves().values()])
-    # Of what every run found, whenever: the optima that are not known.
-    found = [min((v for (_, p, _), row in rows.items() if p == name for _, v in row["finals"])) for name in curves()]
+    # Optima that are not known: the best of every training that was kept, those of the choosing half included.
+    found = [lowest(f"curve-{name}", f"('epoch', {MAX_T})") for name in curves()]
     optimum = np.where(np.isnan(optimum), found, optimum)[None, :, None]
     scale = np.nanmedian(best[names.index("random")], axis=1)[None, :, None] - optimum
     floor = np.array([FLOORS[problem.kind] for problem in curves().values()])[None, :, None]

@@ -31,6 +31,13 @@ def _base(process: int) -> sqlite3.Connection:
     return base
 
 
+def lowest(name: str, part: str) -> float:
+    """Return the lowest value kept under a name, of the keys that hold ``part``; infinity when there is none."""
+    query = "select min(value) from kept where substr(key, 1, ?) = ? and instr(key, ?)"
+    found = _base(os.getpid()).execute(query, (len(name) + 1, f"{name} ", part)).fetchone()[0]
+    return float("inf") if found is None else float(found)
+
+
 def remembered(name: str, value: Callable[[Params], float]) -> Callable[[Params], float]:
     """Return the function, which computes each value once."""
 
