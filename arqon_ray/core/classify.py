@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arqon_ray.core.evidence import Evidence, Memory
-from arqon_ray.core.plan import budget_share, plan
+from arqon_ray.core.fidelity import Scaled
+from arqon_ray.core.plan import budget_share, plan, plan_on_rungs
 from arqon_ray.core.refine import noise_share
 
 Array = NDArray[np.float64]
@@ -86,6 +87,20 @@ def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
     chosen = plan(evidence, landscape, findings, memory)
     repeat = _repeat(evidence, memory, findings) if noisy is None else None
     return Verdict(landscape, chosen.strategies, chosen.reason, findings, memory, repeat, chosen.coarse)
+
+
+WEIGHED = Verdict(
+    "several objectives", ("noisy_gaussian_process", "tpe"), "the objectives are weighed anew at each ask", {}
+)
+"""On several objectives; each ask has a value of its own, on which no local model can go on."""
+
+
+def on_rungs(scaled: Scaled, number: int) -> Verdict:
+    """Return the verdict on evaluations that went differently far, for candidate ``number``."""
+    counts = zip(scaled.rungs.tolist(), scaled.counts.tolist(), strict=True)
+    findings = {"observations": len(scaled.y), "rungs": {f"{step:g}": count for step, count in counts}}
+    chosen = plan_on_rungs(number)
+    return Verdict("multi-fidelity", chosen.strategies, chosen.reason, findings)
 
 
 def _landscape(evidence: Evidence, findings: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -115,6 +116,10 @@ class Coverage:
 
     def exhausted(self, distinct: int) -> bool:
         """Tell whether all points of a finite space were handed out or observed."""
+        return self._total is not None and distinct >= self._total
+
+    @cached_property
+    def _total(self) -> int | None:
+        """The number of points; of a large conditional space that of the combinations, which is more."""
         cells = grid(self._space) if self._space.conditional else None
-        total = self._space.cardinality if cells is None else len(cells)
-        return total is not None and distinct >= total
+        return self._space.cardinality if cells is None else len(cells)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from arqon_ray.core.classify import Verdict, classify
+from arqon_ray.core.classify import WEIGHED, Verdict, classify, on_rungs
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.evidence import Array, Evidence
-from arqon_ray.core.fidelity import Scaled, scaled
+from arqon_ray.core.fidelity import scaled
 from arqon_ray.core.ledger import Candidate, Moment
 from arqon_ray.core.pareto import weighed
 from arqon_ray.core.random import generator
@@ -21,20 +21,6 @@ from arqon_ray.core.space import Params, Space
 from arqon_ray.core.threads import one_thread
 
 _COVERING = Verdict("unknown", ("probe",), "the space is being covered", {})
-_WEIGHED = Verdict(
-    "several objectives", ("noisy_gaussian_process", "tpe"), "the objectives are weighed anew at each ask", {}
-)
-_ON_RUNGS = ("noisy_gaussian_process", "tpe")
-"""In turns. Values that are carried from rung to rung are uncertain, and change: no place for a local model. That
-density ratios take every second ask did best of seven variants under ASHA: three seeds, a hint and not a proof."""
-
-
-def _on_rungs(scaled: Scaled, number: int) -> Verdict:
-    """Return the verdict on evaluations that went differently far, for candidate ``number``."""
-    counts = zip(scaled.rungs.tolist(), scaled.counts.tolist(), strict=True)
-    findings = {"observations": len(scaled.y), "rungs": {f"{step:g}": count for step, count in counts}}
-    turn = _ON_RUNGS[:: -1 if number % 2 else 1]
-    return Verdict("multi-fidelity", turn, "evaluations ended early: their values are carried on", findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +158,9 @@ class Draft:
         if self._config.strategy != "auto":
             return Verdict("unknown", (self._config.strategy,), "the config names the strategy", {})
         if self._config.objectives is not None:
-            return _WEIGHED
+            return WEIGHED
         if self._scaled is not None:
-            return _on_rungs(self._scaled, self.number)
+            return on_rungs(self._scaled, self.number)
         surrogate = self._memory.get("gaussian_process", {})
         return classify(evidence, self._memory.get("classify", {}), surrogate)
 

@@ -260,7 +260,12 @@ SPACES: dict[str, tuple[Case, Failures]] = {
     ),
     "an evaluated config with constants": (
         whole_config_evaluated_before,
-        fails(optuna=ValueError, hyperopt=NotImplementedError, nevergrad=NotImplementedError, bayesopt=ValueError),
+        fails(
+            optuna=ValueError,
+            hyperopt=NotImplementedError,  # Ray left add_evaluated_point of these two unwritten
+            nevergrad=NotImplementedError,
+            bayesopt=ValueError,
+        ),
     ),
 }
 CASES = {**RESULTS, **SPACES}

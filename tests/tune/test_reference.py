@@ -106,7 +106,7 @@ def test_evaluated_points_and_trials_are_told_with_their_fate() -> None:
         searcher.add_evaluated_trials(given, "metric")
         assert len(searcher.solver.history()) == count
         assert isinstance(searcher.suggest("t"), dict)
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError):  # Ray's own answer to what is no trial
         searcher.add_evaluated_trials("trials", "metric")
 
 

@@ -170,8 +170,7 @@ def _follow(evidence: Evidence, state: _State, moving: NDArray[np.intp]) -> _Sta
     done = numbers[~np.isin(numbers, evidence.pending_numbers)]
     if len(done) < state.lam:
         return state
-    rows = {int(number): row for row, number in enumerate(evidence.numbers) if number >= numbers[0]}
-    found = [rows[number] for number in done[: state.lam].tolist() if number in rows]
+    found = np.flatnonzero(np.isin(evidence.numbers, done[: state.lam])).tolist()
     ranked = sorted(found, key=lambda row: (evidence.y[row], row))
     # What is still in flight counts in the next generation.
     rest = tuple(number for number in state.numbers if number not in done[: state.lam])
