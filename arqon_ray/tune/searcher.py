@@ -15,13 +15,14 @@ from arqon_ray.tune import checkpoint, tune_call
 from arqon_ray.tune.attach import attach
 from arqon_ray.tune.convert import ArqonSpace, SearchSpace
 from arqon_ray.tune.objective import Objective
-from arqon_ray.tune.outcome import Outcome, Ticket, Trial, outcome_of, with_all
+from arqon_ray.tune.outcome import Trial, outcome_of, with_all
 from arqon_ray.tune.plan import Plan
 from arqon_ray.tune.points import Point, observation, whole_point
-from arqon_ray.tune.reconcile import Seen, trials_beside
+from arqon_ray.tune.reconcile import trials_beside
 from arqon_ray.tune.restoring import check_same_run, held, restored_study
 from arqon_ray.tune.shared import SharedStudy
 from arqon_ray.tune.study import OwnStudy, Study
+from arqon_ray.tune.trials import Trials
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 BUSY, IDLE = 0.005, 5.0
 """Seconds for which a suggestion holds Tune's event loop at most: while trials run, and while nothing is held up."""
 
-_KEPT = ("objective", "plan", "trials", "queue", "evaluated", "limit", "ended", "failed", "repeated")
+_KEPT = ("objective", "plan", "queue", "evaluated", "limit", "repeated")
 _EVALUATED = ("parameters", "value", "error", "pruned", "intermediate_values")
 
 
@@ -94,14 +95,11 @@ class ArqonSearcher(Searcher):
         self._objective.learn_mode(self._plan.config_mode)
         self._actor = actor
         self._study: Study | None = None
-        self._trials: dict[str, Trial] = {}
+        self._trials = Trials()
         self._queue: list[Point] = []
         self._evaluated: list[dict[str, Any]] = []
         self._limit: int | None = None
         self._repeated = False
-        self._ended: set[str] = set()
-        self._failed: dict[str, Trial] = {}
-        self._missed: dict[str, Seen] = {}
         self._fault: Exception | None = None
 
     @property
@@ -129,7 +127,7 @@ class ArqonSearcher(Searcher):
     @solver.setter
     def solver(self, solver: ArqonSolver) -> None:
         study = OwnStudy(solver)
-        study.release_all_but(held(self._trials))
+        study.release_all_but(held(self._trials.held))
         self._objective.learn_mode(solver.config.mode)
         if self._plan.space is None:
             self._plan.adopt(ArqonSpace(solver.config.to_dict()["bounds"]))
@@ -221,28 +219,27 @@ class ArqonSearcher(Searcher):
     def _suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         if self._fault is not None:
             raise self._fault
-        if trial_id in self._trials:
-            return self._trials[trial_id].config
+        if trial_id in self._trials.held:
+            return self._trials.held[trial_id].config
         study, space = self._ready()
         self._match_missed(study, space)
-        if self._limit is not None and sum(not trial.paused for trial in self._trials.values()) >= self._limit:
-            self._drop_ended()
+        if self._limit is not None and self._trials.running >= self._limit:
+            self._drop_ended(study)
             return None
         trial = self._next(study, space, trial_id)
         if trial is None:
-            self._drop_ended()
+            self._drop_ended(study)
             return Searcher.FINISHED if study.finished and not self._queue else None
-        self._trials[trial_id] = trial
+        self._trials.held[trial_id] = trial
         return trial.config
 
-    def _drop_ended(self) -> None:
+    def _drop_ended(self, study: Study) -> None:
         """Wait no longer for trials that Tune has ended without a word, as with ``resume_unfinished=False``."""
         if not self._repeated:
-            for trial_id in tune_call.ended_trials() & self._trials.keys():
-                self._give_back(trial_id)
+            self._trials.give_back(sorted(tune_call.ended_trials() & self._trials.held.keys()), study)
 
     def _next(self, study: Study, space: SearchSpace, trial_id: str) -> Trial | None:
-        patience = BUSY if any(not trial.paused for trial in self._trials.values()) else IDLE
+        patience = BUSY if self._trials.running else IDLE
         if self._queue:
             point = self._queue[0]
             ticket = study.ask(trial_id, patience, point.params)
@@ -301,7 +298,7 @@ class ArqonSearcher(Searcher):
             trial_id: Tune's name of the trial.
             result: what it reported.
         """
-        trial = self._trials.get(trial_id)
+        trial = self._trials.held.get(trial_id)
         if trial is None or self._study is None:
             return
         recorded = trial.record(result, self._objective.key(result))
@@ -320,11 +317,7 @@ class ArqonSearcher(Searcher):
         """
         if self._study is None:
             return
-        again = self._failed.pop(trial_id, None)
-        if again is not None and trial_id not in self._trials:
-            # Tune resumed a trial whose error was told: its candidate has its result, this one is another.
-            self._trials[trial_id] = Trial(Ticket(None, again.ticket.params), again.config)
-        trial = self._trials.pop(trial_id, None)
+        trial = self._trials.end(trial_id, error)
         if trial is None:
             return
         outcome = outcome_of(trial, result, error, self._objective.key(result))
@@ -332,26 +325,21 @@ class ArqonSearcher(Searcher):
             outcome = with_all(outcome, trial, result, self._objective.metrics)
         if outcome.status == "failed":
             logger.info("trial %s is a failed evaluation: %s", trial_id, outcome.reason)
-        if error:
-            self._failed[trial_id] = trial
-        self._ended.add(trial_id)
         self._study.end(trial.ticket, outcome)
 
     def end_run(self) -> None:
         """Give back what trials still hold when the run is over; their results, if any come, count all the same."""
-        self._trials.clear()
+        self._trials.held.clear()
         if self._study is not None:
             self._study.leave()
 
     def on_pause(self, trial_id: str) -> None:
         """Let another trial run in place of one that HyperBandForBOHB paused."""
-        if trial_id in self._trials:
-            self._trials[trial_id].paused = True
+        self._trials.pause(trial_id, True)
 
     def on_unpause(self, trial_id: str) -> None:
         """Count a trial again that HyperBandForBOHB let go on."""
-        if trial_id in self._trials:
-            self._trials[trial_id].paused = False
+        self._trials.pause(trial_id, False)
 
     # Points evaluated elsewhere
 
@@ -404,7 +392,7 @@ class ArqonSearcher(Searcher):
             raise NotImplementedError(str(self._fault))  # Tune warns of this one and goes on; another ends the run
         if self._study is not None:
             self._study.flush()
-        state = {name: getattr(self, f"_{name}") for name in _KEPT}
+        state = {name: getattr(self, f"_{name}") for name in _KEPT} | self._trials.state()
         ours = vars(ArqonSearcher())
         added = {name: value for name, value in vars(self).items() if name not in ours}
         checkpoint.write(checkpoint_path, {**state, "added": added, "study": self._study and self._study.state()})
@@ -429,9 +417,10 @@ class ArqonSearcher(Searcher):
         for name in _KEPT:
             if name in state:  # files of earlier releases lack some
                 setattr(self, f"_{name}", state[name])
+        self._trials.take(state)
         vars(self).update(state.get("added", {}))
         if study is not None and seen is not None and "ended" in state and not self._repeated:
-            self._reconcile(seen)
+            self._trials.reconcile(seen, study, self.on_trial_complete)
         tune_call.at_end(self)
 
     def restore_from_dir(self, checkpoint_dir: str) -> None:
@@ -450,34 +439,11 @@ class ArqonSearcher(Searcher):
         logger.error("the next suggest raises: %s", self._fault)
         self._fault.__cause__ = error
 
-    def _reconcile(self, seen: Mapping[str, Seen]) -> None:
-        """Bring the trials in flight to what Tune knows of them: its file and ours are not of one moment."""
-        for trial_id in list(self._trials):
-            trial = seen.get(trial_id)
-            if trial is None or trial.state == "stopped":  # Tune goes on without it, and never says so
-                self._give_back(trial_id)
-            elif trial.state != "open":
-                self.on_trial_complete(trial_id, trial.result, trial.state == "error")
-        unknown = seen.keys() - self._trials.keys() - self._ended
-        self._missed = {trial_id: seen[trial_id] for trial_id in seen if trial_id in unknown}
-
-    def _give_back(self, trial_id: str) -> None:
-        assert self._study is not None
-        self._study.end(self._trials.pop(trial_id).ticket, Outcome("released", reason="Tune does not go on with it"))
-
     def _match_missed(self, study: Study, space: SearchSpace) -> None:
-        """Take up trials that Tune knows and our file did not yet."""
-        while self._missed:
-            trial_id, seen = next(iter(self._missed.items()))
-            del self._missed[trial_id]
-            if seen.state == "stopped":
-                continue
-            try:
-                point = whole_point(seen.params, space, study.config, f"trial {trial_id}", strict=False)
-            except ConfigError as error:
-                logger.error("a trial of the restored run is passed over: %s", error)
-                continue
-            config = space.build(point.values, self._plan.constants)
-            self._trials[trial_id] = Trial(study.match(trial_id, point.params), config)
-            if seen.state != "open":
-                self.on_trial_complete(trial_id, seen.result, seen.state == "error")
+        def point_of(trial_id: str, params: dict[str, Any]) -> Point:
+            return whole_point(params, space, study.config, f"trial {trial_id}", strict=False)
+
+        def config_of(point: Point) -> dict[str, Any]:
+            return space.build(point.values, self._plan.constants)
+
+        self._trials.match_missed(study, point_of, config_of, self.on_trial_complete)

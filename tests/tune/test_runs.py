@@ -154,7 +154,7 @@ def test_an_error_that_ends_the_run_is_one_message_and_keeps_what_was_finished(c
         """Loses its study after three trials."""
 
         def _next(self, *arguments: Any) -> Any:
-            if len(self._ended) == 3:
+            if len(self._trials.ended) == 3:
                 raise arqon_ray.ArqonError("the study is lost on purpose")
             return super()._next(*arguments)
 
