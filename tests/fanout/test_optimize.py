@@ -100,7 +100,8 @@ def test_no_more_run_at_once_than_asked_for(tmp_path: Path) -> None:
         return float(together)
 
     result = optimize(objective, {**CONFIG, "mode": "max", "budget": 16}, max_concurrency=2, progress=False)
-    assert result.value == 2.0
+    # Values of the same point differ here, so that the best one is a prediction, not the highest value.
+    assert max(row["value"] for row in result.history) == 2.0
     assert (tmp_path / "two").exists()
 
 

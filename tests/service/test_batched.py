@@ -266,7 +266,8 @@ def test_no_error_of_the_background_is_lost_and_no_result(client: LocalClient, s
     batch = batched(size=1)
     batch.ask_one()
     client.before["tell"] = StudyRefusedError("the disk is full")
-    batch.tell("0", 1.0)
+    with client.lock:  # the background cannot fail before this tell has returned
+        batch.tell("0", 1.0)
     until(lambda: batch._outbox._trouble)
     with pytest.raises(StudyRefusedError, match="disk is full"):
         batch.ask_one()
