@@ -12,6 +12,7 @@ from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.draft import Draft
 from arqon_ray.core.evidence import Array
+from arqon_ray.core.fidelity import Fidelity
 from arqon_ray.core.frozen import Frozen, thaw
 from arqon_ray.core.ledger import Candidate, Ledger, Observation
 from arqon_ray.core.pareto import front
@@ -48,6 +49,7 @@ class ArqonSolver:
         self.space = Space(self.config.bounds)
         self._coverage = Coverage(self.space, self.config)
         self._ledger = Ledger(self.space, self.config.mode, self.config.objectives)
+        self._fidelity = Fidelity()
         self._memory: dict[str, Any] = {}
         self._phases: list[list[Any]] = []
 
@@ -100,8 +102,16 @@ class ArqonSolver:
         return candidate
 
     def draft(self) -> Draft:
-        """Return a draft of the next candidates on what is known now; the solver can go on meanwhile."""
-        return Draft(self.config, self.space, self._coverage, self._ledger.moment(), self._memory)
+        """Return a draft of the next candidates on what is known now; the solver can go on meanwhile.
+
+        It copies what is in flight and nothing else, however much was told.
+        """
+        return Draft(self.config, self.space, self._coverage, self._fidelity, self._ledger.moment(), self._memory)
+
+    @property
+    def version(self) -> int:
+        """Advances with each result, report, ask and withdrawal: a draft of the same ``version`` is up to date."""
+        return self._ledger.version
 
     def adopt(self, candidate: Candidate) -> None:
         """Hand out a candidate that was computed before (a log is replayed); its number must be the next.
@@ -348,11 +358,12 @@ class ArqonSolver:
         return Frozen(
             self.config,
             ledger.moment(),
-            ledger.observations.copy(),
+            ledger.observations,
+            len(ledger.observations),
             list(ledger.withdrawn.values()),
-            ledger.reports(),
             dict(self._memory),
-            [phase.copy() for phase in self._phases],
+            # Only the last one still grows.
+            [*self._phases[:-1], *(phase.copy() for phase in self._phases[-1:])],
         )
 
     @classmethod
