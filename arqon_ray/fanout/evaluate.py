@@ -1,6 +1,6 @@
 """One call of the user's function, whatever it does, as plain data.
 
-This module is what a worker process imports: it needs the standard library alone.
+This module is what a worker process imports: it needs the standard library alone, and the readers of values.
 """
 
 from __future__ import annotations
@@ -121,12 +121,12 @@ def read_value(result: Any, metric: str | None = None) -> float:
     """Return the number in what ``fn`` returned.
 
     Args:
-        result: a number (also a numpy scalar or a tensor of one element), or a dict of metrics.
+        result: whatever is a number, see :mod:`arqon_ray.core.values`, or a dict of metrics.
         metric: the entry of the dict; None for its only entry, or ``loss``.
 
     Raises:
         MissingMetricError: when there is no such metric.
-        TypeError: when it is not a number.
+        TypeError: when it is not a number; text and truth values are none.
     """
     if isinstance(result, Mapping):
         name = metric or (next(iter(result)) if len(result) == 1 else DEFAULT_METRIC)
