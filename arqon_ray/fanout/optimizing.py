@@ -11,8 +11,9 @@ from typing import Any
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
 from arqon_ray.errors import ConfigError, IdentityError, StudyNotFoundError
-from arqon_ray.fanout.evaluate import Objective, pack
+from arqon_ray.fanout.evaluate import Objective
 from arqon_ray.fanout.loop import Callback, Evaluator, Loop
+from arqon_ray.fanout.parcel import pack
 from arqon_ray.fanout.progress import show_progress
 from arqon_ray.fanout.resources import ensure_ray, task_options
 from arqon_ray.fanout.results import OptimizeInterrupted, Result
