@@ -18,10 +18,14 @@ from numpy.typing import NDArray
 
 from arqon_ray.core.config import ParameterConfig, Scalar
 from arqon_ray.core.parameters import INACTIVE, Categorical, Continuous, Discrete, Parameter, make_parameter
+from arqon_ray.core.snapping import Snapping
 from arqon_ray.errors import ResultsError
 
 Array = NDArray[np.float64]
 Params = dict[str, Scalar]
+
+_MOST_NUMBERS = 2**22
+"""Coordinates of the largest finite space whose points are listed: 32 MB."""
 
 __all__ = ["INACTIVE", "Categorical", "Continuous", "Discrete", "Parameter", "Params", "Space"]
 
@@ -41,6 +45,8 @@ class Space:
         self.names = tuple(sorted(bounds, key=str.encode))
         self.d = len(self.names)
         self.parameters: tuple[Parameter, ...] = tuple(make_parameter(bounds[name]) for name in self.names)
+        self._snapping = Snapping(self.parameters)
+        self._points: dict[int, Array | None] = {}
         self._column = {name: j for j, name in enumerate(self.names)}
         # Parents are declared before their children, so this order resolves chains of conditions.
         self._conditions = [
@@ -70,6 +76,39 @@ class Space:
         """The number of distinct points, conditions ignored; None when it is infinite."""
         levels = [parameter.levels for parameter in self.parameters]
         return None if None in levels else math.prod(level for level in levels if level is not None)
+
+    def points(self, limit: int) -> Array | None:
+        """Return all canonical points ``(q, d)`` of a finite space, in lexicographic order; computed once.
+
+        Parameters that depend on others count as often as they exist: ten learners with parameters of their own have
+        few points however many combinations there are.
+
+        Args:
+            limit: None is returned for a space of more points, or an infinite one.
+        """
+        if limit not in self._points:
+            small = self.cardinality is not None and (self.conditional or self.cardinality <= limit)
+            self._points[limit] = self._enumerate(min(limit, _MOST_NUMBERS // self.d)) if small else None
+        return self._points[limit]
+
+    def _enumerate(self, limit: int) -> Array | None:
+        """Branch on one parameter after another, in the order in which they are declared, parents first."""
+        U, here = np.full((1, self.d), INACTIVE), np.ones((1, self.d), dtype=bool)
+        conditions = dict(self._conditions)
+        for j in (self._column[name] for name in self._declared):
+            for parent, values in conditions.get(j, ()):
+                here[:, j] &= here[:, parent] & np.isin(U[:, parent], values)
+            parameter = self.parameters[j]
+            if parameter.kind == "continuous":
+                return None
+            counts = np.where(here[:, j], parameter.levels, 1)
+            if np.sum(counts, dtype=np.float64) > limit:
+                return None
+            rows = np.repeat(np.arange(len(U)), counts)
+            level = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+            U, here = U[rows], here[rows]
+            U[:, j] = np.where(here[:, j], parameter.coordinate(level), INACTIVE)
+        return np.unique(self.snap(U), axis=0)
 
     def active(self, U: Array) -> NDArray[np.bool_]:
         """Tell which parameters exist at ``(n, d)`` points: a boolean ``(n, d)``."""
@@ -158,8 +197,7 @@ class Space:
                 raise ResultsError(f"params {dict(rows[i])!r}: {self.names[j]} {rule}")
 
     def _snap_each(self, U: Array) -> Array:
-        U = np.asarray(U, dtype=np.float64)
-        return np.stack([p.snap(U[:, j]) for j, p in enumerate(self.parameters)], axis=1)
+        return self._snapping(np.asarray(U, dtype=np.float64))
 
     def _activity(self, snapped: Array) -> NDArray[np.bool_]:
         active = np.ones(snapped.shape, dtype=bool)
