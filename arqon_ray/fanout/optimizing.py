@@ -127,7 +127,7 @@ def _start(
 
 def _own_config(study: SolverClient, config: StudyConfig | None) -> StudyConfig:
     """Return the study's own config; one that was given must mean the same study."""
-    stored = ArqonSolver.from_state(study.export()).config
+    stored = load_config(study.config())
     changes = [] if config is None else differences(identity(stored), identity(config))
     if changes:
         raise IdentityError(f"study {study.name!r} is another one ({'; '.join(changes)}): give its config, or none")
