@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from arqon_ray.core.config import load_config
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.convert import ArqonSpace, distinct_scalars
-from arqon_ray.core.values import shown
 from arqon_ray.tune.nodes import Values
 from arqon_ray.tune.sameness import find
 

@@ -296,7 +296,7 @@ def has_placeholder(value: Any) -> bool:
 
 
 def resolved(value: Any, objects: Mapping[str, Any]) -> Any:
-    """Return a value with what lies behind Tune's placeholders, by their hashes; the value itself where nothing does."""
+    """Return a value with what lies behind Tune's placeholders, by their hashes; the value itself without any."""
     if isinstance(value, dict):
         inner = {key: resolved(item, objects) for key, item in value.items()}
         return inner if any(inner[key] is not value[key] for key in value) else value

@@ -67,6 +67,10 @@ class Plan:
         self.whole_points(space, self.config(space, None))
         self.space = space
 
+    def go_on_with(self, own: Plan) -> None:
+        """Take the space of the searcher that a file is read into: it is the same, and its objects are there."""
+        self.space, self.constants = own.space, own.constants
+
     def offer(self, param_space: Mapping[str, Any]) -> bool:
         """Take the ``param_space`` of the run, unless there is a space already.
 

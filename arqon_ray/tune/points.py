@@ -63,7 +63,9 @@ def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfi
     try:
         values = space.read(given, strict)
         params = _filled(space.encode(values), config)
-        Space(config.bounds).encode(params)
+        study = Space(config.bounds)
+        study.encode(params)
+        params = study.native(params)
     except (ConfigError, ResultsError) as error:
         raise ConfigError(f"{name}: {error}") from None
     decoded = space.decode(params)
