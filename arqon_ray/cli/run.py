@@ -12,7 +12,8 @@ import click
 from arqon_ray.cli.job import RunJob, load_job
 from arqon_ray.cli.objective import load_objective
 from arqon_ray.cli.record import STUDY_FOLDER, echo, keep, open_folder, resume_command, run_of, summary
-from arqon_ray.cli.session import Ending, interruptible, ray_session
+from arqon_ray.cli.session import Ending, give_up, interruptible, ray_session
+from arqon_ray.errors import EvaluationsFailedError
 from arqon_ray.report.run import Run, State
 
 _SAVE_EVERY = 5.0  # seconds between two records of a run that goes on
@@ -39,29 +40,45 @@ def run_command(
     session = _Session(job, function, open_folder(job.folder, resume, stored_elsewhere=elsewhere), not no_progress)
     click.echo(f"{job.name}: {'joining Ray at ' + address if address else 'starting a local Ray'} ...", err=True)
     ending = Ending()
+    again = resume_command("run", config, address=address, output=output, settings=settings)
     try:
         with ray_session(address, job.runtime_env), interruptible(ending):
             session.open(address is None, resume)
             finished = session.work()
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
+    except KeyboardInterrupt:  # before the first evaluation, or a second one while the record was saved
+        if session.opened:
+            click.echo(f"interrupted; to continue: {again}")
+        else:
+            click.echo("interrupted", err=True)
         return ending.code
+    except EvaluationsFailedError as error:
+        echo(summary(session.run, job.folder))
+        return give_up(error)
     echo(summary(session.run, job.folder))
-    if finished:
-        return 0 if session.run.best is not None else 1
-    again = resume_command("run", config, address=address, output=output, settings=settings)
-    click.echo(f"interrupted; to continue: {again}")
-    return ending.code
+    if not finished:
+        click.echo(f"interrupted; to continue: {again}")
+        return ending.code
+    if session.stopped_by == "patience":
+        click.echo(f"stopped: {job.patience} evaluations brought nothing better")
+    return 0 if session.run.best is not None else 1
 
 
 class _Session:
-    """One start or resumption of a run."""
+    """One start or resumption of a run.
+
+    Attributes:
+        run: the record, once it is opened.
+        opened: whether there is a study to continue.
+        stopped_by: why ``optimize`` stopped; empty until then, and where Tune runs the trials.
+    """
 
     def __init__(self, job: RunJob, function: Callable[..., Any], before: Run | None, progress: bool) -> None:
         self._job = job
         self._function = function
         self._before = before
         self._progress = progress
+        self.opened = False
+        self.stopped_by = ""
         self._began = self._saved = time.monotonic()
 
     def open(self, embedded: bool, resume: bool) -> None:
@@ -78,6 +95,7 @@ class _Session:
             if held:
                 self._client.release(held)
         self.save("running")
+        self.opened = True
 
     def work(self) -> bool:
         """Evaluate until the budget is spent; return False when an interrupt came before."""
@@ -101,15 +119,19 @@ class _Session:
         from arqon_ray.fanout import optimize
 
         job = self._job
-        optimize(
+        result = optimize(
             self._function,
             study=self._client,
             metric=job.metric,
             resources=job.resources,
             max_concurrency=job.max_concurrency,
             progress=self._progress,
+            evaluation_timeout_s=job.evaluation_timeout_s,
+            fail_fast=job.fail_fast,
+            patience=job.patience,
             callbacks=[lambda row: self._save_sometimes()],
         )
+        self.stopped_by = result.stopped_by
 
     def _tune(self) -> None:
         from arqon_ray.cli.tune_run import tune_study

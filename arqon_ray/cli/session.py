@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from arqon_ray.errors import ConfigError
+import click
+
+from arqon_ray.errors import ConfigError, EvaluationsFailedError
 
 _KNOCK_TIMEOUT = 10.0  # seconds
 _QUIET = {
@@ -100,10 +102,20 @@ def interruptible(ending: Ending) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         ending.code = 128 + number
-        raise KeyboardInterrupt
+        ctrl_c = signal.getsignal(signal.SIGINT)
+        if callable(ctrl_c):
+            ctrl_c(signal.SIGINT, frame)
+        else:  # Ctrl-C is ignored, as in the background of a shell
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def give_up(error: EvaluationsFailedError) -> int:
+    """Say why the command gave up, in a line without the traceback, and return the exit code."""
+    click.echo(f"given up: {str(error).partition(chr(10))[0]}", err=True)
+    return 1
