@@ -13,6 +13,7 @@ from arqon_ray.errors import IdentityError
 from arqon_ray.service import checks
 from arqon_ray.service.asking import Asking
 from arqon_ray.service.background import Trouble, short
+from arqon_ray.service.changes import Budget, Import
 from arqon_ray.service.state import Answer
 from arqon_ray.service.telling import Telling
 
@@ -142,9 +143,9 @@ class Study(Asking, Telling):
 
     def take_over(self, snapshot: Mapping[str, Any]) -> None:
         """Write down that this study, which has nothing yet, goes on from a snapshot; open it anew after that."""
-        body = {name: snapshot[name] for name in ("uuid", "seq", "export")}
         keys = {key: int(number) for key, number in dict(snapshot.get("keys") or {}).items()}
-        self._durably(lambda: self._journal.append({"op": "import", **body, "keys": keys}))
+        change = Import(snapshot["uuid"], snapshot["seq"], snapshot["export"], keys)
+        self._durably(lambda: self._commit(change, change.resolve(self._state)))
 
     def join(self, config: StudyConfig) -> None:
         """Check that a config means this study, and take its budget if that is larger.
@@ -177,8 +178,8 @@ class Study(Asking, Telling):
 
     def _set_budget(self, budget: int | None) -> int | None:
         if budget != self._state.solver.config.budget:
-            self._state.solver.extend_budget(budget)
-            self._record({"op": "budget", "budget": budget}, [])
+            change = Budget(budget)
+            self._commit(change, change.resolve(self._state))
             self._line.call()
         return self._state.solver.config.budget
 
