@@ -60,6 +60,7 @@ class Draft:
         self._ahead: list[Candidate] = []
         self._points: list[Array] = []
         self._taken: set[bytes] = set()
+        self._fresh = 0
         self._memo: dict[str, Any] = {}
         self.first = moment.number
 
@@ -82,6 +83,11 @@ class Draft:
             return least  # whatever the rungs
         known = self._moment if self._scaled is None else self._scaled
         return self._coverage.remaining(*place, len(known.y), self._scaled is not None) > 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all points of a finite space were handed out or observed."""
+        return self._coverage.exhausted(self._moment.distinct + self._fresh)
 
     @property
     def _scaled(self) -> Scaled | None:
@@ -118,6 +124,7 @@ class Draft:
         point = self._space.encode(candidate.params) if candidate.point is None else candidate.point
         self._ahead.append(candidate)
         self._points.append(point)
+        self._fresh += not self._knows(point)
         self._taken.add(point.tobytes())
         self._memory.update(candidate.memory)
 
@@ -132,7 +139,7 @@ class Draft:
             "strategy": "probe" if probing else verdict.strategies[0],
             "reason": verdict.reason,
             "evidence": verdict.findings,
-            "exhausted": self._coverage.exhausted(self._moment.distinct + len(self._taken)),
+            "exhausted": self.exhausted,
             "trouble": self._memory.get("trouble"),
         }
 
@@ -168,10 +175,11 @@ class Draft:
 
     def _probe(self) -> _Choice | None:
         """Return the next point of the probe that nobody knows; in an exhausted space, a known one."""
-        found, index = self._coverage.fresh(self._memory.get("probe", {}).get("index", 0), self._knows)
-        memory = {"probe": {"index": index}}
-        if found is not None:
-            return _Choice(found.point, "probe", memory, found.params)
+        memory: dict[str, Any] = {}
+        if not self.exhausted:
+            found, memory["probe"] = self._coverage.fresh(self._memory.get("probe", {}), self._knows)
+            if found is not None:
+                return _Choice(found.point, "probe", memory, found.params)
         if self._moment.withdrawn:
             return None  # in an exhausted space what was taken back goes first
         known = self._coverage.known_again(self.evidence())
@@ -191,7 +199,7 @@ class Draft:
     def _refine(self, evidence: Evidence, verdict: Verdict) -> _Choice | None:
         """Return the point of the first strategy that has a new one; the probe's when none has."""
         memory: dict[str, Any] = {"classify": verdict.memory} if verdict.memory else {}
-        for name in verdict.strategies:
+        for name in () if self.exhausted else verdict.strategies:
             if name not in STRATEGIES:
                 continue
             rng = generator(self._config.seed, name, evidence.number)

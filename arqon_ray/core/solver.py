@@ -60,7 +60,7 @@ class ArqonSolver:
         There is none when the budget is spent, or when every point of a finite space is in flight.
         """
         candidate = self.propose()
-        return None if candidate is None else dict(candidate.params)
+        return None if candidate is None else self.space.given(candidate.params)
 
     def ask(self, n: int | None = None) -> list[Params] | None:
         """Return a batch of fresh candidates, or None when there is none to hand out.
@@ -89,7 +89,7 @@ class ArqonSolver:
             if candidate is None:
                 break
             self.adopt(candidate)
-            batch.append(dict(candidate.params))
+            batch.append(self.space.given(candidate.params))
         return batch or None
 
     def propose(self) -> Candidate | None:
@@ -304,7 +304,7 @@ class ArqonSolver:
 
         ``id`` is None for a point from outside; ``step`` and ``reason`` are there when they were given.
         """
-        return self.freeze().history()
+        return [{**row, "params": self.space.given(row["params"])} for row in self.freeze().history()]
 
     def pareto(self) -> list[dict[str, Any]]:
         """Return the observations that no other one beats in all objectives, as :meth:`history` has them.
@@ -331,7 +331,8 @@ class ArqonSolver:
         if recommended is None:
             return None
         place, predicted = recommended
-        return {**state.row(self._ledger.observations[place]), "predicted": predicted}
+        row = state.row(self._ledger.observations[place])
+        return {**row, "params": self.space.given(row["params"]), "predicted": predicted}
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them, and the phases so far."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from arqon_ray.core.config import StudyConfig, identity
 from arqon_ray.core.frozen import Frozen
+from arqon_ray.core.plain import same
+from arqon_ray.core.values import shown
 from arqon_ray.errors import IdentityError
 from arqon_ray.service import checks
 from arqon_ray.service.asking import Asking
@@ -191,6 +193,6 @@ def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], prefix: str
         there, here = theirs.get(key), ours.get(key)
         if key == "bounds" and isinstance(there, Mapping) and isinstance(here, Mapping):
             phrases += _differences(there, here, "bounds.")
-        elif there != here:
-            phrases.append(f"{prefix}{key} is {there!r} there and {here!r} here")
+        elif not same(there, here):
+            phrases.append(f"{prefix}{key} is {shown(there)} there and {shown(here)} here")
     return phrases
