@@ -118,9 +118,7 @@ class Asking(DurableState):
         self._expire()
         return self._answer(n, [], hold)
 
-    def _stand_in_line(
-        self, n: int, hold: _Hold, deadline: float | None, timeout: float | None
-    ) -> list[Answer]:
+    def _stand_in_line(self, n: int, hold: _Hold, deadline: float | None, timeout: float | None) -> list[Answer]:
         with self._line.join(n, self._preparer.told) as waiter:
             self._preparer.note_rush()
             while True:
@@ -161,8 +159,7 @@ class Asking(DurableState):
     def _hand_out(
         self, fresh: Sequence[Candidate], plain: Sequence[dict[str, Any]], again: Sequence[int], hold: _Hold
     ) -> None:
-        change = Ask(fresh, plain, again, hold.key, hold.owner, hold.lease, hold.digest)
-        self._commit(change, change.resolve(self._state))
+        self._make(Ask(fresh, plain, again, hold.key, hold.owner, hold.lease, hold.digest))
 
     def _again(self, hold: _Hold, params: Mapping[str, Any] | None = None) -> list[Answer] | None:
         """Answer a repeated ask: the same candidates, leased to the asker again where nobody else has them.

@@ -126,6 +126,14 @@ class DurableState:
         """Why the log takes nothing more; None while it does. Open the study again then."""
         return self._journal.problem
 
+    def _make(self, change: Change) -> None:
+        """Make a change that is to be made.
+
+        Raises:
+            ArqonError: it cannot be made, or its record cannot be written; nothing was changed.
+        """
+        self._commit(change, change.resolve(self._state))
+
     def _commit(self, change: Change, resolved: Any) -> None:
         """Make a change, as ``resolve`` judged it a moment before: first its record, then the memory.
 
@@ -174,7 +182,7 @@ class DurableState:
     def _expire(self) -> None:
         numbers = self._state.leases.expired()
         if numbers:
-            self._commit(Release(numbers, "expired"), None)
+            self._make(Release(numbers, "expired"))
             self._line.call()
 
 

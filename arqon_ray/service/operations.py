@@ -99,7 +99,7 @@ class Operations:
             oldest = next(iter(self._recent))
             self._weight -= max(1, len(self._recent.pop(oldest)[2]))
 
-    def freeze(self) -> Iterator[Done]:
+    def items(self) -> Iterator[Done]:
         """Return all that is remembered now, in an order in which ``put`` makes the same of it.
 
         Only what is within the window is copied at the call, however many keys are kept.

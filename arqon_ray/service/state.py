@@ -6,14 +6,14 @@ What can change it, and how, is in ``changes``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.verdicts import Verdict
 from arqon_ray.errors import StateError
 from arqon_ray.service.leases import Leases
-from arqon_ray.service.operations import Operations
+from arqon_ray.service.operations import Done, Operations
 
 Answer = dict[str, Any]
 
@@ -161,12 +161,13 @@ class StudyState:
             "counts": dict(self._counts),
             **({} if self.imported is None else {"imported": self.imported}),
         }
-        done = self.done.freeze()
+        done = self.done.items()
 
         def parts() -> Iterator[dict[str, Any]]:
             yield head
             while rows := list(islice(done, _PART)):
-                yield {"done": rows}
+                # Apart, so that 0.1.0 reads the rest.
+                yield {"done": [row[:3] for row in rows], "digests": [row[3] for row in rows]}
             yield from frozen.parts()
 
         return parts()
@@ -182,12 +183,12 @@ class StudyState:
         done = [part for part in rest[1:] if "done" in part]
         state = cls(ArqonSolver.thaw(islice(rest, 1 + len(done), None)), clock)
         try:
-            state._restore(rest[0], [answer for part in done for answer in part["done"]])
+            state._restore(rest[0], [row for part in done for row in _done(part)])
         except (LookupError, TypeError, ValueError) as error:
             raise StateError(f"the parts of a study's state are malformed: {error!r}") from None
         return state
 
-    def _restore(self, head: dict[str, Any], done: list[Any]) -> None:
+    def _restore(self, head: dict[str, Any], done: list[Done]) -> None:
         for number, owner, term in head["leases"]:
             self.leases.grant(number, owner, term)
         self.pool = set(head["pool"])
@@ -198,6 +199,10 @@ class StudyState:
         self.hosts = head["hosts"]
         self._counts = head["counts"]
         self.imported = head.get("imported")
-        for kind, key, answer, *digest in done:
-            self.done.put(kind, key, answer, *digest)
+        for row in done:
+            self.done.put(*row)
 
+
+def _done(part: dict[str, Any]) -> Iterator[Done]:
+    for (kind, key, answer), digest in zip(part["done"], part.get("digests") or repeat(None), strict=False):
+        yield kind, key, answer, digest

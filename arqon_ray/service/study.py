@@ -147,7 +147,7 @@ class Study(Asking, Telling):
         """Write down that this study, which has nothing yet, goes on from a snapshot; open it anew after that."""
         keys = {key: int(number) for key, number in dict(snapshot.get("keys") or {}).items()}
         change = Import(snapshot["uuid"], snapshot["seq"], snapshot["export"], keys)
-        self._durably(lambda: self._commit(change, change.resolve(self._state)))
+        self._durably(lambda: self._make(change))
 
     def join(self, config: StudyConfig) -> None:
         """Check that a config means this study, and take its budget if that is larger.
@@ -179,11 +179,12 @@ class Study(Asking, Telling):
         return self._durably(lambda: self._set_budget(budget))
 
     def _set_budget(self, budget: int | None) -> int | None:
-        if budget != self._state.solver.config.budget:
-            change = Budget(budget)
-            self._commit(change, change.resolve(self._state))
+        solver = self._state.solver
+        wanted = solver.with_budget(budget).budget
+        if wanted != solver.config.budget:
+            self._make(Budget(wanted))
             self._line.call()
-        return self._state.solver.config.budget
+        return solver.config.budget
 
 
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -101,8 +101,7 @@ class Telling(DurableState):
             if not self._state.is_open(number):
                 return {"id": id, "accepted": False, "note": "already told: this report was ignored"}
             if self._state.reports.get(number, {}).get(step, ...) != finite:
-                change = Report(number, step, finite)
-                self._commit(change, change.resolve(self._state))
+                self._make(Report(number, step, finite))
             return {"id": id, "accepted": True}
 
         return self._durably(work)
@@ -146,8 +145,7 @@ class Telling(DurableState):
                 free.append(number)
             answers.append({"id": str(number), "accepted": note is None, **({} if note is None else {"note": note})})
         if free:
-            change = Release(free, "released", key, answers, digest)
-            self._commit(change, change.resolve(self._state))
+            self._make(Release(free, "released", key, answers, digest))
             self._line.call()
         return answers
 
