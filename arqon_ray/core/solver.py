@@ -16,6 +16,7 @@ from arqon_ray.core.ledger import Candidate, Ledger
 from arqon_ray.core.pareto import front
 from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.results import Entry, Results, check_report, parse_results
+from arqon_ray.core.seeds import OutOfBounds, answers, fit, parse_seeds
 from arqon_ray.core.space import Params, Space
 from arqon_ray.core.verdicts import Verdict, check_number, resolve
 from arqon_ray.errors import ConfigError, ResultsError
@@ -202,11 +203,31 @@ class ArqonSolver:
         self.apply(verdicts)
         return [verdict.answer for verdict in verdicts]
 
-    seed = tell
+    def seed(self, results: Results, out_of_bounds: OutOfBounds = "raise") -> list[dict[str, Any]]:
+        """Take points from outside, which count as evidence and not in the budget: old results, rows of a table.
 
-    def resolve(self, entries: Sequence[Entry], outside: bool = False) -> list[Verdict]:
+        Rows of :meth:`history`, :meth:`best` and :meth:`pareto`, of this or another study, are taken as they are. The
+        ids in them are where they came from, never candidates of this study. A row without an id whose parameters are
+        those of a candidate in flight is that candidate's result.
+
+        Args:
+            results: as for :meth:`tell`, each with ``params``; see :func:`.parse_seeds`.
+            out_of_bounds: what becomes of a row whose parameters lie outside the space, such as old results in a
+                range that was narrowed: ``raise`` refuses the whole list, ``skip`` passes the row over.
+
+        Returns:
+            One dict a row, as :meth:`tell`. A row that was skipped is not ``accepted``, and its ``note`` says why.
+
+        Raises:
+            OutOfBoundsError: when a row lies outside the space; nothing is taken then.
+            ResultsError: when any row is malformed; nothing is taken then.
+        """
+        fitting, notes = fit(parse_seeds(results), self.space, out_of_bounds)
+        return answers(notes, self.take(fitting))
+
+    def resolve(self, entries: Sequence[Entry]) -> list[Verdict]:
         """Return what results mean to the solver, without taking them; see :func:`.verdicts.resolve`."""
-        return resolve(entries, self.space, self._ledger, self.config.objectives, outside)
+        return resolve(entries, self.space, self._ledger, self.config.objectives)
 
     def apply(self, verdicts: Sequence[Verdict]) -> None:
         """Take results as :meth:`resolve` judged them a moment before."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from arqon_ray.core.ledger import Array, Candidate, Ledger, Observation
-from arqon_ray.core.results import Entry
+from arqon_ray.core.results import OUTSIDE, Entry
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ResultsError, UnknownCandidateError
 
@@ -37,9 +37,7 @@ class Verdict:
         return told
 
 
-def resolve(
-    entries: Sequence[Entry], space: Space, ledger: Ledger, objectives: Sequence[str] | None, outside: bool = False
-) -> list[Verdict]:
+def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> list[Verdict]:
     """Judge results in their order, each as if those before it were taken; nothing is changed.
 
     Args:
@@ -47,7 +45,6 @@ def resolve(
         space: of the study.
         ledger: of the study.
         objectives: the modes of all objectives, where there are several.
-        outside: whether all of them are points from outside, whatever ids they have.
 
     Raises:
         ResultsError: when one has params that do not fit the space, or another number of values than objectives.
@@ -59,7 +56,7 @@ def resolve(
     taken: set[int] = set()
     verdicts = []
     for entry, point in zip(entries, points, strict=True):
-        number = None if outside else _number_of(entry, point, space, ledger, taken)
+        number = _number_of(entry, point, space, ledger, taken)
         if number is not None and (number in ledger.told or number in taken):
             verdicts.append(Verdict(number, None))
             continue
@@ -94,6 +91,8 @@ def _check_values(entry: Entry, objectives: Sequence[str] | None) -> None:
 
 def _number_of(entry: Entry, point: Array | None, space: Space, ledger: Ledger, taken: set[int]) -> int | None:
     """Return the candidate that an entry is about: by its id, unless its params are another's; else by its params."""
+    if entry.number == OUTSIDE:
+        return None
     if point is None:
         number = -1 if entry.number is None else entry.number
         check_number(number, ledger)

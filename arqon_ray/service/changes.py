@@ -21,7 +21,6 @@ from arqon_ray.core.ledger import Candidate
 from arqon_ray.core.results import Entry, parse_results
 from arqon_ray.core.verdicts import Verdict
 from arqon_ray.errors import StateError
-from arqon_ray.service.operations import digest_of
 from arqon_ray.service.state import Answer, StudyState
 
 Body = dict[str, Any]
@@ -110,36 +109,28 @@ class Tell:
     Attributes:
         entries: the results.
         key: the operation id.
-        outside: whether all are points from outside, whatever their params; in records of 0.1.0 one with the params
-            of a candidate without a result is that candidate's.
         digest: what the operation's arguments are known by; None in records of 0.1.0.
     """
 
     OP: ClassVar[str] = "tell"
     entries: Sequence[Entry]
     key: str | None
-    outside: bool = False
     digest: bytes | None = None
 
     @classmethod
     def of(cls, body: Body) -> Tell:
         """Return the change that a record holds; in format 1 its results are a list of dicts."""
         rows = [_entry(row) for row in body["rows"]] if "results" not in body else parse_results(body["results"])
-        return cls(rows, body.get("key"), body.get("outside", False), body.get("digest"))
+        return cls(rows, body.get("key"), body.get("digest"))
 
     def body(self) -> Body:
         """Return the record."""
         rows = [row_of(entry) for entry in self.entries]
-        optional = _optional(outside=self.outside or None, digest=self.digest)
-        return {"op": self.OP, "key": self.key, "rows": rows, **optional}
-
-    def digest_of_arguments(self) -> bytes:
-        """Return what the operation's arguments are known by."""
-        return digest_of("seed" if self.outside else self.OP, [row_of(entry) for entry in self.entries])
+        return {"op": self.OP, "key": self.key, "rows": rows, **_optional(digest=self.digest)}
 
     def resolve(self, state: StudyState) -> list[Verdict]:
         """Return which results count, and whose they are."""
-        return state.solver.resolve(self.entries, self.outside)
+        return state.solver.resolve(self.entries)
 
     def apply(self, state: StudyState, resolved: list[Verdict]) -> None:
         """Take those that count."""

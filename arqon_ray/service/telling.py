@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from arqon_ray.core import seeds
 from arqon_ray.core.results import Entry, check_report
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ResultsError
 from arqon_ray.service import checks
-from arqon_ray.service.changes import Release, Report, Tell
+from arqon_ray.service.changes import Release, Report, Tell, row_of
 from arqon_ray.service.durable import DurableState
 from arqon_ray.service.operations import digest_of
 from arqon_ray.service.state import Answer
@@ -43,27 +45,27 @@ class Telling(DurableState):
         return answers[0] if isinstance(results, str | Mapping) else answers
 
     def _tell(self, entries: list[Entry], key: str | None) -> list[Answer]:
-        return self._observe(Tell([self._without_params(entry, k) for k, entry in enumerate(entries)], key))
+        return self._observe("tell", [self._without_params(entry, k) for k, entry in enumerate(entries)], key)
 
-    def seed(self, observations: Any, key: str | None = None) -> list[Answer]:
-        """Take points from outside: a list of dicts with ``params``, ``value``, and optionally ``cost``, ``status``.
+    def seed(self, observations: Any, key: str | None = None, out_of_bounds: str = "raise") -> list[Answer]:
+        """Take points from outside; see ``ArqonSolver.seed``.
 
         They are no candidates of this study, whatever ids they have.
 
         Raises:
             ResultsError: any entry is malformed or does not fit the space; nothing was taken.
         """
-        entries = self._plain(checks.checked_entries(observations, needs_id=False))
-        change = Tell(entries, checks.check_text("key", key), outside=True)
-        return self._durably(lambda: self._observe(change))
+        entries, notes = checks.seed_entries(observations, self._state.solver.space, out_of_bounds)
+        key = checks.check_text("key", key)
+        return seeds.answers(notes, self._durably(lambda: self._observe("seed", entries, key)))
 
-    def _observe(self, change: Tell) -> list[Answer]:
-        if change.key is not None:
-            change = replace(change, digest=change.digest_of_arguments())
-        done = self._state.done.get(Tell.OP, change.key, change.digest)
+    def _observe(self, method: str, entries: list[Entry], key: str | None) -> list[Answer]:
+        digest = None if key is None else digest_of(method, [row_of(entry) for entry in entries])
+        done = self._state.done.get(Tell.OP, key, digest)
         if done is not None:
             return done
         self._expire()
+        change = Tell(entries, key, digest)
         verdicts = change.resolve(self._state)
         if any(verdict.observation is not None for verdict in verdicts):
             self._commit(change, verdicts)
@@ -75,16 +77,16 @@ class Telling(DurableState):
         if entry.params is None:
             return entry
         assert entry.number is not None  # checked_entries has refused None
-        known = self._state.solver.candidate(entry.number).params
-        if entry.params != known:
-            raise ResultsError(f"results[{place}].params is {entry.params!r}: candidate '{entry.number}' has {known!r}")
+        known, space = self._state.solver.candidate(entry.number).params, self._state.solver.space
+        try:
+            space.encode(entry.params)
+        except ResultsError as error:
+            raise ResultsError(f"results[{place}].{error}") from None
+        if space.native(entry.params) != known:
+            raise ResultsError(
+                f"results[{place}].params is {shown(entry.params)}: candidate '{entry.number}' has {shown(known)}"
+            )
         return replace(entry, params=None)
-
-    def _plain(self, entries: list[Entry]) -> list[Entry]:
-        """Check the params of points from outside, and make numpy scalars plain: the log holds nothing else."""
-        space = self._state.solver.space
-        space.encode_many([entry.params or {} for entry in entries])
-        return [replace(entry, params=space.native(entry.params or {}), number=None) for entry in entries]
 
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> Answer:
         """Tell that a candidate's evaluation failed; answers as ``tell``."""
