@@ -113,7 +113,9 @@ class RunJob(Job):
             raise ValueError("study.budget is missing: a run needs the number of evaluations")
         for key in ("evaluation_timeout_s", "fail_fast", "patience"):
             if self.scheduler is not None and key in self.model_fields_set:
-                raise ValueError(f"{key} is {getattr(self, key)!r}: a job with a scheduler has none, Tune ends its trials")
+                raise ValueError(
+                    f"{key} is {getattr(self, key)!r}: a job with a scheduler has none, Tune ends its trials"
+                )
         return self
 
 

@@ -56,6 +56,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        again, self._pending = self._pending, True
-        if self._waiting or self._raised or again:
+        second = self._pending or self._raised
+        self._pending, self._raised = self._waiting or not second, second
+        if self._waiting or second:
             raise KeyboardInterrupt
