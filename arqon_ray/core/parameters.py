@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arqon_ray.core.config import ParameterConfig, Scalar
+from arqon_ray.core.values import as_number
 
 Array = NDArray[np.float64]
 
@@ -248,12 +249,10 @@ def make_parameter(config: ParameterConfig) -> Parameter:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise ValueError("it must be a number")
     try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
+        number = as_number(value)
+    except TypeError:
+        raise ValueError("it must be a number") from None
     if not math.isfinite(number):
         raise ValueError("it must be a finite number")
     return number

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arqon_ray.core import values
 from arqon_ray.core.config import load_config
 from arqon_ray.core.sequences import SEQUENCES, Sequence
 from arqon_ray.core.space import Params, Space
@@ -40,10 +40,9 @@ class ArqonProbe:
         """
         if sequence not in SEQUENCES:
             raise ConfigError(f"sequence is {sequence!r}: it must be one of {', '.join(SEQUENCES)}")
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
-            raise ConfigError(f"seed is {seed!r}: it must be a whole number, 0 .. 2**64 - 1")
+        seed = check_seed(seed)
         self.space = Space(load_config(config).bounds)
-        self._sequence: Sequence = SEQUENCES[sequence](self.space.d, int(seed))
+        self._sequence: Sequence = SEQUENCES[sequence](self.space.d, seed)
 
     def sample_at(self, index: int) -> Params:
         """Return the parameters at one index, as a dict of native values.
@@ -73,18 +72,17 @@ class ArqonProbe:
         Raises:
             ValueError: when a number is no whole number or out of the sequence's range.
         """
-        start, count = _whole("start", start), _whole("count", count)
+        start, count = values.whole("start", start, 0), values.whole("count", count, 0)
         if start + count > self._sequence.limit:
             raise ValueError(f"start + count is {start + count}: this sequence ends at {self._sequence.limit}")
         points = self._sequence.points(start, count)
         return self.space.to_native(points) if native else points
 
 
-def _whole(name: str, value: Any) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = -1
-    if number < 0 or isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}: it must be a whole number, 0 or more")
-    return number
+def check_seed(seed: Any) -> int:
+    """Return a seed of the probe.
+
+    Raises:
+        ConfigError: when it is no whole number, or out of range.
+    """
+    return values.whole("seed", seed, 0, 2**64 - 1, ConfigError)

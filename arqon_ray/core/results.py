@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from arqon_ray.core import values as read
 from arqon_ray.core.ledger import Status
 from arqon_ray.errors import ResultsError
 
 _KEYS = ("params", "value", "cost", "eval_id", "id", "status", "step", "reason", "values")
 _KNOWN = frozenset(_KEYS)
+_LONGEST_REASON = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +92,19 @@ def _parse_entry(entry: Any, where: str) -> Entry:
         entry = {**entry, "value": values[0] if all(value is not None for value in values) else None}
     if "value" not in entry and status == "complete":
         raise ResultsError(f"{where} has no value: give a number, or null for a failed evaluation")
-    value = parse_value(entry.get("value"), f"{where}.value") if status == "complete" else None
-    cost = parse_value(entry.get("cost", 1.0), f"{where}.cost")
-    if cost is None or cost < 0:
-        raise ResultsError(f"{where}.cost is {entry.get('cost')!r}: it must be a finite number, 0 or more")
+    value = read.result(f"{where}.value", entry.get("value"), ResultsError) if status == "complete" else None
+    cost = read.number(f"{where}.cost", entry.get("cost", 1.0), ResultsError)
+    if cost < 0:
+        raise ResultsError(read.broken(f"{where}.cost", cost, "a finite number, 0 or more"))
     reason = entry.get("reason")
-    step = None if entry.get("step") is None else _parse_step(entry["step"], f"{where}.step")
+    step = None if entry.get("step") is None else _parse_step(f"{where}.step", entry["step"])
     if reason is not None and not isinstance(reason, str):
-        raise ResultsError(f"{where}.reason is {reason!r}: it must be a string")
+        raise ResultsError(read.broken(f"{where}.reason", reason, "a string"))
     if reason is not None:
-        # A message may hold a file name that is no UTF-8; it must not be what a result is lost for.
-        reason = reason.encode("utf-8", "backslashreplace").decode()
+        # A message may hold a file name that is no UTF-8, or a whole array; a result must not be lost for it.
+        reason = reason[:_LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
     if value is None and reason is None:
-        reason = f"value is {entry.get('value')!r}" if status == "complete" else "failed"
+        reason = f"value is {read.shown(entry.get('value'))}" if status == "complete" else "failed"
     every = None if values is None or value is None else tuple(each for each in values if each is not None)
     return Entry(params, number, value, cost, "failed" if value is None else "complete", step, reason, every)
 
@@ -113,8 +114,8 @@ def _parse_values(values: Any, where: str) -> list[float | None] | None:
     if values is None:
         return None
     if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or len(values) < 2:
-        raise ResultsError(f"{where} is {values!r}: it must be a list of one number for each objective")
-    return [parse_value(value, f"{where}[{i}]") for i, value in enumerate(values)]
+        raise ResultsError(read.broken(where, values, "a list of one number for each objective"))
+    return [read.result(f"{where}[{i}]", value, ResultsError) for i, value in enumerate(values)]
 
 
 def check_report(step: Any, value: Any) -> tuple[int, float | None]:
@@ -123,13 +124,12 @@ def check_report(step: Any, value: Any) -> tuple[int, float | None]:
     Raises:
         ResultsError: when one of them is malformed.
     """
-    return _parse_step(step, "step"), parse_value(value, "value")
+    return _parse_step("step", step), read.result("value", value, ResultsError)
 
 
-def _parse_step(step: Any, where: str) -> int:
-    if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step < 2**63:
-        raise ResultsError(f"{where} is {step!r}: it must be a whole number, 0 .. 2**63 - 1")
-    return int(step)
+def _parse_step(name: str, step: Any) -> int:
+    # They lie beside the values in arrays of float64.
+    return read.whole(name, step, 0, read.MAX_WHOLE, ResultsError)
 
 
 def _parse_id(entry: Mapping[str, Any], where: str) -> int | None:
@@ -137,29 +137,6 @@ def _parse_id(entry: Mapping[str, Any], where: str) -> int | None:
     given = entry.get("eval_id") if entry.get("eval_id") is not None else entry.get("id")
     if given is None:
         return None
-    short = isinstance(given, str) and given.isascii() and given.isdigit() and len(given) < 20
-    number = int(given) if short else given
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
-        raise ResultsError(f"{where}.eval_id is {given!r}: it must be a whole number, 0 or more")
-    return int(number)
-
-
-def parse_value(value: Any, where: str) -> float | None:
-    """Return a finite float, or None for what means a failed evaluation: None, NaN, an infinity.
-
-    Raises:
-        ResultsError: when it is no number at all.
-    """
-    if type(value) is float:
-        return value if math.isfinite(value) else None
-    if value is None:
-        return None
-    if isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ResultsError(f"{where} is {value!r}: it must be a number, or null for a failed evaluation")
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) < 20:
+        given = int(given)
+    return read.whole(f"{where}.eval_id", given, 0, 2**63 - 1, ResultsError)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from arqon_ray.core import state
+from arqon_ray.core import state, values
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.draft import Draft
@@ -75,8 +75,7 @@ class ArqonSolver:
         if n is None:
             moment = self._ledger.moment()
             n = max(1, self._coverage.remaining(moment.number, moment.outside, len(moment.y)))
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ValueError(f"n is {n!r}: it must be a whole number, 1 or more")
+        n = values.whole("n", n, 1)
         batch: list[Params] = []
         while len(batch) < n:
             try:

@@ -1,6 +1,6 @@
 """One call of the user's function, whatever it does, as plain data; and the way it travels to the workers.
 
-This module is what a worker process imports: it needs the standard library alone.
+This module is what a worker process imports: it needs the standard library alone, and the readers of values.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+
+from arqon_ray.core.values import as_number, shown
 
 Objective = Callable[[dict[str, Any]], Any]
 """Takes the parameters as one dict; returns a number, or a dict of metrics."""
@@ -69,21 +71,23 @@ def read_value(result: Any, metric: str | None = None) -> float:
     """Return the number in what ``fn`` returned.
 
     Args:
-        result: a number (also a numpy scalar or a tensor of one element), or a dict of metrics.
+        result: whatever is a number, see :mod:`arqon_ray.core.values`, or a dict of metrics.
         metric: the entry of the dict; None for its only entry, or ``loss``.
 
     Raises:
         ValueError: when there is no such metric.
-        TypeError: when it is not a number.
+        TypeError: when it is not a number; text and truth values are none.
     """
     if isinstance(result, Mapping):
         name = metric or (next(iter(result)) if len(result) == 1 else DEFAULT_METRIC)
         if name not in result:
             raise ValueError(f"metric {name!r} is not in the returned dict; it has {sorted(map(str, result))}")
         result = result[name]
-    if result is None or isinstance(result, str | bytes):
-        raise TypeError(f"the function returned {result!r}: it must return a number or a dict of metrics")
-    return float(result)
+    try:
+        return as_number(result)
+    except TypeError:
+        rule = "it must return a number or a dict of metrics"
+        raise TypeError(f"the function returned {shown(result)}: {rule}") from None
 
 
 def _one_line(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from arqon_ray.fanout.loop import Callback, Evaluator, Loop
 from arqon_ray.fanout.progress import show_progress
 from arqon_ray.fanout.resources import ensure_ray, task_options
 from arqon_ray.fanout.results import OptimizeInterrupted, Result
-from arqon_ray.fanout.stop import check_limits, check_whole, make_stop_rule
+from arqon_ray.fanout.stop import check_limits, check_most, check_whole, make_stop_rule
 from arqon_ray.fanout.store import differences
 from arqon_ray.service import SolverClient, connect, start
 
@@ -76,14 +76,10 @@ def optimize(
         OptimizeInterrupted: on Ctrl-C.
     """
     began = time.monotonic()
-    for key, number, least in (
-        ("max_concurrency", max_concurrency, 1),
-        ("max_evaluations", max_evaluations, 1),
-        ("retries", retries, 0),
-    ):
-        if number is not None:
-            check_whole(key, number, least)
-    check_limits(time_budget_s, target)
+    max_concurrency = check_most("max_concurrency", max_concurrency)
+    max_evaluations = check_most("max_evaluations", max_evaluations)
+    retries = check_whole("retries", retries, 0)
+    time_budget_s, target = check_limits(time_budget_s, target)
     options = task_options(resources)
     checked = None if config is None else _single(load_config(config))
     if study is not None and (name is not None or storage_path is not None):

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from arqon_ray.core.values import broken, number
 from arqon_ray.errors import ConfigError
 
 _OPTION = {"cpu": "num_cpus", "num_cpus": "num_cpus", "gpu": "num_gpus", "num_gpus": "num_gpus", "memory": "memory"}
@@ -26,8 +27,9 @@ def task_options(resources: Mapping[str, float] | None) -> dict[str, Any]:
     options: dict[str, Any] = {"num_cpus": 1}
     custom: dict[str, float] = {}
     for name, amount in (resources or {}).items():
-        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < float("inf"):
-            raise ConfigError(f"resources.{name} is {amount!r}: it must be a number, 0 or more")
+        amount = number(f"resources.{name}", amount, ConfigError)
+        if amount < 0:
+            raise ConfigError(broken(f"resources.{name}", amount, "0 or more"))
         option = _OPTION.get(name.lower())
         if option is not None:
             options[option] = amount

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from arqon_ray.core import values
 from arqon_ray.errors import ConfigError
 
 
@@ -58,26 +59,29 @@ def make_stop_rule(
     return StopRule(mode, max_evaluations, deadline, target)
 
 
-def check_whole(name: str, number: Any, least: int) -> None:
-    """Refuse what is no whole number of at least ``least``.
+def check_whole(name: str, number: Any, least: int) -> int:
+    """Return a whole number of at least ``least``, numpy's too, as a plain one.
 
     Raises:
         ConfigError: naming it.
     """
-    if isinstance(number, bool) or not isinstance(number, int) or number < least:
-        raise ConfigError(f"{name} is {number!r}: it must be a whole number, {least} or more")
+    return values.whole(name, number, least, error=ConfigError)
 
 
-def check_limits(time_budget_s: Any, target: Any) -> None:
-    """Refuse limits that are no numbers.
+def check_most(name: str, number: Any) -> int | None:
+    """Return a limit: None, or a whole number of at least 1.
 
     Raises:
         ConfigError: naming it.
     """
-    for name, number in (("time_budget_s", time_budget_s), ("target", target)):
-        if number is None:
-            continue
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-            raise ConfigError(f"{name} is {number!r}: it must be a finite number")
-    if time_budget_s is not None and time_budget_s <= 0:
-        raise ConfigError(f"time_budget_s is {time_budget_s!r}: it must be above 0")
+    return None if number is None else check_whole(name, number, 1)
+
+
+def check_limits(time_budget_s: Any, target: Any) -> tuple[float | None, float | None]:
+    """Return the limits as plain numbers.
+
+    Raises:
+        ConfigError: when one is no finite number, or the time is not above 0.
+    """
+    seconds = values.seconds("time_budget_s", time_budget_s, error=ConfigError)
+    return seconds, None if target is None else values.number("target", target, ConfigError)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from arqon_ray.core.config import load_config
+from arqon_ray.core.probe import check_seed
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.evaluate import Objective, Parcel, died, pack
 from arqon_ray.fanout.plan import ShardPlan, split
@@ -19,7 +20,7 @@ from arqon_ray.fanout.progress import Progress, show_progress
 from arqon_ray.fanout.resources import ensure_ray, slots, task_options
 from arqon_ray.fanout.results import SweepResult, best_row
 from arqon_ray.fanout.shard import open_probe, remote_shard
-from arqon_ray.fanout.stop import check_whole
+from arqon_ray.fanout.stop import check_most, check_whole
 from arqon_ray.fanout.store import DirectoryStore, MemoryStore, Range, ShardStore
 from arqon_ray.fanout.table import check_names, pack_rows
 
@@ -78,9 +79,12 @@ def sweep(
     """
     began = time.monotonic()
     checked = load_config(config)
-    seed = checked.seed if seed is None else seed
+    seed = checked.seed if seed is None else check_seed(seed)
     mode = checked.mode if mode is None else mode
-    _check(num_samples, shard_size, max_in_flight, retries, mode)
+    if mode not in ("min", "max"):
+        raise ConfigError(f"mode is {mode!r}: it must be 'min' or 'max'")
+    num_samples, retries = check_whole("num_samples", num_samples, 1), check_whole("retries", retries, 0)
+    shard_size, max_in_flight = check_most("shard_size", shard_size), check_most("max_in_flight", max_in_flight)
     check_names(checked.bounds)
     bounds = checked.to_dict()["bounds"]
     text = json.dumps({"bounds": bounds})
@@ -100,16 +104,6 @@ def sweep(
     finally:
         store.close()
     return SweepResult(store, mode, time.monotonic() - began)
-
-
-def _check(num_samples: int, shard_size: int | None, max_in_flight: int | None, retries: int, mode: str) -> None:
-    check_whole("num_samples", num_samples, 1)
-    check_whole("retries", retries, 0)
-    for name, number in {"shard_size": shard_size, "max_in_flight": max_in_flight}.items():
-        if number is not None:
-            check_whole(name, number, 1)
-    if mode not in ("min", "max"):
-        raise ConfigError(f"mode is {mode!r}: it must be 'min' or 'max'")
 
 
 def open_store(output: str | os.PathLike[str] | None, manifest: dict[str, Any], *, resume: bool) -> ShardStore:

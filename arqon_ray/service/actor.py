@@ -222,7 +222,8 @@ class SolverActor:
         among the told, seeded ones are points from outside.
         ``uuid`` is the study's own, ``imported`` uuid and position of the one whose snapshot it began from, if any;
         ``seq`` is the number of the log's last record; ``torn`` and ``passed_over`` name tails that were cut and
-        snapshots that could not be used.
+        snapshots that could not be used; ``trouble`` what does not work in the background at present, a list of
+        ``{"what", "error", "since", "failures"}`` (``since`` in seconds since 1970).
         """
         return self._do("status")  # type: ignore[no-any-return]
 

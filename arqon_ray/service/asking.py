@@ -14,6 +14,9 @@ from arqon_ray.service.line import Waiter
 from arqon_ray.service.preparer import Prepared
 from arqon_ray.service.state import Answer
 
+COMPUTING = 60.0
+"""Seconds beyond its timeout for which an ask waits for a candidate that is being computed for it."""
+
 _PATIENCE = 0.5
 """Seconds for which an ask of many waits until all of them are computed; then it takes what there is."""
 
@@ -47,10 +50,11 @@ class Asking(DurableState):
             key: the operation id; the same key is given the same candidates, always.
             owner: who holds them; ``renew(owner)`` keeps them.
             lease: seconds until they run out; by default 60 with an owner, 24 h without.
-            timeout: seconds to wait while every candidate is held; None waits for ever.
+            timeout: seconds to wait while every candidate is held; None waits for ever. One that is being computed
+                is waited for up to ``COMPUTING`` seconds longer.
 
         Raises:
-            AskTimeoutError: every candidate is held by somebody and none came free in time.
+            AskTimeoutError: every candidate is held by somebody and none came free in time, or none was computed.
             ResultsError: an argument is malformed.
         """
         checks.check_count(n)
@@ -106,7 +110,7 @@ class Asking(DurableState):
     def _stand_in_line(
         self, n: int, hold: dict[str, Any], deadline: float | None, timeout: float | None
     ) -> list[Answer]:
-        with self._line.join(n) as waiter:
+        with self._line.join(n, self._preparer.told) as waiter:
             self._preparer.note_rush()
             while True:
                 if self._line.is_first(waiter):
@@ -122,7 +126,7 @@ class Asking(DurableState):
         if answered is not None:
             return answered
         self._expire()
-        computing = self._preparer.ready(waiter.count) is None
+        computing = self._preparer.ready(waiter.count, since=waiter.told) is None
         if computing and self._clock() - waiter.since < _PATIENCE:
             return None
         fresh = self._preparer.take(waiter.count)
@@ -155,14 +159,19 @@ class Asking(DurableState):
         return [state.item(number, key) for number in numbers]
 
     def _wait(self, waiter: Waiter, deadline: float | None, timeout: float | None) -> None:
-        """Wait until there may be something for this one; only for others' candidates the time is limited."""
+        """Wait until there may be something for this one; ``COMPUTING`` longer for what is being computed."""
         self._journal.commits.withdraw()
         now = self._clock()
         first = self._line.is_first(waiter)
         if first:
-            coming = self._preparer.ready(waiter.count) is None
+            coming = self._preparer.ready(waiter.count, since=waiter.told) is None
         else:  # what the others before it will be given moves the line
             coming = self._state.finished or bool(self._state.pool) or self._preparer.ready(1, begin=False) != 0
+        if deadline is not None and coming and now >= deadline + COMPUTING:
+            raise AskTimeoutError(
+                f"no candidate was computed within {timeout} s and {COMPUTING:.0f} s more: the strategy "
+                f"{self._state.solver.config.strategy!r} takes longer, or hangs; status() tells for how long"
+            )
         if deadline is not None and now >= deadline and not coming:
             raise AskTimeoutError(
                 f"every candidate is held by somebody ({len(self._state.leases)} pending) and none came free within "

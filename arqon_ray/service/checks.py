@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from arqon_ray.core import values
 from arqon_ray.core.results import Entry, parse_results
 from arqon_ray.errors import ResultsError
 
@@ -16,23 +16,12 @@ MAX_TEXT = 512
 
 def check_count(n: object) -> int:
     """Return how many candidates are asked for, 1 to 4096."""
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_ASK:
-        raise ResultsError(f"n is {n!r}: ask for 1 to {MAX_ASK} candidates at once")
-    return n
+    return values.whole("n", n, 1, MAX_ASK, ResultsError)
 
 
 def check_text(name: str, text: object) -> str | None:
     """Return a key or an owner: None or a string of 1 to 512 characters."""
-    if text is None:
-        return None
-    if isinstance(text, str) and 0 < len(text) <= MAX_TEXT and (text.isascii() or _is_unicode(text)):
-        return text
-    raise ResultsError(f"{name} is {text!r}: it must be a string of 1 to {MAX_TEXT} characters, or None")
-
-
-def _is_unicode(text: str) -> bool:
-    """Tell whether a string can be encoded; half of a surrogate pair cannot."""
-    return text == text.encode("utf-8", "replace").decode()
+    return None if text is None else values.text(name, text, MAX_TEXT, error=ResultsError)
 
 
 def check_owner(owner: object) -> str:
@@ -45,20 +34,13 @@ def check_owner(owner: object) -> str:
 
 def check_seconds(name: str, seconds: object, zero: bool = False) -> float | None:
     """Return a duration in seconds: None, or a finite number above 0 (``zero`` allows 0 too)."""
-    if seconds is None:
-        return None
-    rule = "0 or more" if zero else "above 0"
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
-        raise ResultsError(f"{name} is {seconds!r}: it must be a number of seconds, {rule}, or None")
-    if seconds < 0 or (seconds == 0 and not zero):
-        raise ResultsError(f"{name} is {seconds!r}: it must be {rule}")
-    return float(seconds)
+    return values.seconds(name, seconds, zero, ResultsError)
 
 
 def check_id(identity: object) -> int:
     """Return the number behind a candidate's id."""
     if not isinstance(identity, str) or not identity.isascii() or not identity[:20].isdigit() or len(identity) > 19:
-        raise ResultsError(f"id is {identity!r}: it must be the string that ask gave as id")
+        raise ResultsError(values.broken("id", identity, "the string that ask gave as id"))
     return int(identity)
 
 
@@ -82,7 +64,7 @@ def tell_entries(results: Any, rest: Mapping[str, Any]) -> list[Entry]:
             raise ResultsError(f"tell({results!r}) has no value: give a number, or None for a failed evaluation")
         results = [{"id": results, **rest}]
     elif "value" in rest:
-        raise ResultsError(f"id is {results!r}: it must be the string that ask gave as id")
+        raise ResultsError(values.broken("id", results, "the string that ask gave as id"))
     return checked_entries(results, needs_id=True)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ArqonError, StateError, StudyRefusedError
+from arqon_ray.service.background import troubles
 from arqon_ray.service.chain import accepted, read_chain
 from arqon_ray.service.description import read_study
 from arqon_ray.service.failpoints import reach
@@ -113,6 +114,11 @@ class DurableState:
             self._preparer.close()
             self._upkeep.close()
             self._line.call_all()
+
+    @property
+    def trouble(self) -> list[dict[str, Any]]:
+        """What does not work in the background at present; see ``background.Trouble``."""
+        return troubles(*self._preparer.works, *self._upkeep.works)
 
     @property
     def problem(self) -> BaseException | None:

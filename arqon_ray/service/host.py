@@ -32,6 +32,7 @@ _COUNTS = ("asked", "told", "failed", "pending", "released", "seeded")
 _NOTHING: dict[str, Any] = {
     **dict.fromkeys(("epoch", "restarts", "budget", "phase", "landscape", "strategy", "best", "torn")),
     "counts": dict.fromkeys(_COUNTS, 0),
+    "trouble": [],
 }
 """What a refused study's status has in the place of what is not known."""
 

@@ -14,11 +14,13 @@ class Waiter:
     Attributes:
         count: how many candidates it wants.
         since: the clock's reading when it came.
+        told: the number of the newest failure of computing that somebody had been told of when it came.
     """
 
-    def __init__(self, lock: threading.Lock, count: int, since: float) -> None:
+    def __init__(self, lock: threading.Lock, count: int, since: float, told: int) -> None:
         self.count = count
         self.since = since
+        self.told = told
         self.called = threading.Condition(lock)
 
 
@@ -44,9 +46,9 @@ class Line:
         return sum(waiter.count for waiter in self._waiting)
 
     @contextmanager
-    def join(self, count: int) -> Iterator[Waiter]:
+    def join(self, count: int, told: int) -> Iterator[Waiter]:
         """Stand in the line within the block; whoever comes next is called after it."""
-        waiter = Waiter(self._lock, count, self._clock())
+        waiter = Waiter(self._lock, count, self._clock(), told)
         self._waiting.append(waiter)
         try:
             yield waiter

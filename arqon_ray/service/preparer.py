@@ -8,6 +8,7 @@ computed ahead, and every candidate rests on all that was told before its ask.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -18,6 +19,7 @@ from typing import Any
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.draft import Draft
 from arqon_ray.core.ledger import Candidate
+from arqon_ray.service.background import Background, short
 from arqon_ray.service.failpoints import reach
 from arqon_ray.service.guard import Guard
 from arqon_ray.service.line import Line
@@ -40,8 +42,7 @@ _STALE = 4
 """A candidate that lies ready is used while it missed at most this many observations a candidate of the rush."""
 
 _SHARE = 0.005
-_LINGER = 2.0
-"""Seconds after which what was computed is laid ready; for which the thread waits for more work."""
+"""Seconds after which what was computed is laid ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,9 @@ class Preparer:
         guard: knows which proposals killed the process.
         position: returns the number of the log's last record.
         line: who waits.
+
+    Attributes:
+        told: the number of the newest failure that somebody was told of.
     """
 
     def __init__(
@@ -101,39 +105,50 @@ class Preparer:
         self._generation = 0
         self._dry: int | None = None
         self._error: Exception | None = None
+        self._failures = 0
+        self.told = 0
         self._rush = (0, 0.0)
-        self._work = threading.Condition(lock)
-        self._thread: threading.Thread | None = None
+        self._background = Background("computing candidates", self._step, self._failed)
         self._closed = False
         self._probing = solver.config.strategy == "probe"
 
-    def ready(self, wanted: int, begin: bool = True) -> int | None:
+    @property
+    def works(self) -> tuple[Background, ...]:
+        """What goes on in the background."""
+        return (self._background,)
+
+    def ready(self, wanted: int, begin: bool = True, since: int | None = None) -> int | None:
         """Return how many candidates lie ready; None when fewer than ``wanted`` do and more can be computed.
 
         Args:
             wanted: how many somebody waits for.
             begin: whether they are to be computed then.
+            since: what ``told`` was when whoever asks began to wait; None for one who does not.
 
         Raises:
-            Exception: what a strategy raised, once.
+            Exception: what computing failed with since then, when nothing lies ready. It is tried again, at once
+                when somebody comes who was not told yet.
         """
         if self._stale():
             self.discard()
-        if self._error is not None and not self._ready:
-            error, self._error = self._error, None
-            raise error
-        if len(self._ready) >= wanted or self._exhausted() or self._error is not None:
+        if len(self._ready) >= wanted or self._exhausted():
             return len(self._ready)
-        if begin:
-            self._begin()
-        return None
+        problem: Exception | None = self._background.wake(hurry=self._failures == since) if begin else None
+        if problem is None and since is not None and self._failures > since:
+            problem = self._error
+        if problem is None:
+            return None
+        if not self._ready:
+            self.told = self._failures
+            raise problem
+        return len(self._ready)
 
     def take(self, count: int) -> list[Prepared]:
         """Take up to ``count`` of what lies ready, lowest number first."""
         taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
         # Not for each one: waking a thread costs more than a probe's point.
-        if self._target() >= 2 * len(self._ready) + 1 and not self._exhausted() and self._error is None:
-            self._begin()
+        if self._target() >= 2 * len(self._ready) + 1 and not self._exhausted():
+            self._background.wake()
         return taken
 
     def discard(self) -> None:
@@ -153,7 +168,7 @@ class Preparer:
     def close(self) -> None:
         """Compute nothing more."""
         self._closed = True
-        self._work.notify_all()
+        self._background.close()
 
     def _ahead(self) -> int:
         if self._probing:
@@ -178,25 +193,21 @@ class Preparer:
         spent = budget is not None and self._solver.handed_out + len(self._ready) >= budget
         return spent or self._dry == self._position()
 
-    def _begin(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="arqon-preparer", daemon=True)
-            self._thread.start()
-        else:
-            self._work.notify()
-
     # The thread
 
-    def _run(self) -> None:
+    def _step(self) -> float:
         with self._lock:
-            try:
-                while not self._closed and self._error is None:
-                    if self._target() > len(self._ready) and not self._exhausted():
-                        self._prepare()
-                    elif not self._work.wait(_LINGER):
-                        break
-            finally:
-                self._thread = None
+            if self._closed or self._target() <= len(self._ready) or self._exhausted():
+                return math.inf
+            self._prepare()
+            return 0.0
+
+    def _failed(self, error: BaseException) -> None:
+        with self._lock:
+            # SystemExit and its like would end the process of whoever meets it.
+            self._error = error if isinstance(error, Exception) else RuntimeError(f"a candidate failed: {short(error)}")
+            self._failures += 1
+            self._line.call()  # each who waited meets it in its turn
 
     def _prepare(self) -> None:
         """Compute one draft's candidates and lay them ready as they come; the lock is held on entry and exit."""
@@ -217,16 +228,18 @@ class Preparer:
             if self._generation != generation:
                 return
             self._ready.extend(fresh)
-            self._error = error
-            if error is None and not fresh:
+            if error is not None:
+                raise error
+            self._error = None
+            if not fresh:
                 self._dry = moment[0]
             self._line.call()
-            if error is not None or not fresh:
+            if not fresh:
                 return
 
     def _propose(
         self, draft: Draft, moment: tuple[int, int, int], wanted: int
-    ) -> tuple[list[Prepared], Exception | None]:
+    ) -> tuple[list[Prepared], BaseException | None]:
         """Compute up to ``wanted`` candidates, for a few milliseconds or at least one, without the lock."""
         evidence, first, observed = moment
         fresh: list[Prepared] = []
@@ -238,8 +251,8 @@ class Preparer:
                 with self._guard.running():
                     reach("propose")
                     candidate = draft.propose(probe=forced)
-            except Exception as error:
-                # What came before is handed out; whoever asks next meets the error.
+            except BaseException as error:
+                # What came before is handed out; whoever waits for more meets the error.
                 return fresh, error
             if candidate is None:
                 break

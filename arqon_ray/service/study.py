@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from arqon_ray.core.config import StudyConfig, identity
-from arqon_ray.core.draft import Draft
 from arqon_ray.errors import IdentityError
 from arqon_ray.service import checks
 from arqon_ray.service.asking import Asking
+from arqon_ray.service.background import Trouble, short
 from arqon_ray.service.state import Answer
 from arqon_ray.service.telling import Telling
+
+_JUDGED = ("phase", "landscape", "strategy", "best")
+_log = logging.getLogger(__name__)
 
 
 class Study(Asking, Telling):
@@ -69,10 +74,10 @@ class Study(Asking, Telling):
     def status(self) -> Answer:
         """Return how the study stands; see the actor's ``status``."""
 
-        def work() -> tuple[Draft, Answer]:
+        def work() -> Answer:
             self._expire()
             state, journal = self._state, self._journal
-            return state.solver.draft(), {
+            return {
                 "state": "finished" if state.finished else "running",
                 "reason": None,
                 "epoch": journal.epoch,
@@ -86,12 +91,26 @@ class Study(Asking, Telling):
             }
 
         with self._lock:
-            draft, told = self._work(work)
+            told = self._work(work)
+        told |= {"storage": str(self._journal.store), "torn": self._journal.torn, "trouble": self.trouble}
+        try:
+            return told | self._judged()
+        except Exception as error:  # what fails in the model must not hide the rest, which names it
+            _log.warning("the model of the study in %s cannot be asked: %s", self._journal.store, short(error))
+            unknown = Trouble("asking the model", short(error), time.time(), 1).plain()
+            return (
+                told
+                | dict.fromkeys(("phase", "landscape", "strategy", "best"))
+                | {"trouble": [*told["trouble"], unknown]}
+            )
+
+    def _judged(self) -> Answer:
+        """Return what the model makes of the study: phase, landscape, strategy and best."""
+        with self._lock:
+            draft = self._work(self._state.solver.draft)
         with self._guard.running():
             explained = draft.explain()
-            told |= {key: explained[key] for key in ("phase", "landscape", "strategy")}
-            told["best"] = self._state.solver.best_of(draft)
-        return {**told, "storage": str(self._journal.store), "torn": self._journal.torn}
+            return {**{key: explained[key] for key in _JUDGED[:-1]}, "best": self._state.solver.best_of(draft)}
 
     # The study itself
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 
-from arqon_ray.errors import StudyRefusedError
+from arqon_ray.service.background import Background, short
 from arqon_ray.service.journal import Journal
 from arqon_ray.service.snapshots import write_snapshot
 from arqon_ray.service.state import StudyState
@@ -16,6 +17,13 @@ _SHARE = 8
 share of what was written, and a replay is never longer."""
 
 _TIDY_EVERY = 256
+_PAUSES = (1.0, 600.0)
+"""Seconds until what failed is tried again, at first and at most. It is not needed, the log holds everything, but it
+takes the study's lock for a moment and may take the storage's time."""
+
+_PARTING = 10.0
+"""Seconds for which whoever leaves waits for what is under way."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -35,44 +43,62 @@ class Upkeep:
         self._journal = journal
         self._snapshot = snapshot_seq
         self._tidied = journal.last_seq
-        self._busy = threading.Lock()
-        self._closed = False
+        self._snapshots = Background("taking a snapshot of the study", self._shorten, pauses=_PAUSES)
+        self._merges = Background("merging the parts of the log", self._merge, pauses=_PAUSES)
+
+    @property
+    def works(self) -> tuple[Background, ...]:
+        """What goes on in the background."""
+        return self._snapshots, self._merges
 
     def look(self) -> None:
-        """Begin what is due; called often, without the study's lock."""
-        if (self._due() or self._untidy()) and self._busy.acquire(blocking=False):
-            threading.Thread(target=self._run, name="arqon-upkeep", daemon=True).start()
+        """Begin what is due; called often, without the study's lock. What goes wrong fails no call."""
+        if self._due():
+            self._snapshots.wake()
+        if self._untidy():
+            self._merges.wake()
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until what is due is done, at most so many seconds; returns whether it is."""
+        return all(each.settle(timeout) for each in self.works)
 
     def finish(self) -> None:
-        """Take a snapshot now, if there is more than a little to replay; for whoever leaves in order."""
-        with self._busy:
-            if self._journal.last_seq - self._snapshot > _EVERY // 10:
+        """Take a snapshot now, if there is more than a little to replay; for whoever leaves in order.
+
+        What is under way is waited for, ten seconds at most. What goes wrong is logged: the log holds everything.
+        """
+        self.close()
+        if self._snapshots.join(_PARTING) and self._journal.last_seq - self._snapshot > _EVERY // 10:
+            try:
                 self._take()
+            except Exception as error:
+                _log.warning("no snapshot was taken of the study in %s: %s", self._journal.store, short(error))
 
     def close(self) -> None:
         """Begin nothing more."""
-        self._closed = True
+        for each in self.works:
+            each.close()
 
     def _due(self) -> bool:
         seq = self._journal.last_seq
-        return not self._closed and seq - self._snapshot >= max(_EVERY, seq // _SHARE)
+        return seq - self._snapshot >= max(_EVERY, seq // _SHARE)
 
     def _untidy(self) -> bool:
-        return not self._closed and self._journal.last_seq - self._tidied >= _TIDY_EVERY
+        return self._journal.last_seq - self._tidied >= _TIDY_EVERY
 
-    def _run(self) -> None:
-        try:
-            if self._untidy():
-                self._tidied = self._journal.last_seq
-                self._journal.tidy()
-            if self._due():
-                self._take()
-        except (OSError, StudyRefusedError) as error:
-            # Neither is needed: the log holds everything. The next due time tries again.
-            _log.warning("the log in %s was not made shorter: %s", self._journal.store, error)
-            self._snapshot = max(self._snapshot, self._journal.last_seq - _EVERY // 2)
-        finally:
-            self._busy.release()
+    def _shorten(self) -> float:
+        if not self._due():
+            return math.inf
+        self._take()
+        return 0.0
+
+    def _merge(self) -> float:
+        if not self._untidy():
+            return math.inf
+        at = self._journal.last_seq
+        self._journal.tidy()
+        self._tidied = at
+        return 0.0
 
     def _take(self) -> None:
         with self._lock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import signal
@@ -29,8 +28,8 @@ Reopen = Callable[[], Study]
 
 def snapshots(study: Study) -> list[int]:
     """Return the records at which the snapshots that are there were taken, once none is being taken."""
-    with study._upkeep._busy:
-        return [int(name[:16]) for name in study._journal.store.names("snapshots")]
+    assert study._upkeep.settle(60)
+    return [int(name[:16]) for name in study._journal.store.names("snapshots")]
 
 
 def write(study: Study, upto: int) -> None:
@@ -88,24 +87,33 @@ def test_who_leaves_in_order_takes_one_when_there_is_more_than_a_little_to_repla
     assert snapshots(study) == [12]
 
 
-def test_one_that_fails_hinders_nobody_and_is_tried_again(
-    often: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("kind", ["the storage", "anything else"])
+def test_one_that_fails_hinders_nobody_is_named_and_tried_again_after_a_pause(
+    often: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    failpoints.arm(f"{tmp_path};replace-snapshots=ENOSPC")
+    tried: list[int] = []
+    take = often._upkeep._take
+
+    def counted() -> None:
+        tried.append(often._journal.last_seq)
+        if kind == "anything else" and len(tried) == 1:
+            raise OverflowError("no such number")
+        take()
+
+    monkeypatch.setattr(often._upkeep, "_take", counted)
+    failpoints.arm(f"{tmp_path};replace-snapshots=ENOSPC" if kind == "the storage" else "")
     try:
-        with caplog.at_level(logging.WARNING):
-            write(often, 14)
+        write(often, 10)
     finally:
         failpoints.arm("")
-    assert (tmp_path / "replace-snapshots-0").exists()
-    assert snapshots(often) == []
-    assert "was not made shorter" in caplog.text
-    assert "failpoint replace-snapshots" in caplog.text
-    write(often, 20)
-    assert snapshots(often) == [15]
-    assert [each.name for each in (tmp_path / "root" / "arqon" / "snapshots").iterdir()] == [
-        "0" * 14 + "15-00000001.snap"
-    ]
+    [trouble] = often.status()["trouble"]
+    assert trouble["what"] == "taking a snapshot of the study"
+    assert ("replace-snapshots" if kind == "the storage" else "no such number") in trouble["error"]
+    write(often, 14)  # each call looks, and none of them tries it again during the pause
+    assert tried == [10]
+    often._upkeep.works[0].wake(hurry=True)
+    assert snapshots(often) == [14]
+    assert often.status()["trouble"] == []
 
 
 def test_what_was_not_acknowledged_is_in_none(study: Study, reopen: Reopen) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
 from arqon_ray.core.draft import Draft
 from arqon_ray.errors import AskTimeoutError, IdentityError, ResultsError, StudyRefusedError, UnknownCandidateError
+from arqon_ray.service.asking import COMPUTING
 from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
 from tests.service.conftest import CONFIG, Clock
@@ -382,6 +384,99 @@ def test_a_strategy_that_raises_loses_nothing(study: Study, reopen: Reopen, monk
         study.ask(2)
     assert len(study.ask(2)) == 2
     assert reopen().export() == study_export_without_writing(study)
+
+
+def test_a_failure_reaches_all_who_wait_for_candidates(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    met: list[str] = []
+
+    def fails(draft: Draft, probe: bool = False) -> Any:
+        begun.set()
+        assert go_on.wait(60)
+        raise ArithmeticError("singular")
+
+    def ask() -> None:
+        try:
+            study.ask(2, timeout=None)
+        except ArithmeticError as error:
+            met.append(str(error))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Draft, "propose", fails)
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for each in threads:
+            each.start()
+        assert begun.wait(60)
+        while len(study._line) < 3:
+            time.sleep(0.002)
+        go_on.set()
+        for each in threads:
+            each.join(60)
+    assert met == ["singular"] * 3
+    assert study.ask_one() is not None
+
+
+@pytest.mark.parametrize("where", ["draft", "get_history_len"])
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
+def test_whatever_fails_around_a_draft_is_told_and_named_until_it_is_over(
+    study: Study, monkeypatch: pytest.MonkeyPatch, where: str, kind: type[BaseException]
+) -> None:
+    def fails(solver: ArqonSolver) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            return original(solver)
+        raise kind("a bug")
+
+    original = getattr(ArqonSolver, where)
+    with monkeypatch.context() as patch:
+        patch.setattr(ArqonSolver, where, fails)
+        for _ in range(2):
+            # Never SystemExit itself: it would end the process of whoever asks.
+            with pytest.raises(ValueError if kind is ValueError else RuntimeError, match="a bug"):
+                study.ask_one(timeout=None)
+        [trouble] = study.status()["trouble"]
+    assert (trouble["what"], trouble["error"]) == ("computing candidates", f"{kind.__name__}: a bug")
+    assert trouble["failures"] >= 2
+    assert study.ask_one() is not None
+    assert study.status()["trouble"] == []
+
+
+def test_a_model_that_fails_hides_nothing_else_of_the_status(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    study.ask(2)
+    monkeypatch.setattr(ArqonSolver, "draft", lambda solver: 1 / 0)
+    status = study.status()
+    assert status["counts"]["asked"] == 2
+    assert status["best"] is status["phase"] is None
+    assert "ZeroDivisionError" in status["trouble"][-1]["error"]
+
+
+def test_a_strategy_that_never_ends_costs_an_ask_no_more_than_its_bound(
+    study: Study, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def hangs(draft: Draft, probe: bool = False) -> Any:
+        begun.set()
+        assert ended.wait(60)
+
+    monkeypatch.setattr(Draft, "propose", hangs)
+    met: list[str] = []
+
+    def ask() -> None:
+        try:
+            study.ask_one(timeout=5.0)
+        except AskTimeoutError as error:
+            met.append(str(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert begun.wait(60)
+    clock.now += 5.0 + COMPUTING - 1.0
+    thread.join(0.5)
+    assert not met
+    clock.now += 1.0
+    thread.join(60)
+    ended.set()
+    assert "no candidate was computed within 5.0 s and 60 s more" in met[0]
 
 
 def study_export_without_writing(study: Study) -> str:

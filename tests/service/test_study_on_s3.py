@@ -88,7 +88,7 @@ def test_snapshots_and_merged_parts_shorten_what_is_read(
     study = opened(store)
     for k in range(2 * MERGE_FROM + 10):
         study.report("0", k, 1.0)
-    while not store.names("snapshots") or study._upkeep._busy.locked():
+    while not store.names("snapshots") or not study._upkeep.settle(0):
         time.sleep(0.05)
     found = Journal.open(store, {"pid": 2})
     assert found.snapshot is not None
