@@ -5,6 +5,7 @@
     ArqonError
     ├── ConfigError (ValueError)            a config that breaks a rule
     ├── ResultsError (ValueError)           a list of results that is malformed
+    │   └── OutOfBoundsError                a result whose parameters lie outside the space
     ├── StateError (ValueError)             an exported state that cannot be read
     ├── UnknownCandidateError (ValueError)  an id that was never handed out
     ├── IdentityError (ValueError)          a study exists under this name with another identity
@@ -29,6 +30,10 @@ class ConfigError(ArqonError, ValueError):
 
 class ResultsError(ArqonError, ValueError):
     """A list of results is malformed; nothing of it was taken."""
+
+
+class OutOfBoundsError(ResultsError):
+    """The parameters of a result lie outside the space; ``seed(..., out_of_bounds="skip")`` passes it over."""
 
 
 class StateError(ArqonError, ValueError):

@@ -26,6 +26,7 @@ PUBLIC = [
     "BatchedClient",
     "ConfigError",
     "IdentityError",
+    "OutOfBoundsError",
     "PoisonedCallError",
     "Result",
     "ResultsError",

@@ -12,7 +12,7 @@ from arqon_ray.core.classify import WEIGHED, Verdict, classify, on_rungs
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.evidence import Array, Evidence
-from arqon_ray.core.fidelity import scaled
+from arqon_ray.core.fidelity import Fidelity, Scaled
 from arqon_ray.core.ledger import Candidate, Moment
 from arqon_ray.core.pareto import weighed
 from arqon_ray.core.random import generator
@@ -41,18 +41,27 @@ class Draft:
 
     A candidate is a pure function of the config, the moment, the candidates that were admitted, and its place in the
     draft: after the first, strategies may reuse what they computed for the first.
+
+    Making one copies what is in flight and no more; what an ask costs beyond that is paid by whoever proposes.
     """
 
     def __init__(
-        self, config: StudyConfig, space: Space, coverage: Coverage, moment: Moment, memory: Mapping[str, Any]
+        self,
+        config: StudyConfig,
+        space: Space,
+        coverage: Coverage,
+        fidelity: Fidelity,
+        moment: Moment,
+        memory: Mapping[str, Any],
     ) -> None:
         self._config, self._space, self._coverage, self._moment = config, space, coverage, moment
+        self._fidelity, self._carried = fidelity, list[Scaled | None]()
         self._memory = dict(memory)
         self._ahead: list[Candidate] = []
         self._points: list[Array] = []
         self._taken: set[bytes] = set()
+        self._fresh = 0
         self._memo: dict[str, Any] = {}
-        self._scaled = scaled(moment) if config.objectives is None else None
         self.first = moment.number
 
     @property
@@ -61,10 +70,31 @@ class Draft:
         return self._moment.number + len(self._ahead)
 
     @property
+    def version(self) -> int:
+        """How often the solver's ledger had changed; the draft is up to date as long as the solver's is the same."""
+        return self._moment.version
+
+    @property
     def covering(self) -> bool:
         """Whether the next candidate is the probe's: it takes no model, and next to no time."""
+        place, observed = (self.number, self._moment.outside), len(self._moment.y)
+        least, most = (self._coverage.remaining(*place, observed, on_rungs) > 0 for on_rungs in (False, True))
+        if least == most and observed:
+            return least  # whatever the rungs
         known = self._moment if self._scaled is None else self._scaled
-        return self._coverage.remaining(self.number, self._moment.outside, len(known.y), self._scaled is not None) > 0
+        return self._coverage.remaining(*place, len(known.y), self._scaled is not None) > 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all points of a finite space were handed out or observed."""
+        return self._coverage.exhausted(self._moment.distinct + self._fresh)
+
+    @property
+    def _scaled(self) -> Scaled | None:
+        """The values on one scale where evaluations went differently far; see :class:`.fidelity.Fidelity`."""
+        if not self._carried:
+            self._carried.append(self._fidelity.at(self._moment) if self._config.objectives is None else None)
+        return self._carried[0]
 
     def admit(self, candidate: Candidate) -> None:
         """Count a candidate that was proposed before, and is not yet the solver's, as in flight.
@@ -94,6 +124,7 @@ class Draft:
         point = self._space.encode(candidate.params) if candidate.point is None else candidate.point
         self._ahead.append(candidate)
         self._points.append(point)
+        self._fresh += not self._knows(point)
         self._taken.add(point.tobytes())
         self._memory.update(candidate.memory)
 
@@ -108,7 +139,7 @@ class Draft:
             "strategy": "probe" if probing else verdict.strategies[0],
             "reason": verdict.reason,
             "evidence": verdict.findings,
-            "exhausted": self._coverage.exhausted(self._moment.distinct + len(self._taken)),
+            "exhausted": self.exhausted,
             "trouble": self._memory.get("trouble"),
         }
 
@@ -144,10 +175,11 @@ class Draft:
 
     def _probe(self) -> _Choice | None:
         """Return the next point of the probe that nobody knows; in an exhausted space, a known one."""
-        found, index = self._coverage.fresh(self._memory.get("probe", {}).get("index", 0), self._knows)
-        memory = {"probe": {"index": index}}
-        if found is not None:
-            return _Choice(found.point, "probe", memory, found.params)
+        memory: dict[str, Any] = {}
+        if not self.exhausted:
+            found, memory["probe"] = self._coverage.fresh(self._memory.get("probe", {}), self._knows)
+            if found is not None:
+                return _Choice(found.point, "probe", memory, found.params)
         if self._moment.withdrawn:
             return None  # in an exhausted space what was taken back goes first
         known = self._coverage.known_again(self.evidence())
@@ -167,7 +199,7 @@ class Draft:
     def _refine(self, evidence: Evidence, verdict: Verdict) -> _Choice | None:
         """Return the point of the first strategy that has a new one; the probe's when none has."""
         memory: dict[str, Any] = {"classify": verdict.memory} if verdict.memory else {}
-        for name in verdict.strategies:
+        for name in () if self.exhausted else verdict.strategies:
             if name not in STRATEGIES:
                 continue
             rng = generator(self._config.seed, name, evidence.number)
@@ -195,10 +227,13 @@ class Draft:
         """Return what a strategy may see at the next place."""
         # Each candidate of several objectives has weights of its own, and so nothing to go on with.
         single = self._config.objectives is None
-        known = self._moment if self._scaled is None else self._scaled
-        reported = set() if self._scaled is None else set(known.numbers.tolist())
-        flying = zip((*self._moment.pending, *self._ahead), (*self._moment.points, *self._points), strict=True)
-        pending = [(candidate, point) for candidate, point in flying if candidate.number not in reported]
+        scaled = self._scaled
+        known = self._moment if scaled is None else scaled
+        candidates = (*self._moment.pending, *self._ahead)
+        flying = np.array([candidate.number for candidate in candidates], dtype=np.int64)
+        reported = np.zeros(len(flying), dtype=bool) if scaled is None else np.isin(flying, scaled.numbers)
+        waiting = zip(candidates, (*self._moment.points, *self._points), reported.tolist(), strict=True)
+        pending = [(candidate, point) for candidate, point, known_already in waiting if not known_already]
         return Evidence(
             space=self._space,
             X=known.X,

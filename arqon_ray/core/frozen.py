@@ -27,20 +27,31 @@ class Frozen:
     Attributes:
         config: the study's.
         moment: what was known.
-        observations: in the order in which they were told.
+        log: the ledger's observations, which grow while this is kept.
+        told: how many there were.
         withdrawn: candidates that wait to be handed out again.
-        reports: the intermediate results, see :meth:`.Ledger.report`.
         memory: what the strategies remember.
         phases: the phases so far.
     """
 
     config: StudyConfig
     moment: Moment
-    observations: list[Observation]
+    log: list[Observation]
+    told: int
     withdrawn: list[Candidate]
-    reports: list[Report]
     memory: dict[str, Any]
     phases: list[list[Any]]
+
+    @property
+    def observations(self) -> list[Observation]:
+        """The observations in the order in which they were told."""
+        return self.log[: self.told]
+
+    def reports(self) -> list[Report]:
+        """Return the intermediate results as :meth:`.Ledger.report` takes them."""
+        sign = 1.0 if self.config.mode == "min" else -1.0
+        rows = self.moment.reports.tolist()
+        return [(int(number), int(step), sign * value, int(place)) for number, step, value, place in rows]
 
     def history(self) -> list[dict[str, Any]]:
         """Return the observations as :meth:`.ArqonSolver.history` does."""
@@ -53,13 +64,14 @@ class Frozen:
             self.observations,
             self.moment.number,
             {"pending": self.moment.pending, "withdrawn": self.withdrawn},
-            self.reports,
+            self.reports(),
             self.memory,
             self.phases,
         )
 
     def parts(self) -> Iterator[dict[str, Any]]:
         """Yield the state in parts of plain Python and bytes, for :func:`thaw`."""
+        reports, observations = self.reports(), self.observations
         yield {
             "config": self.config.to_dict(),
             "handed_out": self.moment.number,
@@ -67,14 +79,14 @@ class Frozen:
             "withdrawn": [_row(candidate) for candidate in self.withdrawn],
             "memory": self.memory,
             "phases": self.phases,
-            **({"reports": self.reports} if self.reports else {}),
+            **({"reports": reports} if reports else {}),
         }
-        points = np.empty((len(self.observations), self.moment.X.shape[1]))
+        points = np.empty((len(observations), self.moment.X.shape[1]))
         complete = np.zeros(len(points), dtype=bool)
         complete[self.moment.places] = True
         points[complete], points[~complete] = self.moment.X, self.moment.failed
         for i in range(0, len(points), _PART):
-            rows = [_tuple(observation) for observation in self.observations[i : i + _PART]]
+            rows = [_tuple(observation) for observation in observations[i : i + _PART]]
             yield {"observations": rows, "points": points[i : i + _PART].astype("<f8").tobytes()}
 
 

@@ -12,6 +12,7 @@ from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.draft import Draft
 from arqon_ray.core.evidence import Array
+from arqon_ray.core.fidelity import Fidelity
 from arqon_ray.core.frozen import Frozen, thaw
 from arqon_ray.core.ledger import Candidate, Ledger, Observation
 from arqon_ray.core.pareto import front
@@ -48,6 +49,7 @@ class ArqonSolver:
         self.space = Space(self.config.bounds)
         self._coverage = Coverage(self.space, self.config)
         self._ledger = Ledger(self.space, self.config.mode, self.config.objectives)
+        self._fidelity = Fidelity()
         self._memory: dict[str, Any] = {}
         self._phases: list[list[Any]] = []
 
@@ -59,7 +61,7 @@ class ArqonSolver:
         There is none when the budget is spent, or when every point of a finite space is in flight.
         """
         candidate = self.propose()
-        return None if candidate is None else dict(candidate.params)
+        return None if candidate is None else self.space.given(candidate.params)
 
     def ask(self, n: int | None = None) -> list[Params] | None:
         """Return a batch of fresh candidates, or None when there is none to hand out.
@@ -88,7 +90,7 @@ class ArqonSolver:
             if candidate is None:
                 break
             self.adopt(candidate)
-            batch.append(dict(candidate.params))
+            batch.append(self.space.given(candidate.params))
         return batch or None
 
     def propose(self) -> Candidate | None:
@@ -99,8 +101,16 @@ class ArqonSolver:
         return candidate
 
     def draft(self) -> Draft:
-        """Return a draft of the next candidates on what is known now; the solver can go on meanwhile."""
-        return Draft(self.config, self.space, self._coverage, self._ledger.moment(), self._memory)
+        """Return a draft of the next candidates on what is known now; the solver can go on meanwhile.
+
+        It copies what is in flight and nothing else, however much was told.
+        """
+        return Draft(self.config, self.space, self._coverage, self._fidelity, self._ledger.moment(), self._memory)
+
+    @property
+    def version(self) -> int:
+        """Advances with each result, report, ask and withdrawal: a draft of the same ``version`` is up to date."""
+        return self._ledger.version
 
     def adopt(self, candidate: Candidate) -> None:
         """Hand out a candidate that was computed before (a log is replayed); its number must be the next.
@@ -301,7 +311,7 @@ class ArqonSolver:
 
         ``id`` is None for a point from outside; ``step`` and ``reason`` are there when they were given.
         """
-        return self.freeze().history()
+        return [{**row, "params": self.space.given(row["params"])} for row in self.freeze().history()]
 
     def pareto(self) -> list[dict[str, Any]]:
         """Return the observations that no other one beats in all objectives, as :meth:`history` has them.
@@ -328,7 +338,8 @@ class ArqonSolver:
         if recommended is None:
             return None
         place, predicted = recommended
-        return {**state.row(self._ledger.observations[place]), "predicted": predicted}
+        row = state.row(self._ledger.observations[place])
+        return {**row, "params": self.space.given(row["params"]), "predicted": predicted}
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them, and the phases so far."""
@@ -347,11 +358,12 @@ class ArqonSolver:
         return Frozen(
             self.config,
             ledger.moment(),
-            ledger.observations.copy(),
+            ledger.observations,
+            len(ledger.observations),
             list(ledger.withdrawn.values()),
-            ledger.reports(),
             dict(self._memory),
-            [phase.copy() for phase in self._phases],
+            # Only the last one still grows.
+            [*self._phases[:-1], *(phase.copy() for phase in self._phases[-1:])],
         )
 
     @classmethod

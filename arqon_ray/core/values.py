@@ -50,8 +50,10 @@ def as_number(value: Any) -> float:
     """
     if type(value) is float:
         return value
-    value = _plain(value)
-    if isinstance(value, (bool, *_TEXTS)):
+    # Dates are stored as whole numbers; they are none.
+    dated = getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M")
+    value = element(value)
+    if dated or isinstance(value, (bool, *_TEXTS)):
         raise TypeError(value)
     try:
         return float(value)
@@ -69,13 +71,26 @@ def as_whole(value: Any) -> int:
     """
     if type(value) is int:
         return value
-    value = _plain(value)
+    value = element(value)
     if isinstance(value, bool):
         raise TypeError(value)
     try:
         return operator.index(value)
     except Exception:
         raise TypeError(value) from None
+
+
+def element(value: Any) -> Any:
+    """Return the one element of an array, a tensor or a numpy scalar as Python has it; anything else as it is."""
+    if type(value).__name__ in _MISSING:
+        return None  # below a mask there is a number too
+    item = getattr(value, "item", None)
+    if not callable(item):
+        return value
+    try:
+        return item()
+    except Exception:  # more than one element
+        return value
 
 
 def is_missing(value: Any) -> bool:
@@ -180,20 +195,6 @@ def is_unicode(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _plain(value: Any) -> Any:
-    """Return the one element of an array, a tensor or a numpy scalar as Python has it; anything else as it is."""
-    # Dates are stored as whole numbers, and below a mask there is a number too; item() would return them.
-    if getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M") or type(value).__name__ in _MISSING:
-        return None
-    item = getattr(value, "item", None)
-    if not callable(item):
-        return value
-    try:
-        return item()
-    except Exception:  # more than one element
-        return value
 
 
 def _power(limit: int) -> str:

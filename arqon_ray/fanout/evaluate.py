@@ -1,27 +1,34 @@
-"""One call of the user's function, whatever it does, as plain data; and the way it travels to the workers.
+"""One call of the user's function, whatever it does, as plain data.
 
 This module is what a worker process imports: it needs the standard library alone, and the readers of values.
 """
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import math
+import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
+from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import as_number, shown
 
 Objective = Callable[[dict[str, Any]], Any]
-"""Takes the parameters as one dict; returns a number, or a dict of metrics."""
+"""Takes the parameters as one dict; returns a number, or a dict of metrics. It may be a coroutine function, or a class
+whose instances are called."""
 
 DEFAULT_METRIC = "loss"
 """The metric that is read from a dict with several when no name is given anywhere."""
 
 _LONGEST_ERROR = 1000  # characters kept of a message: one that prints an array must not fill the table
+_LONGEST_LINE = 300
 _TRACE_LINES = 12
-_LARGE = 8 * 2**20  # bytes; Ray warns from 10 MiB on that a function is too large to be sent as one
+_NAMES = 20  # metrics that a message names
 
 
 class Outcome(NamedTuple):
@@ -32,12 +39,25 @@ class Outcome(NamedTuple):
         error: why it failed, one line such as ``ValueError: no convergence``, or None.
         trace: the last lines of the traceback, or None when nothing was raised.
         seconds: the wall time of the call; NaN when its process died.
+        lacking: whether a dict was returned without the metric that counts; ``error`` has the names that are there.
     """
 
     value: float | None
     error: str | None
     trace: str | None
     seconds: float
+    lacking: bool = False
+
+
+class MissingMetricError(ValueError):
+    """The function returned a dict without the metric that counts; the message has the names that are there."""
+
+    def __init__(self, metric: str, names: Iterable[object]) -> None:
+        there = sorted(str(name)[:_LONGEST_LINE] for name in names)
+        more = f" and {len(there) - _NAMES} more" if len(there) > _NAMES else ""
+        listed = ", ".join(map(repr, there[:_NAMES])) or "none"
+        near = did_you_mean(metric, there)
+        super().__init__(f"metric {metric!r} is not in the returned dict; it has {listed}{more}{near}")
 
 
 def died(reason: str, attempts: int) -> Outcome:
@@ -47,24 +67,54 @@ def died(reason: str, attempts: int) -> Outcome:
 
 
 def evaluate_point(fn: Objective, params: Mapping[str, Any], metric: str | None = None) -> Outcome:
-    """Call ``fn`` with a copy of the parameters; an exception, None, NaN or an infinity is a failed evaluation.
+    """Call ``fn`` with a copy of the parameters; whatever it raises, None, NaN or an infinity is a failed evaluation.
 
     Args:
         fn: the user's function.
         params: the native values of the candidate.
         metric: which entry counts when ``fn`` returns a dict; None for its only entry, or ``loss``.
+
+    Raises:
+        KeyboardInterrupt: when Ray has cancelled the task, whatever the function raised then.
     """
     start = time.perf_counter()
     try:
-        value = read_value(fn(dict(params)), metric)
-    # SystemExit too: a script that calls sys.exit() must not take the worker process and its shard along.
-    except (Exception, SystemExit) as error:
-        lines = traceback.format_exc().strip().splitlines()[-_TRACE_LINES:]
-        return Outcome(None, _one_line(error), "\n".join(lines), time.perf_counter() - start)
+        value = read_value(call(fn, params), metric)
+    except MissingMetricError as error:
+        return Outcome(None, str(error)[:_LONGEST_ERROR], None, time.perf_counter() - start, lacking=True)
+    # Every one: neither sys.exit() in a script nor a panic of a Rust library may take the process and its shard along.
+    except BaseException as error:
+        if _cancelled():
+            raise KeyboardInterrupt from error
+        return Outcome(None, one_line(error), _trace(error), time.perf_counter() - start)
     seconds = time.perf_counter() - start
     if not math.isfinite(value):
         return Outcome(None, f"the value is {value!r}: it must be finite", None, seconds)
     return Outcome(value, None, None, seconds)
+
+
+def call(fn: Objective, params: Mapping[str, Any]) -> Any:
+    """Return what the user's function gives for a copy of the parameters.
+
+    A class is constructed once in a process and its instance called. What is awaitable is awaited, always in the
+    same event loop, so that connections which an objective keeps last as long as the process.
+    """
+    result = (_instance(fn) if isinstance(fn, type) else fn)(dict(params))
+    return _runner().run(_awaited(result)) if inspect.isawaitable(result) else result
+
+
+@lru_cache(maxsize=8)
+def _instance(kind: Callable[[], Objective]) -> Objective:
+    return kind()
+
+
+@cache
+def _runner() -> asyncio.Runner:
+    return asyncio.Runner()
+
+
+async def _awaited(result: Awaitable[Any]) -> Any:
+    return await result
 
 
 def read_value(result: Any, metric: str | None = None) -> float:
@@ -75,75 +125,47 @@ def read_value(result: Any, metric: str | None = None) -> float:
         metric: the entry of the dict; None for its only entry, or ``loss``.
 
     Raises:
-        ValueError: when there is no such metric.
+        MissingMetricError: when there is no such metric.
         TypeError: when it is not a number; text and truth values are none.
     """
     if isinstance(result, Mapping):
         name = metric or (next(iter(result)) if len(result) == 1 else DEFAULT_METRIC)
         if name not in result:
-            raise ValueError(f"metric {name!r} is not in the returned dict; it has {sorted(map(str, result))}")
+            raise MissingMetricError(name, result)
         result = result[name]
     try:
         return as_number(result)
     except TypeError:
-        rule = "it must return a number or a dict of metrics"
-        raise TypeError(f"the function returned {shown(result)}: {rule}") from None
+        message = f"the function returned {shown(result)}: it must return a number or a dict of metrics"
+        raise TypeError(message) from None
 
 
-def _one_line(error: BaseException) -> str:
+def _cancelled() -> bool:
+    """Tell whether this is a task that Ray has cancelled: what it raises then is no fault of the function."""
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return False
+    try:
+        return bool(ray.get_runtime_context().is_canceled())
+    except RuntimeError:  # in a driver, which nobody cancels
+        return False
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception as one line of bounded length; it never raises."""
     try:
         message = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
-    except Exception:
+    except BaseException:
         message = "(its message cannot be printed)"
+    if isinstance(error, KeyboardInterrupt):
+        message = f"raised by the function itself, nobody interrupted it{message and f' ({message})'}"
     name = type(error).__name__
     return f"{name}: {message}"[:_LONGEST_ERROR] if message else name
 
 
-class Parcel(NamedTuple):
-    """The user's function on its way to the workers.
-
-    Attributes:
-        fn: what the remote function captures; None when it is stored.
-        stored: empty, or the one reference to it, which every task is given.
-    """
-
-    fn: Objective | None
-    stored: list[Any]
-
-
-def pack(fn: Objective) -> Parcel:
-    """Decide how ``fn`` travels.
-
-    What a remote function captures is unpickled once in a worker, not once a task, so what the user's function
-    caches in globals lasts. One that drags much data along goes through the object store, which has no limit of size.
-
-    Raises:
-        TypeError: when it is not callable, or cannot be pickled.
-    """
-    import ray
-    from ray import cloudpickle
-
-    pickled: Callable[[Objective], bytes] = cloudpickle.dumps
-    if not callable(fn):
-        raise TypeError(f"fn is {fn!r}: it must be a function that takes the parameters as one dict")
+def _trace(error: BaseException) -> str:
     try:
-        size = len(pickled(fn))
-    except Exception as error:
-        raise TypeError(f"fn is {fn!r}: it cannot be sent to the workers ({_one_line(error)})") from error
-    return Parcel(fn, []) if size < _LARGE else Parcel(None, [ray.put(fn)])
-
-
-_unpacked: dict[str, Objective] = {}
-
-
-def unpack(fn: Objective | None, stored: list[Any]) -> Objective:
-    """Return the function of a :class:`Parcel` in a worker, where a stored one is fetched and unpickled once."""
-    if fn is not None:
-        return fn
-    key = stored[0].hex()
-    if key not in _unpacked:
-        import ray
-
-        _unpacked.clear()  # one at a time: it is large
-        _unpacked[key] = ray.get(stored[0])
-    return _unpacked[key]
+        lines = "".join(traceback.format_exception(error)).strip().splitlines()[-_TRACE_LINES:]
+    except BaseException as another:
+        return f"(the traceback cannot be printed: {type(another).__name__})"
+    return "\n".join(line[:_LONGEST_LINE] for line in lines)

@@ -12,7 +12,8 @@ import ray
 from ray.exceptions import RayError
 
 from arqon_ray.errors import ArqonError, AskTimeoutError, StudyRefusedError
-from arqon_ray.fanout.evaluate import Outcome, Parcel, died, evaluate_point, unpack
+from arqon_ray.fanout.evaluate import Outcome, died, evaluate_point
+from arqon_ray.fanout.parcel import Parcel, unpack
 from arqon_ray.fanout.pool import Died, TaskPool
 from arqon_ray.fanout.progress import Progress
 from arqon_ray.fanout.resources import slots

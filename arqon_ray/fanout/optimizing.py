@@ -11,8 +11,9 @@ from typing import Any
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
 from arqon_ray.errors import ConfigError, IdentityError, StudyNotFoundError
-from arqon_ray.fanout.evaluate import Objective, pack
+from arqon_ray.fanout.evaluate import Objective
 from arqon_ray.fanout.loop import Callback, Evaluator, Loop
+from arqon_ray.fanout.parcel import pack
 from arqon_ray.fanout.progress import show_progress
 from arqon_ray.fanout.resources import ensure_ray, task_options
 from arqon_ray.fanout.results import OptimizeInterrupted, Result
@@ -126,7 +127,7 @@ def _start(
 
 def _own_config(study: SolverClient, config: StudyConfig | None) -> StudyConfig:
     """Return the study's own config; one that was given must mean the same study."""
-    stored = ArqonSolver.from_state(study.export()).config
+    stored = load_config(study.config())
     changes = [] if config is None else differences(identity(stored), identity(config))
     if changes:
         raise IdentityError(f"study {study.name!r} is another one ({'; '.join(changes)}): give its config, or none")

@@ -10,7 +10,8 @@ import ray
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe import ArqonProbe
-from arqon_ray.fanout.evaluate import Objective, Parcel, evaluate_point, unpack
+from arqon_ray.fanout.evaluate import Objective, evaluate_point
+from arqon_ray.fanout.parcel import Parcel, unpack
 from arqon_ray.fanout.table import Bounds, pack_rows
 
 

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from arqon_ray.core.plain import same
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.table import read_summary
 
@@ -213,7 +215,7 @@ def differences(stored: Any, given: Any, where: str = "") -> list[str]:
         order = f"{where}: the order of the parameters differs"
         moved = [order] if where == "bounds" and list(stored) != list(given) and not any(nested) else []
         return [line for lines in nested for line in lines] + moved
-    return [] if stored == given else [f"{where} was {stored!r} and is {given!r}"]
+    return [] if same(stored, given) else [f"{where} was {shown(stored)} and is {shown(given)}"]
 
 
 def gaps(finished: list[Range], total: int) -> Iterator[Range]:

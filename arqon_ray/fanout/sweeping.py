@@ -13,7 +13,8 @@ from typing import Any
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe import check_seed
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.evaluate import Objective, Parcel, died, pack
+from arqon_ray.fanout.evaluate import Objective, died
+from arqon_ray.fanout.parcel import Parcel, pack
 from arqon_ray.fanout.plan import ShardPlan, split
 from arqon_ray.fanout.pool import Died, TaskPool
 from arqon_ray.fanout.progress import Progress, show_progress

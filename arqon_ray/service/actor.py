@@ -109,17 +109,22 @@ class SolverActor:
 
     @ray.method(concurrency_group="tell")
     def begin(
-        self, config: dict[str, Any], token: str, snapshot: dict[str, Any] | None = None
+        self,
+        config: dict[str, Any],
+        token: str,
+        snapshot: dict[str, Any] | None = None,
+        storage_path: str | None = None,
     ) -> dict[str, Any] | None:
         """Join or begin the study, from another's snapshot where one is given; the client's ``start`` calls it first.
 
+        A study that lies elsewhere than in a ``storage_path`` that is given is refused.
         Returns the status; None when this actor is about to leave, so that its name will be free. An actor whose
         creator is refused leaves too: nothing was acknowledged, and the name must not stay taken.
         """
         if self._leaving:
             return None
         try:
-            return self._do("begin", config, token, snapshot)  # type: ignore[no-any-return]
+            return self._do("begin", config, token, snapshot, storage_path)  # type: ignore[no-any-return]
         except (ValueError, RuntimeError):
             if token == self._birth["token"]:
                 self._leave()
@@ -233,12 +238,18 @@ class SolverActor:
         return self._call("export")  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
-    def snapshot(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
+        """Return the study's config as a dict, with the budget in force."""
+        return self._call("config")  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="read")
+    def snapshot(self, since: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """Return what ``start(snapshot=...)`` can begin the study from elsewhere.
 
-        ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies.
+        ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies. None
+        when nothing was written to the log ``since`` an earlier snapshot (or its ``uuid`` and ``seq``).
         """
-        return self._do("snapshot")  # type: ignore[no-any-return]
+        return self._do("snapshot", since)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def extend_budget(self, budget: int | None) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 from ray.exceptions import ActorDiedError
 
 from arqon_ray.errors import AskTimeoutError
-from arqon_ray.service.calling import Retry, Slices, StudyReference, key_or_new
+from arqon_ray.service.calling import Retry, Slices, StudyReference, key_or_new, position_of
 from arqon_ray.service.heartbeat import LEASE, AsyncHeartbeat
 
 _log = logging.getLogger(__name__)
@@ -176,9 +176,14 @@ class AsyncSolverClient(StudyReference):
         """See ``SolverClient.export``."""
         return str(await self._call("export"))
 
-    async def snapshot(self) -> dict[str, Any]:
+    async def config(self) -> dict[str, Any]:
+        """See ``SolverClient.config``."""
+        answer: dict[str, Any] = await self._call("config")
+        return answer
+
+    async def snapshot(self, since: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """See ``SolverClient.snapshot``."""
-        answer: dict[str, Any] = await self._call("snapshot")
+        answer: dict[str, Any] | None = await self._call("snapshot", *(() if since is None else (position_of(since),)))
         return answer
 
     async def extend_budget(self, budget: int | None) -> int | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError, RayTaskError, RpcError
 
 from arqon_ray.errors import ArqonError, AskTimeoutError, StudyNotFoundError
-from arqon_ray.service.checks import check_seconds
+from arqon_ray.service.checks import check_position, check_seconds
 from arqon_ray.service.wire import from_plain, operation_id
 
 NAMESPACE = "arqon"
@@ -36,6 +36,16 @@ def require_ray() -> None:
 def key_or_new(key: str | None) -> str:
     """Return the caller's operation id, or a new one."""
     return operation_id() if key is None else key
+
+
+def position_of(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which study, and which record of it, a snapshot was taken at: no more of it is sent to the actor.
+
+    Raises:
+        ResultsError: it is no snapshot.
+    """
+    study, seq = check_position(snapshot)
+    return {"uuid": study, "seq": seq}
 
 
 def raised_by_actor(error: RayTaskError) -> BaseException:

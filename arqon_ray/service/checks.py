@@ -37,6 +37,13 @@ def check_seconds(name: str, seconds: object, zero: bool = False) -> float | Non
     return values.seconds(name, seconds, zero, ResultsError)
 
 
+def check_position(since: object) -> tuple[str, int]:
+    """Return which study, and which record of it, an earlier snapshot was taken at."""
+    if isinstance(since, Mapping) and isinstance(since.get("uuid"), str):
+        return since["uuid"], values.whole("since.seq", since.get("seq"), error=ResultsError)
+    raise ResultsError(values.broken("since", since, "an earlier snapshot, or a dict of its uuid and seq"))
+
+
 def check_id(identity: object) -> int:
     """Return the number behind a candidate's id."""
     if not isinstance(identity, str) or not identity.isascii() or not identity[:20].isdigit() or len(identity) > 19:

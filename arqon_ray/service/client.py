@@ -12,7 +12,7 @@ from ray.exceptions import ActorDiedError
 from arqon_ray.errors import AskTimeoutError
 from arqon_ray.service.async_client import AsyncSolverClient
 from arqon_ray.service.batched import BatchedClient
-from arqon_ray.service.calling import NAMESPACE, Retry, Slices, StudyReference, key_or_new, require_ray
+from arqon_ray.service.calling import NAMESPACE, Retry, Slices, StudyReference, key_or_new, position_of, require_ray
 from arqon_ray.service.heartbeat import LEASE, Heartbeat
 
 __all__ = ["NAMESPACE", "SolverClient", "require_ray"]
@@ -227,12 +227,22 @@ class SolverClient(StudyReference):
         """Return the solver's state as JSON, for ``ArqonSolver.from_state``."""
         return str(self._call("export"))
 
-    def snapshot(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
+        """Return the config as a dict, with the budget in force; it costs the same however long the study is."""
+        answer: dict[str, Any] = self._call("config")
+        return answer
+
+    def snapshot(self, since: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """Return what ``start(snapshot=...)`` can begin this study from elsewhere.
 
-        ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies.
+        Args:
+            since: an earlier snapshot, or a dict of its ``uuid`` and ``seq``.
+
+        Returns:
+            ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies.
+            None when nothing was written to the log since the earlier one, which is as good then.
         """
-        answer: dict[str, Any] = self._call("snapshot")
+        answer: dict[str, Any] | None = self._call("snapshot", *(() if since is None else (position_of(since),)))
         return answer
 
     def extend_budget(self, budget: int | None) -> int | None:

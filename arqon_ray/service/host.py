@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from arqon_ray.core.config import load_config
-from arqon_ray.errors import ArqonError, PoisonedCallError, StudyRefusedError
+from arqon_ray.errors import ArqonError, IdentityError, PoisonedCallError, StudyRefusedError
 from arqon_ray.service.description import entomb, entombed, finish_entombing, read_study, write_study
 from arqon_ray.service.guard import LIMIT, Guard
 from arqon_ray.service.journal import FencedError
-from arqon_ray.service.store import is_shared, open_store
+from arqon_ray.service.store import is_shared, open_store, same_place
 from arqon_ray.service.study import Study
 
 _PATIENCE = 30.0
@@ -86,13 +86,31 @@ class StudyHost:
         self._refused: StudyRefusedError | None = None
         self._snapshot: Mapping[str, Any] | None = None
 
-    def begin(self, config: Mapping[str, Any], token: str, snapshot: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def begin(
+        self,
+        config: Mapping[str, Any],
+        token: str,
+        snapshot: Mapping[str, Any] | None = None,
+        storage_path: str | None = None,
+    ) -> dict[str, Any]:
         """Join the study, or begin it, from a snapshot where one is brought; a larger budget extends it.
 
+        Args:
+            config: the study's.
+            token: whose call this is.
+            snapshot: what a new study begins from.
+            storage_path: where the caller wants it to lie; None for wherever it lies.
+
         Raises:
-            IdentityError: the config is of another study.
+            IdentityError: the config is of another study, or it lies elsewhere.
             StudyRefusedError: the study cannot be served.
         """
+        if storage_path is not None and not same_place(self._root, storage_path):
+            raise IdentityError(
+                f"the study {self._birth.name!r} runs and lies in {self._store}, not in "
+                f"{open_store(storage_path, self._birth.name)}: leave storage_path out to join it, use another name, "
+                "or stop() it first"
+            )
         self._snapshot = snapshot
         creating = token == self._birth.token or snapshot is not None
         self._retrying("join", (load_config(config),), {}, creating=creating)
@@ -127,9 +145,10 @@ class StudyHost:
             told = {**_NOTHING, "state": "refused", "reason": str(error), "storage": str(self._store)}
         return {"name": self._birth.name, **self._host, **told}
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return the study's snapshot, and where its journal lies."""
-        return {**self.call("snapshot"), "storage_path": self._root}
+    def snapshot(self, since: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the study's snapshot, and where its journal lies; None when nothing changed ``since``."""
+        found = self.call("snapshot", since)
+        return None if found is None else {**found, "storage_path": self._root}
 
     def stop(self, purge: bool) -> None:
         """Serve nothing more; what was acknowledged stays on the storage, or with ``purge`` is deleted.

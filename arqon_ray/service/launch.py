@@ -57,7 +57,7 @@ def start(
         name: the study's name: the actor's in the namespace ``arqon``, and a folder's under ``storage_path``.
         storage_path: the directory, or the URI as for Ray Tune (``s3://``, ``gs://``, ``file://``), that holds the
             journal. By default ``arqon`` in the head node's Ray session, which a new cluster does not see; give one
-            to continue there.
+            to continue there. A study that runs is joined without one, or with its own.
         resume: False to set a stored study aside (renamed, never deleted) and begin anew. An actor that is
             running is joined all the same: ``stop()`` it first.
         budget: evaluations to be handed out in all; instead of the config's.
@@ -73,7 +73,8 @@ def start(
 
     Raises:
         ConfigError: the config, the name or the storage_path breaks a rule.
-        IdentityError: a study of this name has another identity; the message names the keys and both values.
+        IdentityError: a study of this name has another identity, the message names the keys and both values; or it
+            runs and lies in another place than ``storage_path``.
         StudyRefusedError: the study's journal cannot be served.
     """
     require_ray()
@@ -89,7 +90,7 @@ def start(
         handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(birth, path)
         try:
             # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
-            if ray.get(handle.begin.remote(plain, token, snapshot and dict(snapshot))) is not None:
+            if ray.get(handle.begin.remote(plain, token, snapshot and dict(snapshot), path)) is not None:
                 return SolverClient(name, handle)
         except RayTaskError as error:
             raise raised_by_actor(error) from None

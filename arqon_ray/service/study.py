@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from arqon_ray.core.config import StudyConfig, identity
+from arqon_ray.core.frozen import Frozen
+from arqon_ray.core.plain import same
+from arqon_ray.core.values import shown
 from arqon_ray.errors import IdentityError
 from arqon_ray.service import checks
 from arqon_ray.service.asking import Asking
@@ -65,9 +68,28 @@ class Study(Asking, Telling):
         with self._guard.running():
             return frozen.export()
 
-    def snapshot(self) -> Answer:
-        """Return what ``start(snapshot=...)`` can begin this study from elsewhere: uuid, position and export."""
-        frozen, seq = self._durably(lambda: (self._state.solver.freeze(), self._journal.last_seq))
+    def config(self) -> dict[str, Any]:
+        """Return the study's config, with the budget in force."""
+        return self._durably(lambda: self._state.solver.config).to_dict()
+
+    def snapshot(self, since: Mapping[str, Any] | None = None) -> Answer | None:
+        """Return what ``start(snapshot=...)`` can begin this study from elsewhere: uuid, position and export.
+
+        Args:
+            since: an earlier snapshot, or its ``uuid`` and ``seq``.
+
+        Returns:
+            None when nothing was written to the log since then: the earlier one is as good.
+        """
+        known = None if since is None else checks.check_position(since)
+
+        def work() -> tuple[Frozen | None, int]:
+            seq = self._journal.last_seq
+            return (None if known == (self._uuid, seq) else self._state.solver.freeze()), seq
+
+        frozen, seq = self._durably(work)
+        if frozen is None:
+            return None
         with self._guard.running():
             return {"uuid": self._uuid, "seq": seq, "export": frozen.export()}
 
@@ -170,6 +192,6 @@ def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], prefix: str
         there, here = theirs.get(key), ours.get(key)
         if key == "bounds" and isinstance(there, Mapping) and isinstance(here, Mapping):
             phrases += _differences(there, here, "bounds.")
-        elif there != here:
-            phrases.append(f"{prefix}{key} is {there!r} there and {here!r} here")
+        elif not same(there, here):
+            phrases.append(f"{prefix}{key} is {shown(there)} there and {shown(here)} here")
     return phrases

@@ -150,3 +150,42 @@ def test_params_that_do_not_fit_are_refused(space: Space, change: dict[str, Any]
     for name in params:
         with pytest.raises(ResultsError, match=name):
             space.encode({k: v for k, v in params.items() if k != name})
+
+
+@given(bounds=bounds(), seed=st.integers(0, 2**32))
+def test_all_parameters_snap_together_as_each_does_alone(bounds: dict[str, Any], seed: int) -> None:
+    space = space_of(bounds)
+    U = np.random.default_rng(seed).uniform(-0.2, 1.2, size=(20, space.d))
+    U[:4] = np.array([0.0, 1.0, 0.5, -0.0])[:, None]
+    alone = np.stack([parameter.snap(U[:, j]) for j, parameter in enumerate(space.parameters)], axis=1)
+    np.testing.assert_array_equal(space._snap_each(U), alone)
+
+
+@given(bounds=bounds(), seed=st.integers(0, 2**32))
+def test_the_points_of_a_finite_space_are_all_that_there_are(bounds: dict[str, Any], seed: int) -> None:
+    space = space_of(bounds)
+    points = space.points(3000)
+    if points is None:
+        assert space.conditional or space.cardinality is None or space.cardinality > 3000
+        return
+    np.testing.assert_array_equal(points, np.unique(points, axis=0))
+    np.testing.assert_array_equal(points, space.snap(points))
+    listed = {row.tobytes() for row in points + 0.0}
+    drawn = space.encode_many(space.decode_array(np.random.default_rng(seed).random((200, space.d))))
+    assert {row.tobytes() for row in drawn} <= listed
+    if not space.conditional:
+        assert len(points) == space.cardinality
+
+
+def test_branches_have_few_points_however_many_combinations_there_are() -> None:
+    learners = [f"l{k}" for k in range(30)]
+    tree = {"learner": {"choices": learners}} | {
+        f"p_{name}": {"choices": [1, 2, 3], "when": {"learner": name}} for name in learners
+    }
+    space = space_of(tree)
+    assert space.cardinality == 30 * 3**30
+    points = space.points(100)
+    assert points is not None
+    assert len(points) == 90
+    assert space.points(89) is None
+    assert space_of({**tree, "x": {"min": 0, "max": 1, "when": {"learner": "l0"}}}).points(1000) is None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from arqon_ray.core.refine.climb import descend
-from arqon_ray.core.refine.novelty import Mask, first_new, known_points, periodic_columns, unseen_grid
+from arqon_ray.core.refine.novelty import Mask, first_new, known_points, periodic_columns, seen, unseen_grid
 
 if TYPE_CHECKING:
     from arqon_ray.core.evidence import Array, Evidence
@@ -70,7 +70,7 @@ class Search:
         )
         self.pool = np.empty((0, len(levels)))
         finite = evidence.space.cardinality is not None
-        self._seen = {row.tobytes() for row in self._known + 0.0} if finite else set()
+        self._seen = seen(self._known) if finite else set()
 
     def run(self, incumbents: Array) -> Array | None:
         """Return the best new point ``(d,)`` that was found, or None when every one found is known.
