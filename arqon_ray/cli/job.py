@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from arqon_ray.core.config import StudyConfig, load_config, read_config_file
+from arqon_ray.core.documents import read_yaml
+from arqon_ray.core.spelling import did_you_mean
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -156,17 +158,26 @@ def load_job(path: str | Path, kind: type[J], settings: Sequence[str] = (), **mo
 def _apply(source: dict[str, Any], setting: str) -> None:
     key, equals, text = setting.partition("=")
     if not equals or not all(key.split(".")):
-        raise ConfigError(f"--set is {setting!r}: it must be key=value, such as study.budget=20")
+        raise ConfigError(f"--set is {shown(setting)}: it must be key=value, such as study.budget=20")
     *parents, last = key.split(".")
     place: Any = source
-    for parent in parents:
+    for depth, parent in enumerate(parents):
+        if parents[:depth] == ["study", "bounds"]:
+            _check_parameter(place, parent, setting)
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
-            raise ConfigError(f"--set is {setting!r}: {parent} is {place!r} and has no keys")
-    try:
-        place[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set is {setting!r}: {text!r} is not a YAML value") from None
+            raise ConfigError(f"--set is {shown(setting)}: {parent} is {shown(place)} and has no keys")
+    place[last] = read_yaml(text, f"--set {shown(key)}")
+
+
+def _check_parameter(bounds: Mapping[str, Any], name: str, setting: str) -> None:
+    """Refuse a key of a parameter that is not there, when another one was probably meant."""
+    near = did_you_mean(name, bounds) if name not in bounds else ""
+    if near:
+        raise ConfigError(
+            f"--set is {shown(setting)}: study.bounds has no {name}{near}. A new parameter is set as a whole: "
+            f"study.bounds.{name}='{{min: 0, max: 1}}'"
+        )
 
 
 def _hint(source: Mapping[str, Any], kind: type[Job], path: str | Path) -> None:
@@ -174,9 +185,9 @@ def _hint(source: Mapping[str, Any], kind: type[Job], path: str | Path) -> None:
     if "bounds" in source and "study" not in source:
         raise ConfigError(f"{path}: bounds stands at the top: a job has the study's config under the key study")
     if kind is RunJob and "sweep" in source:
-        raise ConfigError(f"{path}: sweep is {source['sweep']!r}: this is a sweep's job; use arqon-ray sweep")
+        raise ConfigError(f"{path}: sweep is {shown(source['sweep'])}: this is a sweep's job; use arqon-ray sweep")
     if kind is SweepJob and "scheduler" in source:
-        raise ConfigError(f"{path}: scheduler is {source['scheduler']!r}: a sweep has none; use arqon-ray run")
+        raise ConfigError(f"{path}: scheduler is {shown(source['scheduler'])}: a sweep has none; use arqon-ray run")
 
 
 def _explain(error: Any, kind: type[Job]) -> str:
@@ -188,9 +199,10 @@ def _explain(error: Any, kind: type[Job]) -> str:
     if error["type"] == "extra_forbidden":
         parts: Mapping[str, type[BaseModel]] = {"scheduler": SchedulerConfig, "sweep": SweepConfig}
         known = parts.get(str(error["loc"][0]), kind) if len(error["loc"]) > 1 else kind
-        return f"{where} is {error['input']!r}: unknown key; the keys are {', '.join(known.model_fields)}"
+        near = did_you_mean(error["loc"][-1], known.model_fields)
+        return f"{where} is {shown(error['input'])}: unknown key{near}; the keys are {', '.join(known.model_fields)}"
     if error["type"] == "missing":
         return f"{where} is missing: it must be there"
     if where == "objective" and error["type"] == "string_pattern_mismatch":
-        return f"objective is {error['input']!r}: it must be module:function or path.py:function"
-    return f"{where} is {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+        return f"objective is {shown(error['input'])}: it must be module:function or path.py:function"
+    return f"{where} is {shown(error['input'])}: {error['msg'][:1].lower()}{error['msg'][1:]}"

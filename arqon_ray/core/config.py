@@ -22,7 +22,9 @@ from pydantic import (
     model_validator,
 )
 
+from arqon_ray.core.documents import read_json, read_yaml
 from arqon_ray.core.plain import Scalar, kind_and_value, plain, same, value_of
+from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import as_number, shown
 from arqon_ray.errors import ConfigError
 
@@ -148,7 +150,8 @@ class ParameterConfig(BaseModel):
             if max(abs(low), abs(high)) > _MAX_LEVELS:
                 raise ValueError(f"min is {low!r} and max {high!r}: type int reaches to +-2**53")
         if self.grid_step is not None and (high - low) / self.grid_step > _MAX_LEVELS:
-            raise ValueError(f"step is {self.grid_step!r}: more than 2**53 values between min and max")
+            what = f"step is {self.step!r}" if self.step is not None else f"min is {low!r} and max {high!r}"
+            raise ValueError(f"{what}: more than 2**53 values between min and max")
         if self.type == "float" and self.step is not None and self.step < _FINEST * max(abs(low), abs(high)):
             raise ValueError(f"step is {self.step!r}: float64 needs at least 2**-48 of the larger bound to tell values")
 
@@ -233,7 +236,8 @@ class StudyConfig(BaseModel):
     def _check_condition(name: str, parent: str, values: list[Scalar], earlier: dict[str, ParameterConfig]) -> None:
         where = f"bounds.{name}.when"
         if parent not in earlier:
-            raise ValueError(f"{where} is {parent!r}: it must name a parameter that stands earlier in bounds")
+            near = did_you_mean(parent, earlier)
+            raise ValueError(f"{where} is {parent!r}: it must name a parameter that stands earlier in bounds{near}")
         config = earlier[parent]
         if config.choices is None and config.grid_step is None and config.min != config.max:
             raise ValueError(f"{where} is {parent!r}: a condition needs choices, type int or step there")
@@ -294,7 +298,7 @@ def load_config(source: Mapping[str, Any] | str | StudyConfig) -> StudyConfig:
     if isinstance(source, StudyConfig):
         return source
     if isinstance(source, str):
-        source = _parse_json(source)
+        source = read_json(source, "config")
     if not isinstance(source, Mapping):
         raise ConfigError(f"config is {shown(source)}: it must be a dict or a JSON object with the key bounds")
     try:
@@ -304,46 +308,23 @@ def load_config(source: Mapping[str, Any] | str | StudyConfig) -> StudyConfig:
 
 
 def read_config_file(path: str | Path) -> dict[str, Any]:
-    """Read a YAML or JSON file into a dict, unchecked.
+    """Read a YAML 1.2 or JSON file (by its ending ``.json``) into a dict, unchecked.
 
     Raises:
-        ConfigError: when the file is missing, is no YAML, or holds no mapping.
+        ConfigError: when the file is missing, is malformed (see :mod:`arqon_ray.core.documents`), or holds no mapping.
     """
-    import yaml
-
+    file = Path(path).expanduser()
     try:
-        loaded = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_yaml_loader())
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no text in UTF-8: {error}") from None
+    read = read_json if file.suffix.lower() == ".json" else read_yaml
+    loaded = read(text, str(path))
     if not isinstance(loaded, dict):
         raise ConfigError(f"{path} holds {type(loaded).__name__}: it must hold a mapping with keys such as bounds")
     return loaded
-
-
-def _yaml_loader() -> Any:
-    """Return a safe loader that reads 1e-4 as a number, as YAML 1.2 and JSON do (PyYAML: a string)."""
-    import re
-
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    pattern = re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", pattern, list("-+.0123456789"))
-    return Loader
-
-
-def _parse_json(text: str) -> Any:
-    def refuse(constant: str) -> Any:
-        raise ConfigError(f"config holds {constant}: numbers must be finite")
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"config is not valid JSON: {error}. Got {text[:80]!r}") from None
 
 
 def _explain(error: Any) -> str:
@@ -351,7 +332,8 @@ def _explain(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"] if part not in ("list[union]",))
     if error["type"] == "extra_forbidden":
         known = ParameterConfig if error["loc"][0] == "bounds" else StudyConfig
-        return f"{where} is {shown(error['input'])}: unknown key; the keys are {', '.join(known.model_fields)}"
+        near = did_you_mean(error["loc"][-1], known.model_fields)
+        return f"{where} is {shown(error['input'])}: unknown key{near}; the keys are {', '.join(known.model_fields)}"
     if error["type"] == "missing":
         return f"{where} is missing: it must be there, a dict of the parameters"
     if error["type"] == "value_error":

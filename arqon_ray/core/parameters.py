@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.plain import Scalar, kind_and_value, value_of
-from arqon_ray.core.values import as_number, element, shown
+from arqon_ray.core.values import as_number, element, is_missing, shown
 
 Array = NDArray[np.float64]
 
@@ -140,6 +140,11 @@ class Discrete:
         """Whether the last value is a neighbor of the first."""
         return self.scale == "Periodic"
 
+    @property
+    def ends(self) -> tuple[int | float, int | float]:
+        """The first and the last value."""
+        return self._value(0), self._value(self.levels - 1)
+
     def coordinate(self, k: NDArray[np.int64]) -> Array:
         """Return the coordinates of the ``k``-th values."""
         if self.scale != "Log" or self.levels == 1:
@@ -203,13 +208,19 @@ class Discrete:
         """
         return float(self.coordinate(np.array(self._rank_of(value))))
 
+    def _steps_to(self, number: float) -> float:
+        if self.integer and number.is_integer():  # 2**53 - (-1) is no float
+            whole, rest = divmod(int(number) - int(self.low), int(self.step))
+            return whole if rest == 0 else whole + rest / self.step
+        return (number - self.low) / self.step
+
     def _rank_of(self, value: Any) -> int:
         number = _number(value)
         if self.levels == 1:
             if not math.isclose(number, self.low, rel_tol=_TOLERANCE):
                 raise OutsideError(f"it must be {self._value(0)!r}")
             return 0
-        steps = (number - self.low) / self.step
+        steps = self._steps_to(number)
         tolerance = _grid_tolerance(self.low, self.high, self.step)
         k = round(steps) if math.isfinite(steps) else -1
         if self.periodic:
@@ -280,7 +291,8 @@ class Categorical:
         return {kind_and_value(choice): k for k, choice in enumerate(self.choices)}
 
     def _rank_of(self, value: Any) -> int:
-        scalar = element(value_of(value))
+        # A table has NaN where a choice is None; NaN itself is never one.
+        scalar = None if is_missing(value) else element(value_of(value))
         rank = self._ranks.get(kind_and_value(scalar)) if isinstance(scalar, Scalar) else None
         if rank is None:
             raise OutsideError(f"it must be one of {shown(list(self.choices))}")

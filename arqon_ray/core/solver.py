@@ -17,7 +17,8 @@ from arqon_ray.core.frozen import Frozen, thaw
 from arqon_ray.core.ledger import Candidate, Ledger, Observation
 from arqon_ray.core.pareto import front
 from arqon_ray.core.refine import STRATEGIES
-from arqon_ray.core.results import Entry, Results, check_report, parse_results
+from arqon_ray.core.results import OUTSIDE, Entry, Results, check_report, parse_results
+from arqon_ray.core.seeds import OutOfBounds, answers, fit, parse_seeds
 from arqon_ray.core.space import Params, Space
 from arqon_ray.errors import ConfigError, ResultsError, UnknownCandidateError
 
@@ -177,7 +178,27 @@ class ArqonSolver:
         points = [self._locate(entry) for entry in entries]
         return [self._take(entry, point) for entry, point in zip(entries, points, strict=True)]
 
-    seed = tell
+    def seed(self, results: Results, out_of_bounds: OutOfBounds = "raise") -> list[dict[str, Any]]:
+        """Take points from outside, which count as evidence and not in the budget: old results, rows of a table.
+
+        Rows of :meth:`history`, :meth:`best` and :meth:`pareto`, of this or another study, are taken as they are. The
+        ids in them are where they came from, never candidates of this study. A row without an id whose parameters are
+        those of a candidate in flight is that candidate's result.
+
+        Args:
+            results: as for :meth:`tell`, each with ``params``; see :func:`.parse_seeds`.
+            out_of_bounds: what becomes of a row whose parameters lie outside the space, such as old results in a
+                range that was narrowed: ``raise`` refuses the whole list, ``skip`` passes the row over.
+
+        Returns:
+            One dict a row, as :meth:`tell`. A row that was skipped is not ``accepted``, and its ``note`` says why.
+
+        Raises:
+            OutOfBoundsError: when a row lies outside the space; nothing is taken then.
+            ResultsError: when any row is malformed; nothing is taken then.
+        """
+        fitting, notes = fit(parse_seeds(results), self.space, out_of_bounds)
+        return answers(notes, self.take(fitting))
 
     def _locate(self, entry: Entry) -> Array | None:
         """Return the point of an entry with params; check the id of one without, and how many values there are."""
@@ -207,6 +228,8 @@ class ArqonSolver:
         return {"id": None if number is None else str(number), "accepted": True}
 
     def _number_of(self, entry: Entry, point: Array | None) -> int | None:
+        if entry.number == OUTSIDE:
+            return None
         if point is None or entry.params is None:
             return entry.number
         if entry.number is None or self._ledger.state_of(entry.number) == "unknown":

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from arqon_ray.core import seeds
 from arqon_ray.core.results import Entry, check_report
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ResultsError
 from arqon_ray.service import checks
 from arqon_ray.service.durable import DurableState
@@ -39,20 +41,21 @@ class Telling(DurableState):
         answers = self._durably(lambda: self._observe(entries, checks.check_text("key", key)))
         return answers[0] if isinstance(results, str | Mapping) else answers
 
-    def seed(self, observations: Any, key: str | None = None) -> list[Answer]:
-        """Take points from outside: a list of dicts with ``params``, ``value``, and optionally ``cost``, ``status``.
+    def seed(self, observations: Any, key: str | None = None, out_of_bounds: str = "raise") -> list[Answer]:
+        """Take points from outside; see ``ArqonSolver.seed``.
 
         Raises:
             ResultsError: any entry is malformed or does not fit the space; nothing was taken.
         """
-        entries = checks.checked_entries(observations, needs_id=False)
-        return self._durably(lambda: self._observe(entries, checks.check_text("key", key), told=False))
+        entries, notes = checks.seed_entries(observations, self._state.solver.space, out_of_bounds)
+        taken = self._durably(lambda: self._observe(entries, checks.check_text("key", key), told=False))
+        return seeds.answers(notes, taken)
 
     def _observe(self, entries: list[Entry], key: str | None, told: bool = True) -> list[Answer]:
         done = self._state.done.get("tell", key)
         if done is not None:
             return done
-        entries = [self._without_params(entry, k) for k, entry in enumerate(entries)] if told else self._plain(entries)
+        entries = [self._without_params(entry, k) for k, entry in enumerate(entries)] if told else entries
         self._expire()
         answers = self._state.solver.take(entries)
         if any(answer["accepted"] for answer in answers):
@@ -65,16 +68,16 @@ class Telling(DurableState):
         if entry.params is None:
             return entry
         assert entry.number is not None  # checked_entries has refused None
-        known = self._state.solver.candidate(entry.number).params
-        if entry.params != known:
-            raise ResultsError(f"results[{place}].params is {entry.params!r}: candidate '{entry.number}' has {known!r}")
+        known, space = self._state.solver.candidate(entry.number).params, self._state.solver.space
+        try:
+            space.encode(entry.params)
+        except ResultsError as error:
+            raise ResultsError(f"results[{place}].{error}") from None
+        if space.native(entry.params) != known:
+            raise ResultsError(
+                f"results[{place}].params is {shown(entry.params)}: candidate '{entry.number}' has {shown(known)}"
+            )
         return replace(entry, params=None)
-
-    def _plain(self, entries: list[Entry]) -> list[Entry]:
-        """Check the params of points from outside, and make numpy scalars plain: the log holds nothing else."""
-        space = self._state.solver.space
-        space.encode_many([entry.params or {} for entry in entries])
-        return [replace(entry, params=space.native(entry.params or {})) for entry in entries]
 
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> Answer:
         """Tell that a candidate's evaluation failed; answers as ``tell``."""

@@ -134,7 +134,7 @@ def test_a_module_of_the_working_directory_takes_its_neighbors_along(
         ("import sys\nsys.exit(3)\n", "importing it raised SystemExit: 3"),
         ("import math\nmath.nothing\n", "importing it raised AttributeError"),
         ("open('missing.csv')\n", "importing it raised FileNotFoundError"),
-        ("def objectiv(p):\n    return 1\n", "has no function objective; did you mean 'objectiv'?"),
+        ("def objectiv(p):\n    return 1\n", "has no function objective (did you mean 'objectiv'?)"),
         ("import sys\nobjective = lambda p, f=sys._getframe(): 0\n", "cannot be sent to the workers"),
         ("class objective:\n    pass\n", "a class needs __call__"),
     ],

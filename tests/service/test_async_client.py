@@ -60,6 +60,8 @@ def test_each_call_answers_as_the_other_client_does(start: Start) -> None:
         assert (await aio.fail("1", "broken"))["accepted"]
         assert [each["accepted"] for each in await aio.release(owner="me")] == [True, True]
         assert (await aio.seed([{"params": {"x": 0.5, "n": 8}, "value": 2.0}]))[0]["accepted"]
+        outside = [{"params": {"x": 2.0, "n": 8}, "value": 2.0}]
+        assert not (await aio.seed(outside, out_of_bounds="skip"))[0]["accepted"]
         assert await aio.history() == client.history()
         assert await aio.pending() == client.pending() == []
         assert await aio.best() == client.best()
