@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from arqon_ray.core.evidence import Evidence, Memory
 from arqon_ray.core.fidelity import Scaled
-from arqon_ray.core.memories import Closed, Count, Finite, Standing, check
+from arqon_ray.core.memories import Closed, Count, Finite, Standing, check, require
 from arqon_ray.core.plan import budget_share, plan, plan_on_rungs
 from arqon_ray.core.refine import noise_share
 
@@ -110,6 +110,8 @@ def check_memory(memory: Memory, standing: Standing) -> None:
         ValueError: saying what is wrong with it.
     """
     check(_Memory, memory)
+    for key, companion in (("correlation", "correlation_at"), ("repeated", "value"), ("noise_share", "noise_at")):
+        require(key not in memory or companion in memory, f"{companion}: it is missing beside {key}")
 
 
 WEIGHED = Verdict(
