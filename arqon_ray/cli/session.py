@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
+from arqon_ray.fanout.evaluate import one_line
 
 _KNOCK_TIMEOUT = 10.0  # seconds
 _QUIET = {
@@ -23,6 +25,35 @@ _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the history is in the study; no CSV and TensorBoard files a trial
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
+
+
+def check_environment(runtime_env: Mapping[str, Any] | None) -> None:
+    """Refuse a runtime environment that Ray does not take, before Ray is there.
+
+    Raises:
+        ConfigError: it names what is wrong with it.
+    """
+    from ray.runtime_env import RuntimeEnv
+
+    try:
+        RuntimeEnv(**_with_homes(runtime_env or {}))
+    except (TypeError, ValueError, OSError) as error:
+        raise broken_environment(runtime_env, error) from None
+
+
+def broken_environment(runtime_env: Mapping[str, Any] | None, error: Exception) -> ConfigError:
+    """Return the refusal of a runtime environment that Ray cannot set up."""
+    return ConfigError(f"runtime_env is {shown(runtime_env)}: Ray cannot set it up ({one_line(error)})")
+
+
+def _with_homes(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a runtime environment with every ``~`` in its paths replaced."""
+    environment = dict(runtime_env)
+    if isinstance(environment.get("working_dir"), str):
+        environment["working_dir"] = os.path.expanduser(environment["working_dir"])
+    if isinstance(environment.get("py_modules"), list):
+        environment["py_modules"] = [os.path.expanduser(each) for each in environment["py_modules"]]
+    return environment
 
 
 @contextmanager
@@ -46,7 +77,7 @@ def ray_session(address: str | None, runtime_env: Mapping[str, Any] | None = Non
         _check_reachable(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if runtime_env:
-        options["runtime_env"] = dict(runtime_env)
+        options["runtime_env"] = _with_homes(runtime_env)
     if address is None:
         options |= {"address": "local", "include_dashboard": False}
     else:
