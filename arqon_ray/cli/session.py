@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from arqon_ray.core.values import shown
-from arqon_ray.errors import ConfigError
+from arqon_ray.errors import ArqonError, ConfigError
 from arqon_ray.fanout.evaluate import one_line
 
 _KNOCK_TIMEOUT = 10.0  # seconds
@@ -65,11 +65,12 @@ def ray_session(address: str | None, runtime_env: Mapping[str, Any] | None = Non
         runtime_env: Ray's runtime environment of the workers.
 
     Raises:
-        ConfigError: when there is no cluster at ``address``.
+        ConfigError: when there is no cluster at ``address``, or it asks for a token that is not here.
     """
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
     import ray
+    from ray.exceptions import AuthenticationError
 
     import arqon_ray
 
@@ -86,6 +87,10 @@ def ray_session(address: str | None, runtime_env: Mapping[str, Any] | None = Non
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             arqon_ray.init(**options)
+    except ArqonError:
+        raise
+    except AuthenticationError as error:
+        raise ConfigError(f"--address is {address!r}: {one_line(error)}") from None
     except (ConnectionError, ValueError) as error:
         raise _no_cluster(address, error) from None
     try:
