@@ -150,7 +150,8 @@ class ParameterConfig(BaseModel):
             if max(abs(low), abs(high)) > _MAX_LEVELS:
                 raise ValueError(f"min is {low!r} and max {high!r}: type int reaches to +-2**53")
         if self.grid_step is not None and (high - low) / self.grid_step > _MAX_LEVELS:
-            raise ValueError(f"step is {self.grid_step!r}: more than 2**53 values between min and max")
+            what = f"step is {self.step!r}" if self.step is not None else f"min is {low!r} and max {high!r}"
+            raise ValueError(f"{what}: more than 2**53 values between min and max")
         if self.type == "float" and self.step is not None and self.step < _FINEST * max(abs(low), abs(high)):
             raise ValueError(f"step is {self.step!r}: float64 needs at least 2**-48 of the larger bound to tell values")
 

@@ -187,6 +187,9 @@ class StudyHost:
                 self._refuse(study, error)
                 self._drop_if_broken(study)
                 raise
+            except BaseException:
+                self._drop_if_broken(study)
+                raise
             time.sleep(pause)
             pause = min(2.0 * pause, _PAUSES[1])
 
