@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 from arqon_ray.cli.job import RunJob
 from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ConfigError
-from arqon_ray.report.run import RESULTS_FILE, Evaluation, Run, State, read_run, write_run
+from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, Evaluation, Run, State, read_run, write_run
 
 STUDY_FOLDER = "study"
 STATE_FILE = "solver.json"
@@ -65,6 +66,13 @@ def keep(run: Run, exported: str, folder: Path) -> None:
     """Write the record, the history table and the solver's exported state."""
     write_run(run, folder)
     (folder / STATE_FILE).write_text(exported, encoding="utf-8")
+
+
+def discard(folder: Path) -> None:
+    """Remove what a run that was refused wrote, in a folder that held none before."""
+    shutil.rmtree(folder / STUDY_FOLDER, ignore_errors=True)
+    for name in (RESULTS_FILE, HISTORY_FILE, STATE_FILE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def open_folder(folder: Path, resume: bool, *, stored_elsewhere: bool = False) -> Run | None:

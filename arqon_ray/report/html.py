@@ -71,7 +71,7 @@ def render_html(run: Run) -> str:
 
 def write_html(run: Run, path: str | Path) -> Path:
     """Write the page of a run and return its path."""
-    target = Path(path)
+    target = Path(path).expanduser()
     page = render_html(run)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from ray.util import list_named_actors
 
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.errors import StudyNotFoundError, StudyRefusedError
-from arqon_ray.service import actor
+from arqon_ray.service import actor, authentication
 from arqon_ray.service.calling import NAMESPACE, raised_by_actor, require_ray
 from arqon_ray.service.client import SolverClient
 from arqon_ray.service.handover import read_snapshot
@@ -35,7 +36,11 @@ def init(address: str | None = None, **kwargs: Any) -> Any:
 
     Returns:
         What ``ray.init`` returns.
+
+    Raises:
+        ConfigError: when the cluster asks for a token that is not here; the message says where it is.
     """
+    authentication.prepare(address or os.environ.get("RAY_ADDRESS"))
     return ray.init(address, **{"namespace": NAMESPACE, **kwargs})
 
 
