@@ -401,7 +401,7 @@ class ArqonSolver:
         """
         document = state.parse(exported)
         solver = cls(state.config_of(document))
-        solver._memory, solver._phases = state.restore(document, solver.space, solver._ledger)
+        solver._memory, solver._phases = state.restore(document, solver.config, solver.space, solver._ledger)
         return solver
 
     def __reduce__(self) -> tuple[Any, ...]:
