@@ -6,7 +6,7 @@ import json
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ import click
 from arqon_ray.cli.job import RunJob
 from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ConfigError
-from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, Evaluation, Run, State, read_run, write_run
+from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, Run, State, read_run, write_run
+from arqon_ray.report.source import evaluation_of
 
 STUDY_FOLDER = "study"
 STATE_FILE = "solver.json"
 _SHOWN_FAILURES = 3
-_OUTSIDE = "outside"
 
 
 def run_of(job: RunJob, exported: str, state: State, before: Run | None, seconds: float) -> Run:
@@ -39,26 +39,13 @@ def run_of(job: RunJob, exported: str, state: State, before: Run | None, seconds
         name=job.name,
         metric=job.metric,
         study=solver.config.to_dict(),
-        evaluations=tuple(_evaluation(solver, row) for row in solver.history()),
+        evaluations=tuple(evaluation_of(row) for row in solver.history()),
         state=state,
         objective=job.objective,
         explain=solver.explain(),
         recommended=None if best is None else best["id"],
         wall_seconds=seconds + (before.wall_seconds if before else 0.0),
         sessions=1 + (before.sessions if before else 0),
-    )
-
-
-def _evaluation(solver: ArqonSolver, row: Mapping[str, Any]) -> Evaluation:
-    failed = row["status"] == "failed"
-    return Evaluation(
-        id=str(row["id"]) if row["id"] is not None else _OUTSIDE,
-        params=row["params"],
-        value=None if failed else row["value"],
-        origin=_OUTSIDE if row["id"] is None else solver.candidate(int(row["id"])).origin,
-        cost=row["cost"],
-        step=row.get("step"),
-        error=row.get("reason") or ("no value" if failed else None),
     )
 
 

@@ -185,8 +185,9 @@ class ArqonSolver:
 
         Args:
             results: a list of dicts, or its JSON: ``params``, ``value``, and optionally ``cost`` (1.0),
-                ``eval_id``, ``status`` (``complete`` or ``failed``), ``step``, ``reason``. A value that is
-                None, NaN or infinite is a failed evaluation. With several objectives ``values``, one of each.
+                ``eval_id``, ``status`` (``complete`` or ``failed``), ``step``, ``reason``. A value is whatever is a
+                number, see :mod:`arqon_ray.core.values`; None, NaN and infinities are failed evaluations. With several
+                objectives ``values``, one of each.
 
         Returns:
             One dict an entry: ``id``, ``accepted`` and, where it was not, a ``note`` that says why.

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import as_number, shown
+from arqon_ray.fanout.shipping import Shipped
 
 Objective = Callable[[dict[str, Any]], Any]
 """Takes the parameters as one dict; returns a number, or a dict of metrics. It may be a coroutine function, or a class
@@ -99,6 +100,8 @@ def call(fn: Objective, params: Mapping[str, Any]) -> Any:
     A class is constructed once in a process and its instance called. What is awaitable is awaited, always in the
     same event loop, so that connections which an objective keeps last as long as the process.
     """
+    if isinstance(fn, Shipped):
+        fn = fn.function
     result = (_instance(fn) if isinstance(fn, type) else fn)(dict(params))
     return _runner().run(_awaited(result)) if inspect.isawaitable(result) else result
 
