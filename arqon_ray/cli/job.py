@@ -66,7 +66,8 @@ class Job(BaseModel):
         study: seed, budget, mode, bounds, strategy: the study's config.
         resources: what one evaluation takes, ``cpu``, ``gpu``, ``memory`` in bytes, or custom ones.
         max_concurrency: evaluations at once; absent for as many as the cluster has resources for.
-        output: folder for the results, relative to the working directory; absent for ``results/<name>``.
+        output: folder for the results, relative to the working directory, ``~`` for one's home; absent for
+            ``results/<name>``.
         runtime_env: Ray's runtime environment of the workers, such as ``{working_dir: .}``.
         evaluation_timeout_s: seconds that one evaluation may run; absent for any time.
         fail_fast: evaluations, the first, that all fail alike until the job gives up; null for never.
@@ -88,7 +89,7 @@ class Job(BaseModel):
     @property
     def folder(self) -> Path:
         """Where the results lie."""
-        return Path(self.output) if self.output else Path("results") / self.name
+        return Path(self.output).expanduser() if self.output else Path("results") / self.name
 
 
 class RunJob(Job):
@@ -116,6 +117,11 @@ class RunJob(Job):
                 raise ValueError(
                     f"{key} is {getattr(self, key)!r}: a job with a scheduler has none, Tune ends its trials"
                 )
+        if self.study.objectives is not None:
+            raise ValueError(
+                f"study.objectives is {self.study.objectives!r}: a run takes one objective, by metric and study.mode; "
+                "ask and tell, or ArqonSearcher, take several"
+            )
         return self
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from arqon_ray.core import state
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.ledger import Candidate, Ledger, Moment, Observation, Report
+from arqon_ray.core.memories import Standing
 from arqon_ray.core.pareto import front
+from arqon_ray.core.recall import check_memories
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ArqonError, ConfigError, StateError
 
@@ -138,6 +140,7 @@ def thaw(parts: Iterable[dict[str, Any]]) -> tuple[StudyConfig, Ledger, dict[str
                 ledger.withdraw(number)
         for report in head.get("reports", ()):
             ledger.report(*report)
+        check_memories(head["memory"], Standing(space, ledger.handed_out))
         return config, ledger, head["memory"], head["phases"]
     except (ArqonError, ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
         raise StateError(f"the parts of a state are malformed: {error!r}") from None

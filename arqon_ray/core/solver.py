@@ -13,6 +13,7 @@ from arqon_ray.core.draft import Draft
 from arqon_ray.core.fidelity import Fidelity
 from arqon_ray.core.frozen import Frozen, thaw
 from arqon_ray.core.ledger import Candidate, Ledger
+from arqon_ray.core.memories import remember
 from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.results import Entry, Results, check_report, parse_results
 from arqon_ray.core.seeds import OutOfBounds, answers, fit, parse_seeds
@@ -121,7 +122,7 @@ class ArqonSolver:
         (located,) = self.locate([candidate])
         assert located.point is not None
         self._ledger.hand_out(located, located.point)
-        self._memory.update(candidate.memory)
+        remember(self._memory, candidate.memory)
         if not self._phases or self._phases[-1][0] != candidate.origin:
             self._phases.append([candidate.origin, 0])
         self._phases[-1][1] += 1
@@ -184,8 +185,9 @@ class ArqonSolver:
 
         Args:
             results: a list of dicts, or its JSON: ``params``, ``value``, and optionally ``cost`` (1.0),
-                ``eval_id``, ``status`` (``complete`` or ``failed``), ``step``, ``reason``. A value that is
-                None, NaN or infinite is a failed evaluation. With several objectives ``values``, one of each.
+                ``eval_id``, ``status`` (``complete`` or ``failed``), ``step``, ``reason``. A value is whatever is a
+                number, see :mod:`arqon_ray.core.values`; None, NaN and infinities are failed evaluations. With several
+                objectives ``values``, one of each.
 
         Returns:
             One dict an entry: ``id``, ``accepted`` and, where it was not, a ``note`` that says why.
@@ -401,7 +403,7 @@ class ArqonSolver:
         """
         document = state.parse(exported)
         solver = cls(state.config_of(document))
-        solver._memory, solver._phases = state.restore(document, solver.space, solver._ledger)
+        solver._memory, solver._phases = state.restore(document, solver.config, solver.space, solver._ledger)
         return solver
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import as_number, shown
 from arqon_ray.fanout.kinds import BAD_VALUE, DIED, RAISED, TIMEOUT
+from arqon_ray.fanout.shipping import Shipped
 from arqon_ray.fanout.watchdog import Watchdog
 
 Objective = Callable[[dict[str, Any]], Any]
@@ -123,6 +124,8 @@ def call(fn: Objective, params: Mapping[str, Any]) -> Any:
     A class is constructed once in a process and its instance called. What is awaitable is awaited, always in the
     same event loop, so that connections which an objective keeps last as long as the process.
     """
+    if isinstance(fn, Shipped):
+        fn = fn.function
     result = (_instance(fn) if isinstance(fn, type) else fn)(dict(params))
     if not inspect.isawaitable(result):
         return result

@@ -51,6 +51,7 @@ class Result:
             ``target``, ``patience``, ``callback``, ``fail_fast`` or ``interrupt``.
         seconds: the wall time of this call.
         path: where the study is stored; None when the client does not say.
+        config: the study's config, plain; what reports draw the axes from.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Result:
     stopped_by: str
     seconds: float
     path: str | None = None
+    config: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def params(self) -> dict[str, Any] | None:

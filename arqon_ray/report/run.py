@@ -166,7 +166,7 @@ def read_run(folder: str | Path) -> Run:
     Raises:
         StateError: when there is no run, or it is damaged.
     """
-    path = Path(folder)
+    path = Path(folder).expanduser()
     path = path / RESULTS_FILE if path.is_dir() or not path.suffix else path
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -177,6 +177,6 @@ def read_run(folder: str | Path) -> Run:
         load_config(run.study)
     except OSError as error:
         raise StateError(f"{folder} holds no run: cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, ArqonError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArqonError) as error:
         raise StateError(f"{path} is not a run's record: {error}") from None
     return run
