@@ -33,7 +33,8 @@ GRACE = 5.0
 
 _NOTICE = 0.3  # seconds in which a cancelled function should have noticed by itself
 _STUCK = 1.0  # seconds that it has to end after the signal
-_HARD = 5.0  # seconds after the grace until the process ends without the help of the interpreter
+_REARM = 1.0  # seconds between two times that the hard end is put off
+_HARD = 5.0 + _REARM  # seconds after the grace until the process ends without the help of the interpreter
 _LONGEST = 3600.0  # seconds of one wait
 _TRACE_LINES = 12
 _SIGNAL: int | None = getattr(signal, "SIGURG", None)
@@ -66,6 +67,7 @@ class Watchdog:
         self._late: float | None = None  # the deadline that passed
         self._noticed = math.inf  # when the cancellation was seen
         self._nudged = False
+        self._armed = -math.inf  # when the hard end was last put off
         self._over = threading.Event()
         self._main = threading.get_ident()
 
@@ -99,8 +101,11 @@ class Watchdog:
         """
         assert self.limit is not None, "a watchdog without a limit looks at cancellations alone"
         self.struck = False
-        faulthandler.dump_traceback_later(self.limit + GRACE + _HARD, exit=True, file=2)
-        self._deadline = time.monotonic() + self.limit
+        now = time.monotonic()
+        if now - self._armed > _REARM:  # not each time: it costs more than a short function
+            self._armed = now
+            faulthandler.dump_traceback_later(self.limit + GRACE + _HARD, exit=True, file=2)
+        self._deadline = now + self.limit
         try:
             return function(*args)
         finally:
