@@ -17,6 +17,7 @@ from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.handover import Handover, Place
 from arqon_ray.fanout.interrupts import Interrupts
 from arqon_ray.fanout.kinds import RAISED
+from arqon_ray.fanout.lacking import MetricCheck
 from arqon_ray.fanout.parcel import Parcel, unpack
 from arqon_ray.fanout.pool import Died, Interrupted, TaskPool, judge_death
 from arqon_ray.fanout.progress import Progress
@@ -123,6 +124,7 @@ class Loop:
         self._handover = None if evaluator.limit is None else Handover(evaluator.limit)
         self._pool: TaskPool[str] = TaskPool(evaluator.function(), evaluator.options, interrupts, self._handover)
         self._held: dict[str, dict[str, Any]] = {}
+        self._metric_check: MetricCheck[tuple[str, dict[str, Any], Outcome]] = MetricCheck()
         self._started = 0
         self.evaluations = 0
         self.failures: list[Failure] = []
@@ -139,6 +141,7 @@ class Loop:
         calling_back = False
         try:
             reason = self._work()
+            self._metric_check.conclude()
             calling_back = True
             return reason
         except KeyboardInterrupt:
@@ -153,6 +156,8 @@ class Loop:
             finished = not self._stop.look() and self._fill()
             if self._stop.look():
                 return self._stop.reason
+            if not self._pool:
+                self._metric_check.conclude()
             if not self._pool and (finished or self._stop.remaining(self._started) <= 0):
                 return "finished" if finished else "max_evaluations"
             self._take(self._stop.wait(_TICK))
@@ -196,7 +201,9 @@ class Loop:
     def _tell(self, ended: Sequence[tuple[str, Any]], calling_back: bool = True) -> None:
         if not ended:
             return
-        rows = [(identity, self._held.pop(identity), self._outcome(result)) for identity, result in ended]
+        rows = [row for identity, result in ended for row in self._sift(identity, self._outcome(result))]
+        if not rows:
+            return
         self._study.tell([_told(identity, outcome) for identity, _, outcome in rows])
         attempts = {identity: result.attempts for identity, result in ended if isinstance(result, Died)}
         self.evaluations += len(rows)
@@ -207,6 +214,10 @@ class Loop:
             if calling_back:
                 self._call_back(identity, params, outcome)
         self._show()
+
+    def _sift(self, identity: str, outcome: Outcome) -> list[tuple[str, dict[str, Any], Outcome]]:
+        row = identity, self._held.pop(identity), outcome
+        return self._metric_check.sift(row, outcome.value is not None, int(outcome.lacking), outcome.error or "")
 
     def _outcome(self, result: Outcome | Died) -> Outcome:
         return judge_death(result, self._evaluator.limit) if isinstance(result, Died) else result

@@ -84,7 +84,7 @@ def optimize(
         The best parameters, the history, the failures, and how the solver went about it.
 
     Raises:
-        ConfigError: for a config or argument that breaks a rule.
+        ConfigError: for a config or argument that breaks a rule, or a ``metric`` that none of the first results has.
         IdentityError: when the study exists with another config.
         TypeError: when ``fn`` cannot be sent to the workers.
         EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; its ``result`` has them.
