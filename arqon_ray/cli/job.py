@@ -112,16 +112,16 @@ class RunJob(Job):
     def _check(self) -> Self:
         if self.study.budget is None:
             raise ValueError("study.budget is missing: a run needs the number of evaluations")
-        if self.study.objectives is not None:
-            raise ValueError(
-                f"study.objectives is {self.study.objectives!r}: a run takes one objective, by metric and study.mode; "
-                "ask and tell, or ArqonSearcher, take several"
-            )
         for key in ("evaluation_timeout_s", "fail_fast", "patience"):
             if self.scheduler is not None and key in self.model_fields_set:
                 raise ValueError(
                     f"{key} is {getattr(self, key)!r}: a job with a scheduler has none, Tune ends its trials"
                 )
+        if self.study.objectives is not None:
+            raise ValueError(
+                f"study.objectives is {self.study.objectives!r}: a run takes one objective, by metric and study.mode; "
+                "ask and tell, or ArqonSearcher, take several"
+            )
         return self
 
 

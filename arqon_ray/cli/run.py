@@ -51,11 +51,6 @@ def run_command(
         session = _Session(job, function, open_folder(job.folder, resume, stored_elsewhere=elsewhere), not no_progress)
         try:
             finished = _attend(session, address, resume, ending)
-        except KeyboardInterrupt:  # before the first evaluation, or a second one while the record was saved
-            click.echo(
-                f"interrupted; to continue: {again}" if session.opened else "interrupted", err=not session.opened
-            )
-            return ending.code
         except EvaluationsFailedError as error:
             echo(summary(session.run, job.folder))
             return give_up(error)
@@ -63,6 +58,12 @@ def run_command(
             if not resume and not session.evaluations:
                 discard(job.folder)
             raise
+        except KeyboardInterrupt:  # before the first evaluation, or a second one while the record was saved
+            if session.opened:
+                click.echo(f"interrupted; to continue: {again}")
+            else:
+                click.echo("interrupted", err=True)
+            return ending.code
     echo(summary(session.run, job.folder))
     if not finished:
         click.echo(f"interrupted; to continue: {again}")

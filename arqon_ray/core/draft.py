@@ -14,6 +14,7 @@ from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.evidence import Array, Evidence
 from arqon_ray.core.fidelity import Fidelity, Scaled
 from arqon_ray.core.ledger import Candidate, Moment
+from arqon_ray.core.memories import remember
 from arqon_ray.core.pareto import weighed
 from arqon_ray.core.random import generator
 from arqon_ray.core.refine import STRATEGIES, recommend
@@ -126,7 +127,7 @@ class Draft:
         self._points.append(point)
         self._fresh += not self._knows(point)
         self._taken.add(point.tobytes())
-        self._memory.update(candidate.memory)
+        remember(self._memory, candidate.memory)
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them."""

@@ -70,7 +70,8 @@ class Proposal:
 
     Attributes:
         point: ``(d,)`` the point to evaluate, in the unit cube.
-        memory: what the strategy wants back at its next call; JSON-able.
+        memory: what the strategy wants back at its next call, as far as it changed: keys that are not there stay as
+            they were. JSON-able; it is written down with the candidate, so what is large should change seldom.
         repeat: True when the point is a known one because nothing new is left; the solver then chooses for itself.
     """
 

@@ -13,6 +13,7 @@ from arqon_ray.core.draft import Draft
 from arqon_ray.core.fidelity import Fidelity
 from arqon_ray.core.frozen import Frozen, thaw
 from arqon_ray.core.ledger import Candidate, Ledger
+from arqon_ray.core.memories import remember
 from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.results import Entry, Results, check_report, parse_results
 from arqon_ray.core.seeds import OutOfBounds, answers, fit, parse_seeds
@@ -121,7 +122,7 @@ class ArqonSolver:
         (located,) = self.locate([candidate])
         assert located.point is not None
         self._ledger.hand_out(located, located.point)
-        self._memory.update(candidate.memory)
+        remember(self._memory, candidate.memory)
         if not self._phases or self._phases[-1][0] != candidate.origin:
             self._phases.append([candidate.origin, 0])
         self._phases[-1][1] += 1
