@@ -57,7 +57,8 @@ def optimize(
     is killed its leases run out.
 
     Args:
-        fn: takes the candidate's parameters as one dict; returns a number or a dict of metrics.
+        fn: takes the candidate's parameters as one dict; returns a number or a dict of metrics. A coroutine function is
+            awaited in the worker; a class is constructed once in each worker process, and its instance called.
         config: an arqon config, dict or JSON string. With ``study`` it may be left out, and must mean that study.
         max_concurrency: evaluations at once; None for as many as the cluster has resources for.
         resources: what one evaluation takes: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
