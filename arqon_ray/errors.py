@@ -20,6 +20,10 @@ Every message names what was wrong, the value, and what to do.
 from __future__ import annotations
 
 
+class UnreadParameterWarning(UserWarning):
+    """A config has ``strategy_params`` that its strategy does not read."""
+
+
 class ArqonError(Exception):
     """Base of every exception that arqon_ray raises on purpose."""
 
