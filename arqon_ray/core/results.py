@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from arqon_ray.core import values as read
 from arqon_ray.core.ledger import Status
 from arqon_ray.errors import ResultsError
 
 _KEYS = ("params", "value", "cost", "eval_id", "id", "status", "step", "reason", "values")
-_KNOWN = frozenset(_KEYS)
+_ECHOED = ("note", "owner", "key")
+"""What the answers of ``ask`` and ``pending`` say beside a candidate: a result may be one of them with its value."""
+_KNOWN = frozenset({*_KEYS, *_ECHOED})
 _LONGEST_REASON = 10_000
 
 OUTSIDE = -1
@@ -126,7 +126,9 @@ def _parse_values(values: Any, where: str) -> list[float | None] | None:
     """Return the values of several objectives; one that is not finite is None, and means a failed evaluation."""
     if values is None:
         return None
-    if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or len(values) < 2:
+    if callable(getattr(values, "tolist", None)):
+        values = values.tolist()  # an array, a tensor, a series
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence) or len(values) < 2:
         raise ResultsError(read.broken(where, values, "a list of one number for each objective"))
     return [read.result(f"{where}[{i}]", value, ResultsError) for i, value in enumerate(values)]
 

@@ -16,7 +16,9 @@ OutOfBounds = Literal["raise", "skip"]
 
 _IDS = frozenset({"id", "eval_id"})
 _COLUMN = "params."
-_PASSED_OVER = frozenset({*_IDS, "origin", "predicted", "index", "seconds", "attempts", "trace"})
+_PASSED_OVER = frozenset(
+    {*_IDS, "note", "owner", "key", "origin", "predicted", "index", "seconds", "attempts", "trace"}
+)
 """What rows of ``history()``, ``best()``, ``pareto()``, a run and a sweep say beside a result."""
 
 
