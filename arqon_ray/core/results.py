@@ -13,9 +13,9 @@ from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.errors import ResultsError
 
 _KEYS = ("params", "value", "cost", "eval_id", "id", "status", "step", "reason", "values")
-_ECHOED = ("note", "owner", "key")
+ECHOED = ("note", "owner", "key")
 """What the answers of ``ask`` and ``pending`` say beside a candidate: a result may be one of them with its value."""
-_KNOWN = frozenset({*_KEYS, *_ECHOED})
+_KNOWN = frozenset({*_KEYS, *ECHOED})
 _LONGEST_REASON = 10_000
 
 OUTSIDE = -1

@@ -52,6 +52,8 @@ class Evaluator:
         retries: how often a candidate whose process dies is started again.
         max_concurrency: evaluations at once; None for what the cluster has resources for.
         limit: seconds that an evaluation may take; None for any time.
+        given: turns a candidate's params into what the function gets: members of an enumeration where the config had
+            them.
     """
 
     parcel: Parcel
@@ -60,6 +62,7 @@ class Evaluator:
     retries: int
     max_concurrency: int | None
     limit: float | None = None
+    given: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
     def function(self) -> Any:
         """Make the remote function; what is captured here reaches every worker once."""
@@ -91,6 +94,7 @@ class Loop:
     """One call of ``optimize`` on a study.
 
     Attributes:
+        evaluator: how an evaluation is run.
         evaluations: how many ended, failed ones too.
         failures: those that gave no value.
     """
@@ -118,7 +122,7 @@ class Loop:
             shown: the progress.
             interrupts: where Ctrl-C may interrupt.
         """
-        self._study, self._beat, self._evaluator = study, beat, evaluator
+        self._study, self._beat, self.evaluator = study, beat, evaluator
         self._stop, self._fail_fast, self._callbacks, self._shown = stop, fail_fast, callbacks, shown
         self._interrupts = interrupts
         self._handover = None if evaluator.limit is None else Handover(evaluator.limit)
@@ -182,10 +186,10 @@ class Loop:
         return False
 
     def _submit(self, identity: str, params: dict[str, Any]) -> None:
-        self._held[identity] = params
+        params = self._held[identity] = self.evaluator.given(params)
         self._started += 1
         place = () if self._handover is None else (self._pool.place(identity),)
-        self._pool.submit(identity, params, self._evaluator.parcel.stored, *place, retries=self._evaluator.retries)
+        self._pool.submit(identity, params, self.evaluator.parcel.stored, *place, retries=self.evaluator.retries)
 
     def _take(self, timeout: float) -> None:
         """Tell what has ended."""
@@ -220,7 +224,7 @@ class Loop:
         return self._metric_check.sift(row, outcome.value is not None, int(outcome.lacking), outcome.error or "")
 
     def _outcome(self, result: Outcome | Died) -> Outcome:
-        return judge_death(result, self._evaluator.limit) if isinstance(result, Died) else result
+        return judge_death(result, self.evaluator.limit) if isinstance(result, Died) else result
 
     def _fail(self, identity: str, params: dict[str, Any], outcome: Outcome, attempts: int) -> None:
         trace = outcome.trace if len(self.failures) < _TRACES else None
@@ -247,7 +251,7 @@ class Loop:
         if now - self._looked < _REFRESH:
             return
         self._looked = now
-        self._limit = self._evaluator.max_concurrency or slots(self._evaluator.options)
+        self._limit = self.evaluator.max_concurrency or slots(self.evaluator.options)
         status = self._study.status()
         if status["state"] == "refused":
             raise StudyRefusedError(status["reason"])
