@@ -23,6 +23,10 @@ from __future__ import annotations
 from typing import Any
 
 
+class UnreadParameterWarning(UserWarning):
+    """A config has ``strategy_params`` that its strategy does not read."""
+
+
 class ArqonError(Exception):
     """Base of every exception that arqon_ray raises on purpose."""
 

@@ -61,7 +61,8 @@ class Job(BaseModel):
 
     Attributes:
         name: names the run and its folder.
-        objective: ``module:function`` or ``path.py:function``, the path relative to the job file.
+        objective: ``module:function`` or ``path.py:function``, the path relative to the job file. The function may be
+            a coroutine function or a class; the modules beside it are importable, on the workers too.
         metric: the entry of the dict that the function returns; it also labels the values.
         study: seed, budget, mode, bounds, strategy: the study's config.
         resources: what one evaluation takes, ``cpu``, ``gpu``, ``memory`` in bytes, or custom ones.

@@ -59,9 +59,9 @@ class ParameterConfig(BaseModel):
         type: ``float`` or ``int``, which reaches to +-2**53.
         step: the values are ``min + k * step``, none above ``max``; at most 2**53 of them.
         choices: the values of a categorical parameter, JSON scalars, in a list, a tuple, a range or an array. Members
-            of an enumeration, or the enumeration itself, count as their values, which must be such scalars: a solver
-            hands out the members in the process that was given them, and the values wherever the config went through
-            JSON, as in the service, in workers and in a restored state.
+            of an enumeration, or the enumeration itself, count as their values, which must be such scalars. A solver
+            and ``optimize`` hand out the members in the process that was given them; wherever the config went through
+            JSON, in the service, a sweep, Tune and a restored state, it is the values.
         ordered: True when the choices have an order that the search may use.
         when: ``{earlier parameter: value or list of values}``; the parameter exists only then.
     """

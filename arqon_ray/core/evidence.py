@@ -88,6 +88,11 @@ class Strategy(Protocol):
         """What configs and ``explain()`` call it."""
         ...
 
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of the ``strategy_params`` that it reads."""
+        ...
+
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return the next point, or None when this strategy has nothing left to try."""
         ...

@@ -17,6 +17,7 @@ from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.handover import Handover, Place
 from arqon_ray.fanout.interrupts import Interrupts
 from arqon_ray.fanout.kinds import RAISED
+from arqon_ray.fanout.lacking import MetricCheck
 from arqon_ray.fanout.parcel import Parcel, unpack
 from arqon_ray.fanout.pool import Died, Interrupted, TaskPool, judge_death
 from arqon_ray.fanout.progress import Progress
@@ -51,6 +52,8 @@ class Evaluator:
         retries: how often a candidate whose process dies is started again.
         max_concurrency: evaluations at once; None for what the cluster has resources for.
         limit: seconds that an evaluation may take; None for any time.
+        given: turns a candidate's params into what the function gets: members of an enumeration where the config had
+            them.
     """
 
     parcel: Parcel
@@ -59,6 +62,7 @@ class Evaluator:
     retries: int
     max_concurrency: int | None
     limit: float | None = None
+    given: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
     def function(self) -> Any:
         """Make the remote function; what is captured here reaches every worker once."""
@@ -90,6 +94,7 @@ class Loop:
     """One call of ``optimize`` on a study.
 
     Attributes:
+        evaluator: how an evaluation is run.
         evaluations: how many ended, failed ones too.
         failures: those that gave no value.
     """
@@ -117,12 +122,13 @@ class Loop:
             shown: the progress.
             interrupts: where Ctrl-C may interrupt.
         """
-        self._study, self._beat, self._evaluator = study, beat, evaluator
+        self._study, self._beat, self.evaluator = study, beat, evaluator
         self._stop, self._fail_fast, self._callbacks, self._shown = stop, fail_fast, callbacks, shown
         self._interrupts = interrupts
         self._handover = None if evaluator.limit is None else Handover(evaluator.limit)
         self._pool: TaskPool[str] = TaskPool(evaluator.function(), evaluator.options, interrupts, self._handover)
         self._held: dict[str, dict[str, Any]] = {}
+        self._metric_check: MetricCheck[tuple[str, dict[str, Any], Outcome]] = MetricCheck()
         self._started = 0
         self.evaluations = 0
         self.failures: list[Failure] = []
@@ -139,6 +145,7 @@ class Loop:
         calling_back = False
         try:
             reason = self._work()
+            self._metric_check.conclude()
             calling_back = True
             return reason
         except KeyboardInterrupt:
@@ -153,6 +160,8 @@ class Loop:
             finished = not self._stop.look() and self._fill()
             if self._stop.look():
                 return self._stop.reason
+            if not self._pool:
+                self._metric_check.conclude()
             if not self._pool and (finished or self._stop.remaining(self._started) <= 0):
                 return "finished" if finished else "max_evaluations"
             self._take(self._stop.wait(_TICK))
@@ -177,10 +186,10 @@ class Loop:
         return False
 
     def _submit(self, identity: str, params: dict[str, Any]) -> None:
-        self._held[identity] = params
+        params = self._held[identity] = self.evaluator.given(params)
         self._started += 1
         place = () if self._handover is None else (self._pool.place(identity),)
-        self._pool.submit(identity, params, self._evaluator.parcel.stored, *place, retries=self._evaluator.retries)
+        self._pool.submit(identity, params, self.evaluator.parcel.stored, *place, retries=self.evaluator.retries)
 
     def _take(self, timeout: float) -> None:
         """Tell what has ended."""
@@ -196,7 +205,9 @@ class Loop:
     def _tell(self, ended: Sequence[tuple[str, Any]], calling_back: bool = True) -> None:
         if not ended:
             return
-        rows = [(identity, self._held.pop(identity), self._outcome(result)) for identity, result in ended]
+        rows = [row for identity, result in ended for row in self._sift(identity, self._outcome(result))]
+        if not rows:
+            return
         self._study.tell([_told(identity, outcome) for identity, _, outcome in rows])
         attempts = {identity: result.attempts for identity, result in ended if isinstance(result, Died)}
         self.evaluations += len(rows)
@@ -208,8 +219,12 @@ class Loop:
                 self._call_back(identity, params, outcome)
         self._show()
 
+    def _sift(self, identity: str, outcome: Outcome) -> list[tuple[str, dict[str, Any], Outcome]]:
+        row = identity, self._held.pop(identity), outcome
+        return self._metric_check.sift(row, outcome.value is not None, int(outcome.lacking), outcome.error or "")
+
     def _outcome(self, result: Outcome | Died) -> Outcome:
-        return judge_death(result, self._evaluator.limit) if isinstance(result, Died) else result
+        return judge_death(result, self.evaluator.limit) if isinstance(result, Died) else result
 
     def _fail(self, identity: str, params: dict[str, Any], outcome: Outcome, attempts: int) -> None:
         trace = outcome.trace if len(self.failures) < _TRACES else None
@@ -236,7 +251,7 @@ class Loop:
         if now - self._looked < _REFRESH:
             return
         self._looked = now
-        self._limit = self._evaluator.max_concurrency or slots(self._evaluator.options)
+        self._limit = self.evaluator.max_concurrency or slots(self.evaluator.options)
         status = self._study.status()
         if status["state"] == "refused":
             raise StudyRefusedError(status["reason"])

@@ -10,6 +10,7 @@ from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
+from arqon_ray.core.space import Space
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, IdentityError, StudyNotFoundError
 from arqon_ray.fanout.evaluate import Objective
 from arqon_ray.fanout.failfast import FailFast
@@ -57,7 +58,8 @@ def optimize(
     is killed its leases run out.
 
     Args:
-        fn: takes the candidate's parameters as one dict; returns a number or a dict of metrics.
+        fn: takes the candidate's parameters as one dict; returns a number or a dict of metrics. A coroutine function is
+            awaited in the worker; a class is constructed once in each worker process, and its instance called.
         config: an arqon config, dict or JSON string. With ``study`` it may be left out, and must mean that study.
         max_concurrency: evaluations at once; None for as many as the cluster has resources for.
         resources: what one evaluation takes: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
@@ -84,7 +86,7 @@ def optimize(
         The best parameters, the history, the failures, and how the solver went about it.
 
     Raises:
-        ConfigError: for a config or argument that breaks a rule.
+        ConfigError: for a config or argument that breaks a rule, or a ``metric`` that none of the first results has.
         IdentityError: when the study exists with another config.
         TypeError: when ``fn`` cannot be sent to the workers.
         EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; its ``result`` has them.
@@ -102,7 +104,8 @@ def optimize(
     if study is not None and (name is not None or storage_path is not None):
         raise ConfigError("study is given together with name or storage_path: a study has both already")
     remark = ensure_ray()
-    evaluator = Evaluator(pack(fn), metric, options, retries, max_concurrency, limit)
+    given = dict if checked is None else Space(checked.bounds).given
+    evaluator = Evaluator(pack(fn), metric, options, retries, max_concurrency, limit, given)
     own, advice = False, "the same call goes on"
     if study is None:
         study, own = _start(checked, name, storage_path, resume)
@@ -176,10 +179,11 @@ def _single(config: StudyConfig) -> StudyConfig:
 
 def _result(study: SolverClient, loop: Loop, stopped_by: str, began: float) -> Result:
     solver = ArqonSolver.from_state(study.export())
+    best, given = solver.best(), loop.evaluator.given
     return Result(
         name=study.name,
-        best=solver.best(),
-        history=solver.history(),
+        best=None if best is None else {**best, "params": given(best["params"])},
+        history=[{**row, "params": given(row["params"])} for row in solver.history()],
         failures=loop.failures,
         explanation=solver.explain(),
         evaluations=loop.evaluations,

@@ -38,7 +38,8 @@ def probe_shard(
         seed: 0 .. 2**64 - 1.
         start: the first index.
         count: how many.
-        evaluate: takes one point's parameters as a dict; returns a number or a dict of metrics.
+        evaluate: takes one point's parameters as a dict; returns a number or a dict of metrics. It may be a coroutine
+            function or a class, as for ``optimize``.
         metric: which entry of that dict counts; None for its only entry, or ``loss``.
         sequence: ``sobol`` or ``kronecker``.
 

@@ -49,6 +49,10 @@ class ShardStore(Protocol):
         """Yield what ``pyarrow.parquet`` opens, in the order of the indices."""
         ...
 
+    def withdraw(self) -> None:
+        """Leave no trace of a sweep that was refused before it had a row."""
+        ...
+
     def close(self) -> None:
         """Nothing more is written; what is stored stays readable."""
         ...
@@ -76,6 +80,9 @@ class MemoryStore:
         """Yield the shards in the order of the indices."""
         for shard in sorted(self._shards):
             yield io.BytesIO(self._shards[shard])
+
+    def withdraw(self) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """Do nothing."""
@@ -119,6 +126,11 @@ class DirectoryStore:
         except BaseException:
             self.close()
             raise
+
+    def withdraw(self) -> None:
+        """Remove the manifest, where there is no row; the folder goes when it is closed."""
+        if not self.finished:
+            (self.path / MANIFEST).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let another sweep write there."""

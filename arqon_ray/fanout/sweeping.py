@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
@@ -17,6 +18,7 @@ from arqon_ray.fanout.evaluate import Objective, Outcome
 from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.handover import Handover
 from arqon_ray.fanout.interrupts import Interrupts
+from arqon_ray.fanout.lacking import MetricCheck
 from arqon_ray.fanout.parcel import pack
 from arqon_ray.fanout.plan import ShardPlan
 from arqon_ray.fanout.pool import Died, Interrupted, TaskPool, judge_death
@@ -27,7 +29,7 @@ from arqon_ray.fanout.shard import open_probe, remote_shard
 from arqon_ray.fanout.shards import Shards
 from arqon_ray.fanout.stop import check_most, check_seconds, check_whole
 from arqon_ray.fanout.store import DirectoryStore, MemoryStore, Range, ShardStore
-from arqon_ray.fanout.table import check_names, pack_rows
+from arqon_ray.fanout.table import check_names, pack_rows, read_summary
 from arqon_ray.fanout.tally import Summary
 
 
@@ -61,8 +63,8 @@ def sweep(
     shards that still ran. With an ``output`` the same call continues, after a killed driver too.
 
     Args:
-        fn: takes one point's parameters as a dict; returns a number or a dict of metrics. A resumed sweep takes for
-            granted that it is the same function.
+        fn: takes one point's parameters as a dict; returns a number or a dict of metrics. It may be a coroutine
+            function or a class, as for ``optimize``. A resumed sweep takes for granted that it is the same function.
         config: an arqon config, dict or JSON string; only ``bounds`` is needed.
         num_samples: how many points.
         seed: the probe's seed; None for the config's.
@@ -86,7 +88,8 @@ def sweep(
         The best row, the counts, the first failures, and access to the table.
 
     Raises:
-        ConfigError: for a config or argument that breaks a rule, or an ``output`` that holds another sweep.
+        ConfigError: for a config or argument that breaks a rule, an ``output`` that holds another sweep, or a
+            ``metric`` that none of the first results has.
         EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; finished rows are kept.
         SweepInterrupted: on Ctrl-C.
         TypeError: when ``fn`` cannot be sent to the workers.
@@ -120,6 +123,9 @@ def sweep(
             shards = Shards(pool, plan, options, parcel.stored, retries, max_in_flight)
             point = partial(_one_point, text, seed, sequence)
             _Sweep(store, plan, shards, failing, mode, limit, point).work(shown)
+    except ConfigError:
+        store.withdraw()
+        raise
     except KeyboardInterrupt:
         raise SweepInterrupted(SweepResult(store, mode, time.monotonic() - began), num_samples) from None
     finally:
@@ -164,6 +170,7 @@ class _Sweep:
     ) -> None:
         self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
         self._mode, self._limit, self._one_point = mode, limit, one_point
+        self._metric_check: MetricCheck[tuple[int, bytes]] = MetricCheck(store.tally.count > store.tally.failed)
 
     def work(self, shown: Progress) -> None:
         """Run until every index has its row, or it is known that each fails."""
@@ -173,6 +180,7 @@ class _Sweep:
                 for shard, result in self._shards.take():
                     self._finish(shard, result)
                 self._show(shown)
+            self._metric_check.conclude()
         finally:
             for (start, _), result in self._shards.wind_down():
                 self._write(start, result)
@@ -194,13 +202,19 @@ class _Sweep:
             self._write(start, self._one_point(start, judge_death(result, self._limit)))
 
     def _write(self, start: int, parquet: bytes) -> Summary:
+        summary = read_summary(io.BytesIO(parquet))
+        has_value, lacking = summary["failed"] < summary["count"], summary.get("lacking", 0)
+        for shard in self._metric_check.sift((start, parquet), has_value, lacking, summary.get("lacks", "")):
+            self._keep(*shard)
+        return summary
+
+    def _keep(self, start: int, parquet: bytes) -> None:
         summary = self._store.write(start, parquet)
         first = summary["errors"][0]["error"] if summary["errors"] else ""
         if summary["failed"] < summary["count"]:
             self._failing.see_many(0, None, "", None)
         elif summary.get("counted"):
             self._failing.see_many(summary["counted"], summary["alike"], first, summary["trace"])
-        return summary
 
     def _show(self, shown: Progress) -> None:
         tally = self._store.tally

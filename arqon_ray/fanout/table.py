@@ -136,7 +136,14 @@ def _failing(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     if not outcomes:
         return {}
     counted = [(outcome.kind, outcome.error or "") for outcome in outcomes if outcome.kind != NODE_LOST]
-    return {"alike": common_likeness(counted), "counted": len(counted), "trace": outcomes[0].trace}
+    lacking = [outcome.error for outcome in outcomes if outcome.lacking]
+    return {
+        "lacking": len(lacking),
+        "lacks": lacking[0] if lacking else "",
+        "alike": common_likeness(counted),
+        "counted": len(counted),
+        "trace": outcomes[0].trace,
+    }
 
 
 def read_summary(source: Any) -> dict[str, Any]:

@@ -106,3 +106,15 @@ def _wait_for(mark: Path, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_a_metric_that_is_not_there_is_refused_without_a_trace(tmp_path: Path, command: str) -> None:
+    more = {"sweep": {"num_samples": 8}} if command == "sweep" else {}
+    job = _job(tmp_path / "job", metric="los", **more)
+    process = begin(command, job, "--output", tmp_path / "results" / "out", "--no-progress")
+    said = process.communicate(timeout=200)[1]
+    assert process.returncode == 2
+    assert "Traceback" not in said
+    assert "metric 'los' is not in the returned dict; it has 'loss' (did you mean 'loss'?)" in said
+    assert not (tmp_path / "results").exists()

@@ -159,6 +159,7 @@ class CMAES:
     """
 
     name = "cma_es"
+    parameters: frozenset[str] = frozenset()
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return a draw of the distribution; None when the space is not all real numbers or nothing is observed."""

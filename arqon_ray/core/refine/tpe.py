@@ -154,6 +154,7 @@ class TreeParzen:
     """
 
     name = "tpe"
+    parameters: frozenset[str] = frozenset()
 
     def check_memory(self, memory: Memory, standing: Standing) -> None:
         """Refuse any memory: there is none; see :class:`.evidence.Strategy`."""
