@@ -47,9 +47,11 @@ class Features:
         plain = [j for j in self.columns if j not in circles and j not in categories]
         self._plain = np.array(plain, dtype=np.intp)
         self._circles = np.array(circles, dtype=np.intp)
-        self._categories = [(j, parameters[j].levels or 1) for j in categories]
+        self._categories = np.array(categories, dtype=np.intp)
+        self._levels = np.array([parameters[j].levels for j in categories], dtype=np.intp)
+        self._first = np.cumsum(self._levels) - self._levels
         self._conditional = space.conditional
-        one_hot = [j for j, levels in self._categories for _ in range(levels)]
+        one_hot = np.repeat(self._categories, self._levels).tolist()
         owners = plain + circles + circles + one_hot + (list(self.columns) if self._conditional else [])
         self.groups: NDArray[np.intp] = np.searchsorted(self.columns, np.array(owners, dtype=np.intp))
         self.m = len(owners)
@@ -58,9 +60,10 @@ class Features:
         """Return the ``(n, m)`` features of ``(n, d)`` canonical points."""
         angles = _CIRCLE * U[:, self._circles]
         blocks = [U[:, self._plain], 0.5 * np.cos(angles), 0.5 * np.sin(angles)]
-        for j, levels in self._categories:
-            rank = np.minimum((U[:, j] * levels).astype(np.intp), levels - 1)
-            blocks.append(_HAMMING * (rank[:, None] == np.arange(levels)))
+        one_hot = np.zeros((len(U), int(np.sum(self._levels))))
+        rank = np.minimum((U[:, self._categories] * self._levels).astype(np.intp), self._levels - 1)
+        one_hot[np.arange(len(U))[:, None], self._first + rank] = _HAMMING
+        blocks.append(one_hot)
         if self._conditional:
             blocks.append(self._space.active(U)[:, self.columns].astype(np.float64))
         return np.concatenate(blocks, axis=1)
