@@ -200,9 +200,14 @@ class SolverActor:
         return self._call("renew", owner)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
-    def seed(self, observations: list[dict[str, Any]], key: str | None = None) -> list[dict[str, Any]]:
-        """Take points from outside: a list of ``{"params", "value", "cost"?, "status"?}``."""
-        return self._change("seed", observations, key=key)  # type: ignore[no-any-return]
+    def seed(
+        self, observations: list[dict[str, Any]], key: str | None = None, out_of_bounds: str = "raise"
+    ) -> list[dict[str, Any]]:
+        """Take points from outside: a list of ``{"params", "value", "cost"?, "status"?}``, or rows of ``history``.
+
+        Rows outside the space are refused, or passed over with ``out_of_bounds="skip"``.
+        """
+        return self._change("seed", observations, key=key, out_of_bounds=out_of_bounds)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
     def best(self) -> dict[str, Any] | None:
@@ -213,6 +218,11 @@ class SolverActor:
     def history(self) -> list[dict[str, Any]]:
         """Return all observations in the order in which they were told."""
         return self._call("history")  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="read")
+    def pareto(self) -> list[dict[str, Any]]:
+        """Return the observations that no other one beats in all objectives."""
+        return self._call("pareto")  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
     def pending(self, owner: str | None = None) -> list[dict[str, Any]]:

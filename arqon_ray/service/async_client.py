@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ray.exceptions import ActorDiedError
 
@@ -146,10 +146,14 @@ class AsyncSolverClient(StudyReference):
         return AsyncHeartbeat(self, owner, lease)
 
     async def seed(
-        self, observations: Sequence[Mapping[str, Any]] | str, key: str | None = None
+        self,
+        observations: Sequence[Mapping[str, Any]] | str,
+        key: str | None = None,
+        out_of_bounds: Literal["raise", "skip"] = "raise",
     ) -> list[dict[str, Any]]:
         """See ``SolverClient.seed``."""
-        answer: list[dict[str, Any]] = await self._call("seed", observations, key=key_or_new(key))
+        hold = {"key": key_or_new(key), "out_of_bounds": out_of_bounds}
+        answer: list[dict[str, Any]] = await self._call("seed", observations, **hold)
         return answer
 
     async def best(self) -> dict[str, Any] | None:
@@ -160,6 +164,11 @@ class AsyncSolverClient(StudyReference):
     async def history(self) -> list[dict[str, Any]]:
         """See ``SolverClient.history``."""
         answer: list[dict[str, Any]] = await self._call("history")
+        return answer
+
+    async def pareto(self) -> list[dict[str, Any]]:
+        """See ``SolverClient.pareto``."""
+        answer: list[dict[str, Any]] = await self._call("pareto")
         return answer
 
     async def pending(self, owner: str | None = None) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import ray
 from ray.exceptions import ActorDiedError
@@ -194,13 +194,32 @@ class SolverClient(StudyReference):
         """
         return Heartbeat(self, owner, lease)
 
-    def seed(self, observations: Sequence[Mapping[str, Any]] | str, key: str | None = None) -> list[dict[str, Any]]:
+    def seed(
+        self,
+        observations: Sequence[Mapping[str, Any]] | str,
+        key: str | None = None,
+        out_of_bounds: Literal["raise", "skip"] = "raise",
+    ) -> list[dict[str, Any]]:
         """Give points from outside: dicts (or their JSON) with ``params``, ``value`` and optionally ``cost``.
 
+        Rows of ``history()``, ``best()`` and ``pareto()``, of this or another study, are taken as they are: the ids in
+        them are where they came from, never candidates of this study.
+
+        Args:
+            observations: the points with their values.
+            key: the operation id.
+            out_of_bounds: ``skip`` passes rows over whose parameters lie outside the space, such as old results in a
+                range that was narrowed; ``raise`` refuses the list.
+
+        Returns:
+            One dict a row: ``id``, ``accepted`` and, for a row that was skipped, a ``note`` that says why.
+
         Raises:
-            ResultsError: any entry is malformed or does not fit the space; nothing was taken.
+            OutOfBoundsError: a row lies outside the space; nothing was taken.
+            ResultsError: any row is malformed; nothing was taken.
         """
-        answer: list[dict[str, Any]] = self._call("seed", observations, key=key_or_new(key))
+        hold = {"key": key_or_new(key), "out_of_bounds": out_of_bounds}
+        answer: list[dict[str, Any]] = self._call("seed", observations, **hold)
         return answer
 
     def best(self) -> dict[str, Any] | None:
@@ -211,6 +230,15 @@ class SolverClient(StudyReference):
     def history(self) -> list[dict[str, Any]]:
         """Return all observations in the order in which they were told: id, params, value, cost, status."""
         answer: list[dict[str, Any]] = self._call("history")
+        return answer
+
+    def pareto(self) -> list[dict[str, Any]]:
+        """Return the observations that no other one beats in all objectives, as ``history`` has them.
+
+        Raises:
+            ConfigError: the study has a single objective.
+        """
+        answer: list[dict[str, Any]] = self._call("pareto")
         return answer
 
     def pending(self, owner: str | None = None) -> list[dict[str, Any]]:

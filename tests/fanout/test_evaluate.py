@@ -81,7 +81,7 @@ def test_a_number_is_read_from_what_the_function_returns(result: Any, metric: st
         (None, "returned None"),
         ("0.5", "returned '0.5'"),
         ({"a": 1, "b": 2}, "metric 'loss' is not in the returned dict; it has 'a', 'b'"),
-        ({"losss": 1, "b": 2}, "it has 'b', 'losss'; did you mean 'losss'?"),
+        ({"losss": 1, "b": 2}, "it has 'b', 'losss' (did you mean 'losss'?)"),
         (True, "returned True"),
         (b"1", "returned b'1'"),
         ({"loss": None}, "returned None"),

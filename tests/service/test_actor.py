@@ -25,6 +25,7 @@ from arqon_ray.errors import (
     AskTimeoutError,
     ConfigError,
     IdentityError,
+    OutOfBoundsError,
     ResultsError,
     StudyNotFoundError,
     StudyRefusedError,
@@ -121,8 +122,16 @@ def test_a_call_answers_in_plain_python_and_errors_are_our_own(start: Start) -> 
     assert client.tell(asked["id"], 1.0, cost=2.0) == {"id": "0", "accepted": True}
     assert client.history()[0]["cost"] == 2.0
     assert client.best() is not None
+    with pytest.raises(ConfigError, match="objectives is None"):
+        client.pareto()
     assert json.loads(client.export())["handed_out"] == 1
     assert client.seed([{"params": {"x": 0.5, "n": 8}, "value": 2.0}])[0]["accepted"]
+    outside = [{"params": {"x": 2.0, "n": 8}, "value": 2.0}]
+    with pytest.raises(OutOfBoundsError, match=r"results\[0\].params.x is 2.0"):
+        client.seed(outside)
+    assert not client.seed(outside, out_of_bounds="skip")[0]["accepted"]
+    skipped = ray.get(client.handle.seed.remote(outside, out_of_bounds="skip"))
+    assert "skipped: params.x is 2.0" in skipped[0]["note"]
     with pytest.raises(UnknownCandidateError, match="77 was never handed out"):
         client.tell("77", 1.0)
     with pytest.raises(ResultsError, match="id is 0"):
