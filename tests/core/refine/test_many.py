@@ -101,10 +101,17 @@ def test_the_gradient_of_many_parameters_agrees_with_differences() -> None:
 
 
 def test_it_finds_what_sixty_switches_are_worth() -> None:
-    there, w = space(60, SWITCH), np.random.default_rng(3).normal(size=60)
-    best, random = np.sum(np.minimum(w, 0.0)), random_best(there, lambda u: float(w @ (u > 0.5)), 60)
-    found = np.min(run(GaussianProcess(), there, lambda u: float(w @ (u > 0.5)), 60, seed=2)[1])
-    assert (found - best) < 0.6 * (random - best)
+    there, left = space(60, SWITCH), []
+    for seed in range(4):
+        w = np.random.default_rng(3 + seed).normal(size=60)
+
+        def worth(u: Any, w: Any = w) -> float:
+            return float(w @ (u > 0.5))
+
+        best, random = np.sum(np.minimum(w, 0.0)), random_best(there, worth, 60)
+        found = np.min(run(GaussianProcess(), there, worth, 60, seed=seed)[1])
+        left.append((found - best) / (random - best))
+    assert np.mean(left) < 0.65
 
 
 def test_many_switches_under_conditions_are_searched_too() -> None:
@@ -129,5 +136,5 @@ def test_the_distances_of_many_points_in_many_dimensions_are_not_taken_for_nothi
     monkeypatch.setattr("arqon_ray.core.classify._spread_out", refuse)
     there = space(300, SWITCH)
     X = there.snap(np.random.default_rng(0).random((400, 300)))
-    verdict = classify(evidence(there, X, np.arange(400.0)), {"repeated": 0, "noisy": False}, {})
+    verdict = classify(evidence(there, X, np.arange(400.0)), {"noise_at": 400}, {})
     assert verdict.findings["quadratic_rank_correlation"] is None
