@@ -66,7 +66,8 @@ class Job(BaseModel):
         study: seed, budget, mode, bounds, strategy: the study's config.
         resources: what one evaluation takes, ``cpu``, ``gpu``, ``memory`` in bytes, or custom ones.
         max_concurrency: evaluations at once; absent for as many as the cluster has resources for.
-        output: folder for the results, relative to the working directory; absent for ``results/<name>``.
+        output: folder for the results, relative to the working directory, ``~`` for one's home; absent for
+            ``results/<name>``.
         runtime_env: Ray's runtime environment of the workers, such as ``{working_dir: .}``.
     """
 
@@ -84,7 +85,7 @@ class Job(BaseModel):
     @property
     def folder(self) -> Path:
         """Where the results lie."""
-        return Path(self.output) if self.output else Path("results") / self.name
+        return Path(self.output).expanduser() if self.output else Path("results") / self.name
 
 
 class RunJob(Job):
@@ -105,6 +106,11 @@ class RunJob(Job):
     def _check(self) -> Self:
         if self.study.budget is None:
             raise ValueError("study.budget is missing: a run needs the number of evaluations")
+        if self.study.objectives is not None:
+            raise ValueError(
+                f"study.objectives is {self.study.objectives!r}: a run takes one objective, by metric and study.mode; "
+                "ask and tell, or ArqonSearcher, take several"
+            )
         return self
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from arqon_ray.core.evidence import Evidence, Memory
 from arqon_ray.core.fidelity import Scaled
+from arqon_ray.core.memories import Closed, Count, Finite, Standing, check, require
 from arqon_ray.core.plan import budget_share, plan, plan_on_rungs
 from arqon_ray.core.refine import noise_share
 
@@ -38,6 +39,19 @@ _APART = 0.05
 _ROWS = 300
 """Rank correlation of held-out predictions from which a landscape is called smooth; how far apart, in the unit
 cube, and how many the points are on which it is taken."""
+
+
+class _Memory(Closed):
+    """The noise that the surrogate finds, the test of it, the rank correlation, and where evolution began."""
+
+    noise_share: Finite | None = None
+    noise_at: Count = 0
+    repeated: Count = 0
+    value: Finite = 0.0
+    noisy: bool | None = None
+    correlation: Finite | None = None
+    correlation_at: Count = 0
+    evolving: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,17 @@ def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
     chosen = plan(evidence, landscape, findings, memory)
     repeat = _repeat(evidence, memory, findings) if noisy is None else None
     return Verdict(landscape, chosen.strategies, chosen.reason, findings, memory, repeat, chosen.coarse)
+
+
+def check_memory(memory: Memory, standing: Standing) -> None:
+    """Refuse a memory that :func:`classify` did not write.
+
+    Raises:
+        ValueError: saying what is wrong with it.
+    """
+    check(_Memory, memory)
+    for key, companion in (("correlation", "correlation_at"), ("repeated", "value"), ("noise_share", "noise_at")):
+        require(key not in memory or companion in memory, f"{companion}: it is missing beside {key}")
 
 
 WEIGHED = Verdict(

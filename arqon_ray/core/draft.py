@@ -231,7 +231,8 @@ class Draft:
         known = self._moment if scaled is None else scaled
         candidates = (*self._moment.pending, *self._ahead)
         flying = np.array([candidate.number for candidate in candidates], dtype=np.int64)
-        reported = np.zeros(len(flying), dtype=bool) if scaled is None else np.isin(flying, scaled.numbers)
+        spoken: Array = np.array([]) if scaled is None else np.concatenate([scaled.numbers, scaled.diverged])
+        reported = np.isin(flying, spoken)
         waiting = zip(candidates, (*self._moment.points, *self._points), reported.tolist(), strict=True)
         pending = [(candidate, point) for candidate, point, known_already in waiting if not known_already]
         return Evidence(
@@ -239,7 +240,7 @@ class Draft:
             X=known.X,
             y=known.y if single else weighed(self._moment.vectors, self._config.seed, self.number),
             numbers=known.numbers,
-            failed=self._moment.failed,
+            failed=self._moment.failed if scaled is None else np.concatenate([self._moment.failed, scaled.failed]),
             pending=np.array([point for _, point in pending]).reshape(len(pending), self._space.d),
             pending_numbers=np.array([candidate.number for candidate, _ in pending], dtype=np.int64),
             pending_origins=tuple(candidate.origin for candidate, _ in pending),

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from arqon_ray.core.memories import Standing
     from arqon_ray.core.space import Space
 
 Array = NDArray[np.float64]
@@ -88,4 +89,12 @@ class Strategy(Protocol):
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return the next point, or None when this strategy has nothing left to try."""
+        ...
+
+    def check_memory(self, memory: Memory, standing: Standing) -> None:
+        """Refuse a memory with which ``propose`` could not go on; called when a state is read.
+
+        Raises:
+            ValueError: saying what is wrong with it; see :mod:`arqon_ray.core.memories`.
+        """
         ...

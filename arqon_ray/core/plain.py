@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, EnumType
 from typing import Any
 
@@ -77,6 +78,12 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     return kind_and_value(one) == kind_and_value(other)
+
+
+def column_text(choices: Sequence[Any], text: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    """Return how a column of text holds choices: by ``text``, or as JSON where that would make two of them the same."""
+    plain_ones = [value_of(choice) for choice in choices]
+    return text if len({text(choice) for choice in plain_ones}) == len(plain_ones) else json.dumps
 
 
 def _key(key: Any, where: str) -> str:

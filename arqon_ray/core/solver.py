@@ -13,7 +13,6 @@ from arqon_ray.core.draft import Draft
 from arqon_ray.core.fidelity import Fidelity
 from arqon_ray.core.frozen import Frozen, thaw
 from arqon_ray.core.ledger import Candidate, Ledger
-from arqon_ray.core.pareto import front
 from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.results import Entry, Results, check_report, parse_results
 from arqon_ray.core.seeds import OutOfBounds, answers, fit, parse_seeds
@@ -325,7 +324,11 @@ class ArqonSolver:
 
         ``id`` is None for a point from outside; ``step`` and ``reason`` are there when they were given.
         """
-        return [{**row, "params": self.space.given(row["params"])} for row in self.freeze().history()]
+        return [self._given(row) for row in self.freeze().history()]
+
+    def _given(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row of the history with its params as users see them."""
+        return {**row, "params": self.space.given(row["params"])}
 
     def pareto(self) -> list[dict[str, Any]]:
         """Return the observations that no other one beats in all objectives, as :meth:`history` has them.
@@ -333,9 +336,7 @@ class ArqonSolver:
         Raises:
             ConfigError: when the config has no ``objectives``.
         """
-        if self.config.objectives is None:
-            raise ConfigError("objectives is None: a study with a single objective has best(), and no Pareto set")
-        return front(self.history(), self.config.objectives)
+        return [self._given(row) for row in self.freeze().pareto()]
 
     def best(self) -> dict[str, Any] | None:
         """Return the recommended point: id, params, value (observed) and predicted; None before any value.
@@ -352,8 +353,7 @@ class ArqonSolver:
         if recommended is None:
             return None
         place, predicted = recommended
-        row = state.row(self._ledger.observations[place])
-        return {**row, "params": self.space.given(row["params"]), "predicted": predicted}
+        return {**self._given(state.row(self._ledger.observations[place])), "predicted": predicted}
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them, and the phases so far."""
@@ -401,7 +401,7 @@ class ArqonSolver:
         """
         document = state.parse(exported)
         solver = cls(state.config_of(document))
-        solver._memory, solver._phases = state.restore(document, solver.space, solver._ledger)
+        solver._memory, solver._phases = state.restore(document, solver.config, solver.space, solver._ledger)
         return solver
 
     def __reduce__(self) -> tuple[Any, ...]:

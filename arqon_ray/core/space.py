@@ -178,7 +178,7 @@ class Space:
     def native(self, params: Mapping[str, Any]) -> Params:
         """Return encodable values as plain Python within the bounds, in declared order, what is inactive left out."""
         here = set(params)
-        if self._conditions:
+        if any(is_missing(params[name]) for name in here & self._conditional):
             active = self._activity(self.encode(params)[None])[0]
             here = {name for name, there in zip(self.names, active, strict=True) if there}
         return {

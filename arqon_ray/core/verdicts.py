@@ -50,9 +50,7 @@ def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, objectives: 
         ResultsError: when one has params that do not fit the space, or another number of values than objectives.
         UnknownCandidateError: when one without params has an id that was never handed out.
     """
-    for entry in entries:
-        _check_values(entry, objectives)
-    points = [None if entry.params is None else space.encode(entry.params) for entry in entries]
+    points = [_locate(entry, f"results[{place}]", space, ledger, objectives) for place, entry in enumerate(entries)]
     taken: set[int] = set()
     verdicts = []
     for entry, point in zip(entries, points, strict=True):
@@ -70,23 +68,32 @@ def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, objectives: 
     return verdicts
 
 
-def check_number(number: int, ledger: Ledger) -> None:
-    """Raise UnknownCandidateError when no candidate of this number was handed out."""
+def check_number(number: int, ledger: Ledger, where: str = "") -> None:
+    """Raise UnknownCandidateError when no candidate of this number was handed out; ``where`` it stands in a list."""
     if ledger.state_of(number) == "unknown":
+        place = f"{where}." if where else ""
         raise UnknownCandidateError(
-            f"id {number!r} was never handed out: {ledger.handed_out} candidates were, from '0' on; "
+            f"{place}id {number!r} was never handed out: {ledger.handed_out} candidates were, from '0' on; "
             "give a point from outside to seed(), with its params"
         )
 
 
-def _check_values(entry: Entry, objectives: Sequence[str] | None) -> None:
+def _locate(entry: Entry, where: str, space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> Array | None:
+    """Return the point of an entry with params; check the id of one without, and how many values there are."""
     expected = objectives and len(objectives)
     given = entry.values and len(entry.values)
     if entry.value is not None and given != expected:
         raise ResultsError(
-            f"a result has {given or 'no list of'} values: it must have {expected or 'one value, no list'}, "
+            f"{where} has {given or 'no list of'} values: it must have {expected or 'one value, no list'}, "
             f"as the config's objectives are {objectives!r}"
         )
+    if entry.params is None:
+        check_number(-1 if entry.number is None else entry.number, ledger, where)
+        return None
+    try:
+        return space.encode(entry.params)
+    except ResultsError as error:
+        raise type(error)(f"{where}.{error}") from None
 
 
 def _number_of(entry: Entry, point: Array | None, space: Space, ledger: Ledger, taken: set[int]) -> int | None:
@@ -94,9 +101,7 @@ def _number_of(entry: Entry, point: Array | None, space: Space, ledger: Ledger, 
     if entry.number == OUTSIDE:
         return None
     if point is None:
-        number = -1 if entry.number is None else entry.number
-        check_number(number, ledger)
-        return number
+        return entry.number
     if entry.number is None or ledger.state_of(entry.number) == "unknown":
         return ledger.find(point, taken)
     same = np.array_equal(space.encode(ledger.candidate(entry.number).params), point)

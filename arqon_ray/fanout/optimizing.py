@@ -156,4 +156,5 @@ def _result(study: SolverClient, loop: Loop, stopped_by: str, began: float) -> R
         stopped_by=stopped_by,
         seconds=time.monotonic() - began,
         path=study.status().get("storage"),
+        config=solver.config.to_dict(),
     )

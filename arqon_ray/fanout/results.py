@@ -49,6 +49,7 @@ class Result:
             ``target``, ``callback`` or ``interrupt``.
         seconds: the wall time of this call.
         path: where the study is stored; None when the client does not say.
+        config: the study's config, plain; what reports draw the axes from.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Result:
     stopped_by: str
     seconds: float
     path: str | None = None
+    config: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def params(self) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from arqon_ray.core.plain import same
 from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
+from arqon_ray.fanout.lock import FolderLock
 from arqon_ray.fanout.table import read_summary
 
 FORMAT_VERSION = 1
@@ -88,18 +89,19 @@ class DirectoryStore:
         """
         self.path = path
         self.finished: dict[Range, dict[str, Any]] = {}
-        self._lock: Any = None
         manifest = {"format_version": FORMAT_VERSION, **manifest}
-        stored = _read_manifest(path)
-        if stored is None:
-            _refuse_foreign(path)
-        elif not resume:
-            raise ConfigError(f"{path} holds a sweep already: give resume=True to continue it, or another output")
-        elif changes := differences(stored, manifest):
-            raise ConfigError(f"{path} holds another sweep ({'; '.join(changes)}): give the same, or another output")
-        path.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path)
+        if path.exists() and not path.is_dir():
+            raise ConfigError(f"output is {str(path)!r}: it must be a directory, and it is a file")
+        self._lock = FolderLock(path, "sweep")
         try:
+            stored = _read_manifest(path)
+            if stored is None:
+                _refuse_foreign(path)
+            elif not resume:
+                raise ConfigError(f"{path} holds a sweep already: give resume=True to continue it, or another output")
+            elif changes := differences(stored, manifest):
+                changed = "; ".join(changes)
+                raise ConfigError(f"{path} holds another sweep ({changed}): give the same, or another output")
             if stored is None:
                 self._write_whole(MANIFEST, json.dumps(manifest, indent=2).encode())
             for leftover in path.glob(".shard-*.tmp"):  # of a driver that was killed: the lock says that none lives
@@ -111,9 +113,7 @@ class DirectoryStore:
 
     def close(self) -> None:
         """Let another sweep write there."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.release()
 
     def _load(self) -> None:
         for file in sorted(self.path.glob("shard-*.parquet")):
@@ -168,25 +168,8 @@ class DirectoryStore:
 
 
 def _refuse_foreign(path: Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise ConfigError(f"output is {str(path)!r}: it must be a directory, and it is a file")
     if any(path.glob("*.parquet")):
         raise ConfigError(f"{path} holds Parquet files and no {MANIFEST}: give another output")
-
-
-def _lock(path: Path) -> Any:
-    """Keep a second sweep out for as long as the returned file is open; the system lets go when the process dies."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two sweeps at once are noticed by the overlap only
-        return None
-    file = open(path / ".lock", "wb")  # noqa: SIM115
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise ConfigError(f"{path} is written by another sweep now: wait for it, or give another output") from None
-    return file
 
 
 def _read_manifest(path: Path) -> dict[str, Any] | None:
@@ -194,13 +177,11 @@ def _read_manifest(path: Path) -> dict[str, Any] | None:
         text = (path / MANIFEST).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    except NotADirectoryError:
-        return None
     except OSError as error:
         raise ConfigError(f"output is {str(path)!r}: {error.strerror or error}") from None
     try:
         manifest = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path / MANIFEST} is damaged ({error}): give another output") from None
     if not isinstance(manifest, dict):
         raise ConfigError(f"{path / MANIFEST} is damaged (it holds no object): give another output")

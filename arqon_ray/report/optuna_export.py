@@ -11,16 +11,17 @@ from arqon_ray.core.parameters import Categorical, Continuous, Discrete, Paramet
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ArqonError
 from arqon_ray.report.run import Evaluation, Run
+from arqon_ray.report.source import Optimized, run_of
 
 if TYPE_CHECKING:
     import optuna
 
 
-def export_to_optuna(run: Run, storage: str, study_name: str | None = None) -> optuna.Study:
+def export_to_optuna(run: Run | Optimized, storage: str, study_name: str | None = None) -> optuna.Study:
     """Write a run's evaluations into a new study of an Optuna storage.
 
     Args:
-        run: the run; failed evaluations become failed trials.
+        run: the run, or what ``optimize`` returned; failed evaluations become failed trials.
         storage: an Optuna storage URL, such as ``sqlite:///run.db``.
         study_name: the study's name there; None for the run's own.
 
@@ -34,6 +35,7 @@ def export_to_optuna(run: Run, storage: str, study_name: str | None = None) -> o
         import optuna
     except ImportError:
         raise ArqonError("optuna is not installed: pip install 'arqon-ray[optuna]'") from None
+    run = run_of(run)
     name = run.name if study_name is None else study_name
     direction: Literal["minimize", "maximize"] = "minimize" if run.config.mode == "min" else "maximize"
     space = Space(run.config.bounds)

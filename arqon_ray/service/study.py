@@ -43,6 +43,12 @@ class Study(Asking, Telling):
         with self._guard.running():
             return frozen.history()
 
+    def pareto(self) -> list[Answer]:
+        """Return the observations that no other one beats in all objectives, see ``ArqonSolver.pareto``."""
+        frozen = self._durably(self._state.solver.freeze)
+        with self._guard.running():
+            return frozen.pareto()
+
     def pending(self, owner: str | None = None) -> list[Answer]:
         """Return the candidates that are held, lowest number first: id, params, owner and the key of their ask."""
         owner = checks.check_text("owner", owner)

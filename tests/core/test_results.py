@@ -113,3 +113,19 @@ def test_numpy_integers_are_counts_seeds_and_budgets() -> None:
     for key in ("seed", "budget"):
         with pytest.raises(ConfigError, match=f"{key} is True"):
             ArqonSolver({**config, key: True})
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"params": {"x": 3.0}, "value": 1.0}, r"results\[150\].params.x is 3.0: it must lie in"),
+        ({"eval_id": 7, "value": 1.0}, r"results\[150\].id 7 was never handed out"),
+        ({"params": {"x": 0.5}, "values": [1.0, 2.0]}, r"results\[150\] has 2 values"),
+        ({"params": {"x": 0.5}, "value": "1"}, r"results\[150\].value is '1'"),
+    ],
+)
+def test_a_message_about_a_list_names_the_row(row: dict[str, Any], words: str) -> None:
+    solver = ArqonSolver({"bounds": X})
+    with pytest.raises(ValueError, match=words):
+        solver.tell([{"params": {"x": 0.25}, "value": 1.0}] * 150 + [row])
+    assert solver.get_history_len() == 0

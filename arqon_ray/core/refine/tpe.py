@@ -12,6 +12,7 @@ side counts as 1, i.e. says nothing; so conditional parameters need no tree.
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from arqon_ray.core.evidence import Proposal
+from arqon_ray.core.memories import require
 from arqon_ray.core.refine.novelty import first_new, fresh_point, known_points, periodic_columns
 
 if TYPE_CHECKING:
     from arqon_ray.core.evidence import Array, Evidence, Memory
+    from arqon_ray.core.memories import Standing
     from arqon_ray.core.space import Space
 
 _DRAWS = 24
@@ -118,6 +121,10 @@ class TreeParzen:
     """
 
     name = "tpe"
+
+    def check_memory(self, memory: Memory, standing: Standing) -> None:
+        """Refuse any memory: there is none; see :class:`.evidence.Strategy`."""
+        require(not memory, f"is {reprlib.repr(memory)}: it must be empty")
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return the draw with the highest density ratio; a random new point while there are few observations."""
