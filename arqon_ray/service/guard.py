@@ -107,4 +107,6 @@ class Guard:
 def _short(label: str) -> str:
     """Return a label that fits into a slot."""
     data = label.encode(errors="replace")  # of a key that is no Unicode, which the call refuses
-    return data.decode() if len(data) < _SIZE else data[:16].decode(errors="ignore") + blake2b(data, digest_size=16).hexdigest()
+    if len(data) < _SIZE:
+        return data.decode()
+    return data[:16].decode(errors="ignore") + blake2b(data, digest_size=16).hexdigest()
