@@ -12,9 +12,9 @@ import click
 from arqon_ray.cli.job import RunJob, load_job
 from arqon_ray.cli.objective import load_objective
 from arqon_ray.cli.record import STUDY_FOLDER, discard, echo, keep, open_folder, resume_command, run_of, summary
-from arqon_ray.cli.session import Ending, broken_environment, check_environment, interruptible, ray_session
+from arqon_ray.cli.session import Ending, broken_environment, check_environment, give_up, interruptible, ray_session
 from arqon_ray.core import ArqonSolver
-from arqon_ray.errors import ArqonError, StudyNotFoundError
+from arqon_ray.errors import ArqonError, EvaluationsFailedError, StudyNotFoundError
 from arqon_ray.fanout.lock import FolderLock
 from arqon_ray.report.run import Run, State
 from arqon_ray.service.store import check_storage_path
@@ -46,23 +46,31 @@ def run_command(
     ArqonSolver(job.study)  # whatever it refuses is refused before there is a Ray or a folder
     elsewhere = address is not None or job.storage_path is not None
     ending = Ending()
+    again = resume_command("run", config, address=address, output=output, settings=settings)
     with FolderLock(job.folder, "run"):
         session = _Session(job, function, open_folder(job.folder, resume, stored_elsewhere=elsewhere), not no_progress)
         try:
             finished = _attend(session, address, resume, ending)
+        except EvaluationsFailedError as error:
+            echo(summary(session.run, job.folder))
+            return give_up(error)
         except ArqonError:
             if not resume and not session.evaluations:
                 discard(job.folder)
             raise
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+        except KeyboardInterrupt:  # before the first evaluation, or a second one while the record was saved
+            if session.opened:
+                click.echo(f"interrupted; to continue: {again}")
+            else:
+                click.echo("interrupted", err=True)
             return ending.code
     echo(summary(session.run, job.folder))
-    if finished:
-        return 0 if session.run.best is not None else 1
-    again = resume_command("run", config, address=address, output=output, settings=settings)
-    click.echo(f"interrupted; to continue: {again}")
-    return ending.code
+    if not finished:
+        click.echo(f"interrupted; to continue: {again}")
+        return ending.code
+    if session.stopped_by == "patience":
+        click.echo(f"stopped: {job.patience} evaluations brought nothing better")
+    return 0 if session.run.best is not None else 1
 
 
 def _attend(session: _Session, address: str | None, resume: bool, ending: Ending) -> bool:
@@ -84,13 +92,21 @@ def _attend(session: _Session, address: str | None, resume: bool, ending: Ending
 
 
 class _Session:
-    """One start or resumption of a run."""
+    """One start or resumption of a run.
+
+    Attributes:
+        run: the record, once it is opened.
+        opened: whether there is a study to continue.
+        stopped_by: why ``optimize`` stopped; empty until then, and where Tune runs the trials.
+    """
 
     def __init__(self, job: RunJob, function: Callable[..., Any], before: Run | None, progress: bool) -> None:
         self.job = job
         self._function = function
         self._before = before
         self._progress = progress
+        self.opened = False
+        self.stopped_by = ""
         self._began = self._saved = time.monotonic()
         self._own = False  # whether the study's actor was started here
         self.evaluations = 0
@@ -114,6 +130,7 @@ class _Session:
             if held:
                 self._client.release(held)
         self.save("running")
+        self.opened = True
 
     def withdraw(self) -> None:
         """End a study that was begun here and in which nothing was evaluated, as if it had never been begun."""
@@ -142,15 +159,19 @@ class _Session:
         from arqon_ray.fanout import optimize
 
         job = self.job
-        optimize(
+        result = optimize(
             self._function,
             study=self._client,
             metric=job.metric,
             resources=job.resources,
             max_concurrency=job.max_concurrency,
             progress=self._progress,
+            evaluation_timeout_s=job.evaluation_timeout_s,
+            fail_fast=job.fail_fast,
+            patience=job.patience,
             callbacks=[lambda row: self._save_sometimes()],
         )
+        self.stopped_by = result.stopped_by
 
     def _tune(self) -> None:
         from arqon_ray.cli.tune_run import tune_study

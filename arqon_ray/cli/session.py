@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+import click
+
 from arqon_ray.core.values import shown
-from arqon_ray.errors import ArqonError, ConfigError
+from arqon_ray.errors import ArqonError, ConfigError, EvaluationsFailedError
 from arqon_ray.fanout.evaluate import one_line
 
 _KNOCK_TIMEOUT = 10.0  # seconds
@@ -136,10 +138,20 @@ def interruptible(ending: Ending) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         ending.code = 128 + number
-        raise KeyboardInterrupt
+        ctrl_c = signal.getsignal(signal.SIGINT)
+        if callable(ctrl_c):
+            ctrl_c(signal.SIGINT, frame)
+        else:  # Ctrl-C is ignored, as in the background of a shell
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def give_up(error: EvaluationsFailedError) -> int:
+    """Say why the command gave up, in a line without the traceback, and return the exit code."""
+    click.echo(f"given up: {str(error).partition(chr(10))[0]}", err=True)
+    return 1

@@ -10,8 +10,8 @@ import click
 from arqon_ray.cli.job import SweepJob, load_job
 from arqon_ray.cli.objective import load_objective
 from arqon_ray.cli.record import echo, resume_command
-from arqon_ray.cli.session import Ending, broken_environment, check_environment, interruptible, ray_session
-from arqon_ray.errors import ConfigError
+from arqon_ray.cli.session import Ending, broken_environment, check_environment, give_up, interruptible, ray_session
+from arqon_ray.errors import ConfigError, EvaluationsFailedError
 from arqon_ray.fanout import SweepResult
 from arqon_ray.fanout.table import check_names
 
@@ -55,6 +55,8 @@ def sweep_command(
                 metric=job.metric,
                 resources=job.resources,
                 max_in_flight=job.max_concurrency,
+                evaluation_timeout_s=job.evaluation_timeout_s,
+                fail_fast=job.fail_fast,
                 progress=not no_progress,
             )
     except RuntimeEnvSetupError as error:
@@ -63,6 +65,9 @@ def sweep_command(
         again = resume_command("sweep", config, address=address, output=output, settings=settings)
         click.echo(f"interrupted; to continue: {again}")
         return ending.code
+    except EvaluationsFailedError as error:
+        echo(_summary(job, error.result))
+        return give_up(error)
     echo(_summary(job, result))
     return 0 if result.best is not None else 1
 

@@ -14,6 +14,8 @@ from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.evidence import Array, Evidence
 from arqon_ray.core.fidelity import Fidelity, Scaled
 from arqon_ray.core.ledger import Candidate, Moment
+from arqon_ray.core.memories import remember
+from arqon_ray.core.noise import judge
 from arqon_ray.core.pareto import weighed
 from arqon_ray.core.random import generator
 from arqon_ray.core.refine import STRATEGIES, recommend
@@ -126,7 +128,7 @@ class Draft:
         self._points.append(point)
         self._fresh += not self._knows(point)
         self._taken.add(point.tobytes())
-        self._memory.update(candidate.memory)
+        remember(self._memory, candidate.memory)
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them."""
@@ -155,12 +157,20 @@ class Draft:
         furthest = np.isinf(moment.steps)
         if not furthest.all():
             furthest |= moment.steps == np.max(moment.steps[~furthest])
-        elif self._memory.get("classify", {}).get("noisy"):
+        elif self._noisy():
             with one_thread():
                 row, predicted = recommend(self.evidence(), self._memory.get("noisy_gaussian_process", {}), warp=False)
             return int(moment.places[row]), predicted if self._config.mode == "min" else -predicted
         rows = np.flatnonzero(furthest)
         return int(moment.places[rows[np.argmin(moment.y[rows])]]), None
+
+    def _noisy(self) -> bool:
+        """Tell whether values are noisy: the config says so, or repeats of a point."""
+        if self._config.objectives is not None:
+            return False
+        if self._config.strategy == "noisy_gaussian_process":
+            return True
+        return judge(self.evidence(), self._memory.get("classify", {})).noisy is True
 
     # The three phases
 

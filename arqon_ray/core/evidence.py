@@ -70,7 +70,8 @@ class Proposal:
 
     Attributes:
         point: ``(d,)`` the point to evaluate, in the unit cube.
-        memory: what the strategy wants back at its next call; JSON-able.
+        memory: what the strategy wants back at its next call, as far as it changed: keys that are not there stay as
+            they were. JSON-able; it is written down with the candidate, so what is large should change seldom.
         repeat: True when the point is a known one because nothing new is left; the solver then chooses for itself.
     """
 
@@ -85,6 +86,11 @@ class Strategy(Protocol):
     @property
     def name(self) -> str:
         """What configs and ``explain()`` call it."""
+        ...
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of the ``strategy_params`` that it reads."""
         ...
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:

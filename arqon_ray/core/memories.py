@@ -52,6 +52,12 @@ class Standing:
     handed_out: int
 
 
+def remember(memories: dict[str, Any], changed: Mapping[str, Mapping[str, Any]]) -> None:
+    """Take what an ask changed into the memories, by the name of whoever remembers; other keys stay as they are."""
+    for name, part in changed.items():
+        memories[name] = {**memories.get(name, {}), **part}
+
+
 def check(model: type[Strict], plain: Mapping[str, Any]) -> None:
     """Hold plain values against a model.
 

@@ -16,6 +16,9 @@ Scalar = str | int | float | bool | None
 MAX_TEXT = 2**20
 """The longest text of a config, in characters: a log repeats a choice in every record that has it."""
 
+MAX_RANGE = 2**20
+"""The most numbers of a ``range`` that is given as a list."""
+
 MAX_DEPTH = 100
 """How deep dicts and lists of a config may be nested."""
 
@@ -35,7 +38,7 @@ def plain(value: Any, where: str = "config", depth: int = 0, members: bool = Fal
 
     Raises:
         ConfigError: for what no log could hold: half of a surrogate pair, a text that is longer than ``MAX_TEXT``, a
-            key that is no text, dicts and lists nested deeper than ``MAX_DEPTH``.
+            key that is no text, a range of more than ``MAX_RANGE``, dicts and lists nested deeper than ``MAX_DEPTH``.
     """
     if depth > MAX_DEPTH:
         raise ConfigError(f"{where[:200]} is nested deeper than {MAX_DEPTH} dicts and lists: make it flatter")
@@ -54,6 +57,8 @@ def plain(value: Any, where: str = "config", depth: int = 0, members: bool = Fal
         value = value.tolist()
     if isinstance(value, str):
         return _text(value, where)
+    if isinstance(value, range) and value[MAX_RANGE:]:
+        raise ConfigError(f"{where} is {value!r}: it would be written out; give min, max, step and type int instead")
     if isinstance(value, list | tuple | range):
         return [plain(item, f"{where}[{i}]", depth + 1, members) for i, item in enumerate(value)]
     return value

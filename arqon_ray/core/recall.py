@@ -12,7 +12,8 @@ from arqon_ray.errors import StateError
 
 
 class _Probe(Closed):
-    index: Count
+    index: Count = 0
+    cell: Count = 0
 
 
 class _Trouble(Closed):

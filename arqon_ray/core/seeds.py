@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from arqon_ray.core.results import OUTSIDE, Entry, Results, parse_entry, rows_of
+from arqon_ray.core.results import ECHOED, OUTSIDE, Entry, Results, parse_entry, rows_of
 from arqon_ray.core.space import Space
 from arqon_ray.core.values import is_missing, shown
 from arqon_ray.errors import OutOfBoundsError, ResultsError
@@ -16,7 +16,7 @@ OutOfBounds = Literal["raise", "skip"]
 
 _IDS = frozenset({"id", "eval_id"})
 _COLUMN = "params."
-_PASSED_OVER = frozenset({*_IDS, "origin", "predicted", "index", "seconds", "attempts", "trace"})
+_PASSED_OVER = frozenset({*_IDS, *ECHOED, "origin", "predicted", "index", "seconds", "attempts", "trace"})
 """What rows of ``history()``, ``best()``, ``pareto()``, a run and a sweep say beside a result."""
 
 

@@ -13,10 +13,13 @@ from arqon_ray.core.draft import Draft
 from arqon_ray.core.fidelity import Fidelity
 from arqon_ray.core.frozen import Frozen, thaw
 from arqon_ray.core.ledger import Candidate, Ledger
+from arqon_ray.core.memories import remember
 from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.results import Entry, Results, check_report, parse_results
 from arqon_ray.core.seeds import OutOfBounds, answers, fit, parse_seeds
 from arqon_ray.core.space import Params, Space
+from arqon_ray.core.spelling import did_you_mean
+from arqon_ray.core.unread import warn_of_unread
 from arqon_ray.core.verdicts import Verdict, check_number, resolve
 from arqon_ray.errors import ConfigError, ResultsError
 
@@ -44,7 +47,10 @@ class ArqonSolver:
         self.config = load_config(config)
         known = ("auto", "probe", *STRATEGIES)
         if self.config.strategy not in known:
-            raise ConfigError(f"strategy is {self.config.strategy!r}: it must be one of {', '.join(known)}")
+            name, near = self.config.strategy, did_you_mean(self.config.strategy, known)
+            raise ConfigError(f"strategy is {values.shown(name)}{near}: it must be one of {', '.join(known)}")
+        if config is not self.config:
+            warn_of_unread(self.config)
         self.space = Space(self.config.bounds)
         self._coverage = Coverage(self.space, self.config)
         self._ledger = Ledger(self.space, self.config.mode, self.config.objectives)
@@ -121,7 +127,7 @@ class ArqonSolver:
         (located,) = self.locate([candidate])
         assert located.point is not None
         self._ledger.hand_out(located, located.point)
-        self._memory.update(candidate.memory)
+        remember(self._memory, candidate.memory)
         if not self._phases or self._phases[-1][0] != candidate.origin:
             self._phases.append([candidate.origin, 0])
         self._phases[-1][1] += 1
@@ -184,8 +190,9 @@ class ArqonSolver:
 
         Args:
             results: a list of dicts, or its JSON: ``params``, ``value``, and optionally ``cost`` (1.0),
-                ``eval_id``, ``status`` (``complete`` or ``failed``), ``step``, ``reason``. A value that is
-                None, NaN or infinite is a failed evaluation. With several objectives ``values``, one of each.
+                ``eval_id``, ``status`` (``complete`` or ``failed``), ``step``, ``reason``. A value is whatever is a
+                number, see :mod:`arqon_ray.core.values`; None, NaN and infinities are failed evaluations. With several
+                objectives ``values``, one of each.
 
         Returns:
             One dict an entry: ``id``, ``accepted`` and, where it was not, a ``note`` that says why.

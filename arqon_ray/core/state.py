@@ -107,7 +107,7 @@ def parse(exported: str) -> dict[str, Any]:
     if not isinstance(exported, str):
         raise StateError(f"state is a {type(exported).__name__}: it must be the string that export() returned")
     try:
-        document = json.loads(exported)
+        document = json.loads(exported, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise StateError(f"state is not valid JSON: {error}. Give the whole string that export() returned") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -120,6 +120,10 @@ def parse(exported: str) -> dict[str, Any]:
     except ValueError as error:
         raise StateError(f"state.{error}") from None
     return document
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f"it holds {constant}, and every number is finite")
 
 
 def config_of(document: dict[str, Any]) -> StudyConfig:

@@ -23,6 +23,7 @@ from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.lock import FolderLock
 from arqon_ray.fanout.table import read_summary
+from arqon_ray.fanout.tally import Summary, Tally
 
 FORMAT_VERSION = 1
 MANIFEST = "_manifest.json"  # readers of Parquet data sets skip names that begin with _ or .
@@ -35,15 +36,21 @@ Range = tuple[int, int]
 class ShardStore(Protocol):
     """What keeps the finished shards."""
 
-    finished: dict[Range, dict[str, Any]]
-    """The summary of each stored range."""
+    finished: set[Range]
+    """The stored ranges."""
+    tally: Tally
+    """The sum of their summaries."""
 
-    def write(self, start: int, stop: int, parquet: bytes) -> None:
-        """Store one shard, whole or not at all."""
+    def write(self, start: int, parquet: bytes) -> Summary:
+        """Store the rows from index ``start`` on, all or none, and return their summary."""
         ...
 
     def sources(self) -> Iterator[Any]:
         """Yield what ``pyarrow.parquet`` opens, in the order of the indices."""
+        ...
+
+    def withdraw(self) -> None:
+        """Leave no trace of a sweep that was refused before it had a row."""
         ...
 
     def close(self) -> None:
@@ -56,18 +63,26 @@ class MemoryStore:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self.finished: dict[Range, dict[str, Any]] = {}
+        self.finished: set[Range] = set()
+        self.tally = Tally()
         self._shards: dict[Range, bytes] = {}
 
-    def write(self, start: int, stop: int, parquet: bytes) -> None:
+    def write(self, start: int, parquet: bytes) -> Summary:
         """Store one shard."""
-        self._shards[start, stop] = parquet
-        self.finished[start, stop] = read_summary(io.BytesIO(parquet))
+        summary = read_summary(io.BytesIO(parquet))
+        shard = start, start + summary["count"]
+        self._shards[shard] = parquet
+        self.finished.add(shard)
+        self.tally.add(summary)
+        return summary
 
     def sources(self) -> Iterator[Any]:
         """Yield the shards in the order of the indices."""
         for shard in sorted(self._shards):
             yield io.BytesIO(self._shards[shard])
+
+    def withdraw(self) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """Do nothing."""
@@ -88,7 +103,8 @@ class DirectoryStore:
             ConfigError: when another sweep, or something else, lies there; it names what differs.
         """
         self.path = path
-        self.finished: dict[Range, dict[str, Any]] = {}
+        self.finished: set[Range] = set()
+        self.tally = Tally()
         manifest = {"format_version": FORMAT_VERSION, **manifest}
         if path.exists() and not path.is_dir():
             raise ConfigError(f"output is {str(path)!r}: it must be a directory, and it is a file")
@@ -111,6 +127,11 @@ class DirectoryStore:
             self.close()
             raise
 
+    def withdraw(self) -> None:
+        """Remove the manifest, where there is no row; the folder goes when it is closed."""
+        if not self.finished:
+            (self.path / MANIFEST).unlink(missing_ok=True)
+
     def close(self) -> None:
         """Let another sweep write there."""
         self._lock.release()
@@ -129,7 +150,8 @@ class DirectoryStore:
                 kept = file.rename(file.with_name(f".damaged-{file.name}"))
                 warnings.warn(f"{file.name} is damaged ({error}): kept as {kept}, evaluated again", stacklevel=4)
                 continue
-            self.finished[start, stop] = summary
+            self.finished.add((start, stop))
+            self.tally.add(summary)
         self._refuse_overlap()
 
     def _refuse_overlap(self) -> None:
@@ -141,10 +163,14 @@ class DirectoryStore:
                     "there at once; remove one of the files"
                 )
 
-    def write(self, start: int, stop: int, parquet: bytes) -> None:
+    def write(self, start: int, parquet: bytes) -> Summary:
         """Store one shard as ``shard-<start>-<stop>.parquet``; it is on the disk when this returns."""
+        summary = read_summary(io.BytesIO(parquet))
+        stop = start + summary["count"]
         self._write_whole(f"shard-{start:012d}-{stop:012d}.parquet", parquet)
-        self.finished[start, stop] = read_summary(io.BytesIO(parquet))
+        self.finished.add((start, stop))
+        self.tally.add(summary)
+        return summary
 
     def sources(self) -> Iterator[Any]:
         """Yield the paths of the files in the order of the indices."""

@@ -16,6 +16,8 @@ from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.plain import column_text
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.evaluate import Outcome
+from arqon_ray.fanout.failfast import common_likeness
+from arqon_ray.fanout.kinds import NODE_LOST, RAISED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,8 +119,30 @@ def summarize(start: int, points: Sequence[Mapping[str, Any]], outcomes: Sequenc
         "min": row(min(finite)[1]) if finite else None,
         "max": row(min(finite, key=lambda pair: (-pair[0], pair[1]))[1]) if finite else None,
         "errors": [
-            {"index": start + i, "params": dict(points[i]), "error": outcomes[i].error} for i in failed[:KEPT_ERRORS]
+            {
+                "index": start + i,
+                "params": dict(points[i]),
+                "error": outcomes[i].error,
+                "kind": outcomes[i].kind or RAISED,
+            }
+            for i in failed[:KEPT_ERRORS]
         ],
+        **_failing([outcomes[i] for i in failed] if not finite else []),
+    }
+
+
+def _failing(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return what is said of rows that failed one and all: what they have in common, and the first traceback."""
+    if not outcomes:
+        return {}
+    counted = [(outcome.kind, outcome.error or "") for outcome in outcomes if outcome.kind != NODE_LOST]
+    lacking = [outcome.error for outcome in outcomes if outcome.lacking]
+    return {
+        "lacking": len(lacking),
+        "lacks": lacking[0] if lacking else "",
+        "alike": common_likeness(counted),
+        "counted": len(counted),
+        "trace": outcomes[0].trace,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from arqon_ray.core.plain import value_of
 from arqon_ray.core.values import shown
 from arqon_ray.errors import ArqonError
 from arqon_ray.report.run import Evaluation, Run
@@ -76,7 +77,7 @@ def evaluation_of(row: Mapping[str, Any]) -> Evaluation:
     failed = row["status"] == "failed"
     return Evaluation(
         id=_OUTSIDE if row["id"] is None else str(row["id"]),
-        params=row["params"],
+        params={name: value_of(value) for name, value in row["params"].items()},
         value=None if failed else row["value"],
         origin=row["origin"],
         cost=row["cost"],

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from arqon_ray.core import ArqonSolver
+from arqon_ray.core.config import load_config
 from arqon_ray.errors import ArqonError, StateError, StudyRefusedError
 from arqon_ray.service.background import troubles
 from arqon_ray.service.chain import accepted, read_chain
@@ -198,7 +199,7 @@ def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], flo
         else:
             return _replayed(state, opened.records, journal.store), snapshot.at.seq
     records = opened.records if snapshot is None else list(accepted(read_chain(journal.store)[0]))
-    return _replayed(StudyState(ArqonSolver(config), clock), records, journal.store), 0
+    return _replayed(StudyState(ArqonSolver(load_config(config)), clock), records, journal.store), 0
 
 
 def _replayed(state: StudyState, records: list[Record], store: Store) -> StudyState:

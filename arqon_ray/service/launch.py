@@ -13,6 +13,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutErro
 from ray.util import list_named_actors
 
 from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.unread import warn_of_unread
 from arqon_ray.errors import StudyNotFoundError, StudyRefusedError
 from arqon_ray.service import actor, authentication
 from arqon_ray.service.calling import NAMESPACE, raised_by_actor, require_ray
@@ -90,6 +91,7 @@ def start(
         checked = load_config({**checked.to_dict(), "budget": budget})
     plain, path = checked.to_dict(), None if storage_path is None else check_storage_path(storage_path)
     check_name(name)
+    warn_of_unread(checked)
     brought = None if snapshot is None else read_snapshot(snapshot)
     problem: Exception | None = None
     token = uuid.uuid4().hex

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arqon_ray.core import ArqonSolver
+from arqon_ray.core.config import load_config
 from arqon_ray.core.draft import Draft
 from arqon_ray.core.ledger import USER, Candidate
 from arqon_ray.errors import ArqonError, StudyNotFoundError, StudyRefusedError
@@ -104,7 +105,7 @@ class _Replay:
     """A study that is replayed as far as the next candidate's draft knew it."""
 
     def __init__(self, config: dict[str, Any], records: list[Record], store: Store) -> None:
-        self._state = StudyState(ArqonSolver(config), lambda: 0.0)
+        self._state = StudyState(ArqonSolver(load_config(config)), lambda: 0.0)
         self._records = records
         self._store = store
         self._applied = 0

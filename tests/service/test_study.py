@@ -307,6 +307,16 @@ def test_an_id_that_never_was_says_what_to_do(study: Study, call: str) -> None:
     assert study.history() == []
 
 
+def test_whatever_an_ask_or_pending_answers_is_a_result_once_it_has_a_value(study: Study) -> None:
+    first, second = study.ask(2, key="k", owner="me")
+    study.tell({**first, "value": 1.0})
+    assert "note" in study.ask(2, key="k")[0]
+    assert study.tell([{**study.ask(2, key="k")[0], "value": 2.0}]) == [
+        {"id": "0", "accepted": False, "note": "already told: this result was ignored"}
+    ]
+    assert study.tell([{**row, "value": 2.0} for row in study.pending()]) == [{"id": second["id"], "accepted": True}]
+
+
 def test_a_candidate_may_be_told_with_its_own_params(study: Study) -> None:
     asked = study.ask_one()
     assert asked is not None

@@ -89,6 +89,8 @@ class GaussianProcess:
         name: the strategy's name in configs.
     """
 
+    parameters: frozenset[str] = frozenset()
+
     def __init__(self, name: str = "gaussian_process", *, warp: bool = True, box: bool = True) -> None:
         """Choose the parts; both are better off when the objective is noisy.
 

@@ -90,6 +90,7 @@ class TrustRegion:
     """
 
     name = "trust_region"
+    parameters: frozenset[str] = frozenset()
 
     def __init__(self, *, radius: float = 0.2) -> None:
         """Set the first radius, in units of the cube."""
