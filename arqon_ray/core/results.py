@@ -9,6 +9,7 @@ from typing import Any
 
 from arqon_ray.core import values as read
 from arqon_ray.core.ledger import Status
+from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.errors import ResultsError
 
 _KEYS = ("params", "value", "cost", "eval_id", "id", "status", "step", "reason", "values")
@@ -91,7 +92,8 @@ def parse_entry(entry: Any, where: str) -> Entry:
         raise ResultsError(read.broken(where, entry, "a dict with params and value"))
     if not entry.keys() <= _KNOWN:
         key = next(key for key in entry if key not in _KNOWN)
-        raise ResultsError(f"{where} has {read.shown(key)}: the keys are {', '.join(_KEYS)}")
+        near = did_you_mean(key, _KEYS)
+        raise ResultsError(f"{where} has {read.shown(key)}{near}: the keys are {', '.join(_KEYS)}")
     params, number = entry.get("params"), _parse_id(entry, where)
     if params is None and number is None:
         raise ResultsError(f"{where} has neither params nor eval_id: it must say which point it is about")

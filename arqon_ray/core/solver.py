@@ -18,6 +18,7 @@ from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.results import Entry, Results, check_report, parse_results
 from arqon_ray.core.seeds import OutOfBounds, answers, fit, parse_seeds
 from arqon_ray.core.space import Params, Space
+from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.unread import warn_of_unread
 from arqon_ray.core.verdicts import Verdict, check_number, resolve
 from arqon_ray.errors import ConfigError, ResultsError
@@ -46,7 +47,8 @@ class ArqonSolver:
         self.config = load_config(config)
         known = ("auto", "probe", *STRATEGIES)
         if self.config.strategy not in known:
-            raise ConfigError(f"strategy is {self.config.strategy!r}: it must be one of {', '.join(known)}")
+            name, near = self.config.strategy, did_you_mean(self.config.strategy, known)
+            raise ConfigError(f"strategy is {values.shown(name)}{near}: it must be one of {', '.join(known)}")
         if config is not self.config:
             warn_of_unread(self.config)
         self.space = Space(self.config.bounds)

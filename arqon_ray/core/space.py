@@ -28,6 +28,7 @@ from arqon_ray.core.parameters import (
 )
 from arqon_ray.core.plain import Scalar
 from arqon_ray.core.snapping import Snapping
+from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import is_missing, shown
 from arqon_ray.errors import OutOfBoundsError, ResultsError
 
@@ -210,8 +211,8 @@ class Space:
         for name, value in params.items():
             j = self._column.get(name)
             if j is None:
-                names = _listed(self._declared)
-                raise ResultsError(f"params has {shown(name)}: the parameters of this study are {names}")
+                names, near = _listed(self._declared), did_you_mean(name, self._declared)
+                raise ResultsError(f"params has {shown(name)}{near}: the parameters of this study are {names}")
             try:
                 u[j] = self.parameters[j].encode(value)
             except ValueError as error:

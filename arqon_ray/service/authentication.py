@@ -54,7 +54,8 @@ def _refuses(address: re.Match[str], token: str | None) -> bool:
 
     method = _ASK_CLIENT_SERVER if address[1] else _ASK_HEAD
     metadata = None if token is None else [("authorization", f"Bearer {token}")]
-    with grpc.insecure_channel(f"{address[2]}:{address[3]}") as channel:
+    options = (("grpc.enable_http_proxy", 0),)  # as Ray's own channels
+    with grpc.insecure_channel(f"{address[2]}:{address[3]}", options) as channel:
         try:
             channel.unary_unary(method)(b"", timeout=_TIMEOUT, metadata=metadata)
         except grpc.RpcError as error:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.domains import Encoding
 
@@ -172,7 +173,8 @@ class Table:
         unknown = [key for key in part if key not in self.parts and not self._flat(key)]
         if strict and unknown:
             where = f"{self.key}/{unknown[0]}" if self.key else unknown[0]
-            raise ConfigError(f"{where} is not in the space: its keys here are {', '.join(map(str, self.parts))}")
+            near = did_you_mean(unknown[0], self.parts)
+            raise ConfigError(f"{where} is not in the space{near}: its keys here are {', '.join(map(str, self.parts))}")
         for key, node in self.parts.items():
             if (inner := _part(part, key)) is not _ABSENT:
                 node.read(inner, values, strict)
