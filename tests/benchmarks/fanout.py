@@ -36,7 +36,7 @@ def wall(call, count):
 
 def optimize(count, **limits):
     # The probe alone, since the search for the next point is not what is measured.
-    study = {**config, "probe_ratio": 1.0, "budget": count}
+    study = {**config, "strategy": "probe", "budget": count}
     return wall(lambda: arqon_ray.optimize(value, study, progress=False, **limits), count)
 
 def sweep(count, size, **limits):
