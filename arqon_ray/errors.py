@@ -12,12 +12,19 @@
     ├── StudyNotFoundError (ValueError)     no such study in the cluster
     ├── StudyRefusedError (RuntimeError)    the study's journal cannot be served
     ├── PoisonedCallError (RuntimeError)    a call that killed the actor's process again and again
+    ├── EvaluationsFailedError (RuntimeError) the first evaluations all failed of one cause
     └── AskTimeoutError (TimeoutError)      nothing came free within the time limit
 
 Every message names what was wrong, the value, and what to do.
 """
 
 from __future__ import annotations
+
+from typing import Any
+
+
+class UnreadParameterWarning(UserWarning):
+    """A config has ``strategy_params`` that its strategy does not read."""
 
 
 class ArqonError(Exception):
@@ -58,6 +65,22 @@ class StudyRefusedError(ArqonError, RuntimeError):
 
 class PoisonedCallError(ArqonError, RuntimeError):
     """The call was running at three deaths of the actor's process and is not tried again."""
+
+
+class EvaluationsFailedError(ArqonError, RuntimeError):
+    """The first evaluations of a call all failed alike; the message has the error and its traceback.
+
+    Attributes:
+        result: what the call would have returned: a Result or a SweepResult.
+    """
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        """Keep the result."""
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (str(self), self.result))
 
 
 class AskTimeoutError(ArqonError, TimeoutError):

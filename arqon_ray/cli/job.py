@@ -61,13 +61,17 @@ class Job(BaseModel):
 
     Attributes:
         name: names the run and its folder.
-        objective: ``module:function`` or ``path.py:function``, the path relative to the job file.
+        objective: ``module:function`` or ``path.py:function``, the path relative to the job file. The function may be
+            a coroutine function or a class; the modules beside it are importable, on the workers too.
         metric: the entry of the dict that the function returns; it also labels the values.
         study: seed, budget, mode, bounds, strategy: the study's config.
         resources: what one evaluation takes, ``cpu``, ``gpu``, ``memory`` in bytes, or custom ones.
         max_concurrency: evaluations at once; absent for as many as the cluster has resources for.
-        output: folder for the results, relative to the working directory; absent for ``results/<name>``.
+        output: folder for the results, relative to the working directory, ``~`` for one's home; absent for
+            ``results/<name>``.
         runtime_env: Ray's runtime environment of the workers, such as ``{working_dir: .}``.
+        evaluation_timeout_s: seconds that one evaluation may run; absent for any time.
+        fail_fast: evaluations, the first, that all fail alike until the job gives up; null for never.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -80,11 +84,13 @@ class Job(BaseModel):
     max_concurrency: int | None = Field(default=None, ge=1)
     output: Annotated[str, Field(min_length=1)] | None = None
     runtime_env: dict[str, Any] | None = None
+    evaluation_timeout_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    fail_fast: int | None = Field(default=10, ge=1)
 
     @property
     def folder(self) -> Path:
         """Where the results lie."""
-        return Path(self.output) if self.output else Path("results") / self.name
+        return Path(self.output).expanduser() if self.output else Path("results") / self.name
 
 
 class RunJob(Job):
@@ -95,16 +101,28 @@ class RunJob(Job):
         storage_path: where the study's journal lies: a folder or URI that the actor's node can reach. Absent: the
             output folder, or on an existing cluster the disk of its head node.
         scheduler: stops trials early, through Ray Tune; the function then reports with ``tune.report``.
+        patience: stop when so many evaluations in a row brought nothing better; absent for any number.
     """
 
     actor: Name = "arqon"
     storage_path: str | None = None
     scheduler: SchedulerConfig | None = None
+    patience: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.study.budget is None:
             raise ValueError("study.budget is missing: a run needs the number of evaluations")
+        for key in ("evaluation_timeout_s", "fail_fast", "patience"):
+            if self.scheduler is not None and key in self.model_fields_set:
+                raise ValueError(
+                    f"{key} is {getattr(self, key)!r}: a job with a scheduler has none, Tune ends its trials"
+                )
+        if self.study.objectives is not None:
+            raise ValueError(
+                f"study.objectives is {self.study.objectives!r}: a run takes one objective, by metric and study.mode; "
+                "ask and tell, or ArqonSearcher, take several"
+            )
         return self
 
 

@@ -16,7 +16,7 @@ from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.evaluate import one_line
 from arqon_ray.fanout.parcel import check_function
-from arqon_ray.fanout.shipping import Shipped
+from arqon_ray.fanout.shipping import Shipped, collect
 
 
 def load_objective(spec: str, folder: Path) -> Callable[..., Any]:
@@ -49,7 +49,7 @@ def load_objective(spec: str, folder: Path) -> Callable[..., Any]:
         raise ConfigError(f"objective is {spec!r}: {source} has no function {name}{near}") from None
     if not callable(function):
         raise ConfigError(f"objective is {spec!r}: {name} is {shown(function)}, which is not a function")
-    sent = function if home is None else Shipped(function, home)
+    sent = function if home is None else Shipped(function, str(home), collect(home))
     try:
         check_function(sent)
     except TypeError as error:

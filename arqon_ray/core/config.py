@@ -56,12 +56,12 @@ class ParameterConfig(BaseModel):
         min: smallest value, in native units.
         max: largest value, included; equal to ``min`` for a constant. Excluded when ``scale`` is Periodic.
         scale: ``Linear``, ``Log`` (needs ``min > 0``) or ``Periodic``; read in any case.
-        type: ``float`` or ``int``.
-        step: the values are ``min + k * step``, none above ``max``.
+        type: ``float`` or ``int``, which reaches to +-2**53.
+        step: the values are ``min + k * step``, none above ``max``; at most 2**53 of them.
         choices: the values of a categorical parameter, JSON scalars, in a list, a tuple, a range or an array. Members
-            of an enumeration, or the enumeration itself, count as their values, which must be such scalars: a solver
-            hands out the members in the process that was given them, and the values wherever the config went through
-            JSON, as in the service, in workers and in a restored state.
+            of an enumeration, or the enumeration itself, count as their values, which must be such scalars. A solver
+            and ``optimize`` hand out the members in the process that was given them; wherever the config went through
+            JSON, in the service, a sweep, Tune and a restored state, it is the values.
         ordered: True when the choices have an order that the search may use.
         when: ``{earlier parameter: value or list of values}``; the parameter exists only then.
     """
@@ -150,7 +150,8 @@ class ParameterConfig(BaseModel):
             if max(abs(low), abs(high)) > _MAX_LEVELS:
                 raise ValueError(f"min is {low!r} and max {high!r}: type int reaches to +-2**53")
         if self.grid_step is not None and (high - low) / self.grid_step > _MAX_LEVELS:
-            raise ValueError(f"step is {self.grid_step!r}: more than 2**53 values between min and max")
+            what = f"step is {self.step!r}" if self.step is not None else f"min is {low!r} and max {high!r}"
+            raise ValueError(f"{what}: more than 2**53 values between min and max")
         if self.type == "float" and self.step is not None and self.step < _FINEST * max(abs(low), abs(high)):
             raise ValueError(f"step is {self.step!r}: float64 needs at least 2**-48 of the larger bound to tell values")
 
@@ -179,10 +180,13 @@ class StudyConfig(BaseModel):
         budget: evaluations handed out in all; None for no limit.
         mode: ``min`` or ``max``.
         objectives: the mode of each, where there are several; ``mode`` is that of the first. None for a single one.
-        bounds: the parameters by name, at least one.
+        bounds: the parameters by name, at least one. A name is not empty and has no NUL.
         probe_ratio: at most this share of the budget goes to the probe, 0 .. 1.
         strategy: ``auto``, or the name of one strategy.
-        strategy_params: what the strategy takes.
+        strategy_params: what the strategy takes; JSON with finite numbers, whole ones within 64 bits.
+
+    A text has at most 2**20 characters, all of which UTF-8 can hold; dicts and lists are nested at most 100 deep. A
+    number is whatever :mod:`arqon_ray.core.values` reads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -14,6 +14,8 @@ from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.evidence import Array, Evidence
 from arqon_ray.core.fidelity import Fidelity, Scaled
 from arqon_ray.core.ledger import Candidate, Moment
+from arqon_ray.core.memories import remember
+from arqon_ray.core.noise import judge
 from arqon_ray.core.pareto import weighed
 from arqon_ray.core.random import generator
 from arqon_ray.core.refine import STRATEGIES, recommend
@@ -126,7 +128,7 @@ class Draft:
         self._points.append(point)
         self._fresh += not self._knows(point)
         self._taken.add(point.tobytes())
-        self._memory.update(candidate.memory)
+        remember(self._memory, candidate.memory)
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them."""
@@ -155,12 +157,20 @@ class Draft:
         furthest = np.isinf(moment.steps)
         if not furthest.all():
             furthest |= moment.steps == np.max(moment.steps[~furthest])
-        elif self._memory.get("classify", {}).get("noisy"):
+        elif self._noisy():
             with one_thread():
                 row, predicted = recommend(self.evidence(), self._memory.get("noisy_gaussian_process", {}), warp=False)
             return int(moment.places[row]), predicted if self._config.mode == "min" else -predicted
         rows = np.flatnonzero(furthest)
         return int(moment.places[rows[np.argmin(moment.y[rows])]]), None
+
+    def _noisy(self) -> bool:
+        """Tell whether values are noisy: the config says so, or repeats of a point."""
+        if self._config.objectives is not None:
+            return False
+        if self._config.strategy == "noisy_gaussian_process":
+            return True
+        return judge(self.evidence(), self._memory.get("classify", {})).noisy is True
 
     # The three phases
 
@@ -231,7 +241,8 @@ class Draft:
         known = self._moment if scaled is None else scaled
         candidates = (*self._moment.pending, *self._ahead)
         flying = np.array([candidate.number for candidate in candidates], dtype=np.int64)
-        reported = np.zeros(len(flying), dtype=bool) if scaled is None else np.isin(flying, scaled.numbers)
+        spoken: Array = np.array([]) if scaled is None else np.concatenate([scaled.numbers, scaled.diverged])
+        reported = np.isin(flying, spoken)
         waiting = zip(candidates, (*self._moment.points, *self._points), reported.tolist(), strict=True)
         pending = [(candidate, point) for candidate, point, known_already in waiting if not known_already]
         return Evidence(
@@ -239,7 +250,7 @@ class Draft:
             X=known.X,
             y=known.y if single else weighed(self._moment.vectors, self._config.seed, self.number),
             numbers=known.numbers,
-            failed=self._moment.failed,
+            failed=self._moment.failed if scaled is None else np.concatenate([self._moment.failed, scaled.failed]),
             pending=np.array([point for _, point in pending]).reshape(len(pending), self._space.d),
             pending_numbers=np.array([candidate.number for candidate, _ in pending], dtype=np.int64),
             pending_origins=tuple(candidate.origin for candidate, _ in pending),

@@ -6,6 +6,11 @@ there by the line that the trials on both rungs draw, ``b = mean(b) + slope (a -
 the poor trials were stopped, since they were stopped for ``a``, which the line is conditional on. Few trials draw a
 line badly; :data:`_BELIEF` of them say that its slope is 1, i.e. that all improve by as much.
 
+A training that diverges says nothing about the others. A value that lies far outside, orders of magnitude from the
+better ones, is no value: its evaluation counts as failed there, unless it recovers on a later rung. Pairs that moved
+quite otherwise than most take no part in the line. And what is left of a long upper tail is drawn in, in its order,
+so that a few poor values do not hide the differences of the good ones.
+
 The rungs are where evaluations ended; beyond a dozen only some of them. A candidate in flight
 (or paused) that has reported from a rung counts with its value there. See :mod:`.curves`.
 """
@@ -27,6 +32,14 @@ if TYPE_CHECKING:
 
 _BELIEF = 2.0
 _STEEPEST = 3.0
+_FAR, _FAR_IN_SIZE = 1e4, 1e2
+"""A value has diverged when it is so many times farther from the best one than the lower quartile is, and so many times
+larger than that: losses that all grow from rung to rung have not."""
+_OTHERWISE = 10.0
+"""A pair is left out of the line when it moved otherwise than the median by so many median deviations of all values."""
+_TAIL = 10.0
+"""So many times farther from the best value than the median is begins the tail that is drawn in."""
+_LARGEST = 2.0**500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +48,11 @@ class Scaled:
 
     Attributes:
         X: ``(n, d)`` points of the observations and of the candidates in flight that have reported, in the order in
-            which they said something first.
+            which they said something first; but for those that diverged.
         y: ``(n,)`` values.
         numbers: ``(n,)`` their candidates.
+        failed: ``(f, d)`` points of those that diverged.
+        diverged: ``(f,)`` their candidates.
         rungs: ``(k,)`` the steps of the rungs, ascending; infinity for whole evaluations.
         counts: ``(k,)`` how many values come from each.
     """
@@ -45,6 +60,8 @@ class Scaled:
     X: Array
     y: Array
     numbers: NDArray[np.int64]
+    failed: Array
+    diverged: NDArray[np.int64]
     rungs: Array
     counts: NDArray[np.int64]
 
@@ -104,30 +121,84 @@ def _scaled(moment: Moment, curves: Curves) -> Scaled | None:
     points = np.concatenate([moment.X, np.reshape(moment.points, (len(moment.points), moment.X.shape[1]))])
     order = np.flatnonzero(known)[np.argsort(levels.first[known], kind="stable")]
     top = len(levels.rungs) - 1 - np.argmax(seen[known, ::-1], axis=1)
+    values = _carried(levels.values[order])
+    kept, lost = order[np.isfinite(values)], order[np.isinf(values)]
     return Scaled(
-        X=points[order],
-        y=_carried(levels.values[order]),
-        numbers=levels.numbers[order],
+        X=points[kept],
+        y=values[np.isfinite(values)],
+        numbers=levels.numbers[kept],
+        failed=points[lost],
+        diverged=levels.numbers[lost],
         rungs=levels.rungs,
         counts=np.bincount(top, minlength=len(levels.rungs)),
     )
 
 
 def _carried(levels: Array) -> Array:
-    """Return the ``(n,)`` values of ``levels (n, k)`` carried to the highest rung, never beyond the best one there."""
+    """Return the ``(n,)`` values of ``levels (n, k)`` carried to the highest rung, never beyond the best one there.
+
+    Infinity stands for an evaluation that diverged on the highest rung that it reached. Each row of ``levels`` has a
+    value at least.
+    """
+    # A power of two that brings the better values to order one: nothing overflows, and nothing is rounded.
+    finite = levels[~np.isnan(levels)]
+    exponent = int(np.frexp(np.max(np.abs(_best_and_quartile(finite))))[1])
+    with np.errstate(over="ignore"):
+        levels = np.clip(np.ldexp(levels, -exponent), -_LARGEST, _LARGEST)
     values = levels[:, 0].copy()
-    for k in range(1, levels.shape[1]):
+    for k in range(levels.shape[1]):
         here = levels[:, k]
-        both = ~np.isnan(values) & ~np.isnan(here)
-        if both.any():
-            values = np.maximum(_line(values[both], here[both], values), np.nanmin(here))
-        values = np.where(np.isnan(here), values, here)
-    return values
+        reached = ~np.isnan(here)
+        alive = np.isfinite(values)
+        if not reached.any():
+            continue
+        here = np.where(here > _limit(np.concatenate([values[alive], here[reached]])), np.inf, here)
+        both = alive & np.isfinite(here)
+        if k and both.any():
+            carried = _line(values[both], here[both], values[alive])
+            values[alive] = np.maximum(carried, np.min(here[both]))
+        values = np.where(reached, here, values)
+    with np.errstate(over="ignore"):
+        back = np.ldexp(_drawn_in(values), exponent)
+    largest = np.finfo(np.float64).max
+    return np.where(np.isinf(values), np.inf, np.clip(back, -largest, largest))
+
+
+def _best_and_quartile(values: Array) -> tuple[float, float]:
+    """Return the best of ``values (n,)``, and the one that a quarter of them do not exceed; at least the second."""
+    ordered = np.sort(values)
+    return float(ordered[0]), float(ordered[min(max(len(ordered) // 4, 1), len(ordered) - 1)])
+
+
+def _limit(values: Array) -> float:
+    """Return the value above which an evaluation has diverged; infinity where ``values (n,)`` do not tell."""
+    best, quartile = _best_and_quartile(values)
+    limit = max(best + _FAR * (quartile - best), _FAR_IN_SIZE * max(abs(best), abs(quartile)))
+    return limit if limit > quartile else np.inf
 
 
 def _line(a: Array, b: Array, at: Array) -> Array:
-    """Return what the line through the pairs ``a``, ``b`` says at other values of ``a``."""
-    spread = float(np.nanvar(at)) or 1.0
-    da, db = a - np.mean(a), b - np.mean(b)
-    slope = (float(da @ db) + _BELIEF * spread) / (float(da @ da) + _BELIEF * spread)
-    return np.asarray(np.mean(b) + np.clip(slope, 0.0, _STEEPEST) * (at - np.mean(a)))
+    """Return what the line through the pairs ``a``, ``b`` says at values ``at`` on the scale of ``a``.
+
+    It is written as a move from there, so that values of unlike sizes keep their digits.
+    """
+    moved = b - a
+    usual = np.sort(moved)[(len(moved) - 1) // 2]
+    deviation = float(np.median(np.abs(at - np.median(at)))) or float(np.ptp(at)) or 1.0
+    alike = np.abs(moved - usual) <= _OTHERWISE * deviation
+    a, moved = a[alike], moved[alike]
+    da, dm = a - np.mean(a), moved - np.mean(moved)
+    steeper = float(da @ dm) / ((float(da @ da) + _BELIEF * float(np.var(at))) or 1.0)
+    return np.asarray(at + np.mean(moved) + np.clip(steeper, -1.0, _STEEPEST - 1.0) * (at - np.mean(a)))
+
+
+def _drawn_in(values: Array) -> Array:
+    """Return ``values (n,)`` whose tail, above ten times the median's distance from the best, is logarithmic."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return values
+    best, unit = float(np.min(finite)), float(np.median(finite) - np.min(finite))
+    if unit <= 0.0:
+        return values
+    excess = np.maximum((values - best) / unit - _TAIL, 0.0)
+    return np.where(excess > 0.0, best + unit * (_TAIL + np.log1p(excess)), values)

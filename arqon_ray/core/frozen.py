@@ -11,8 +11,11 @@ import numpy as np
 from arqon_ray.core import state
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.ledger import Candidate, Ledger, Moment, Observation, Report
+from arqon_ray.core.memories import Standing
+from arqon_ray.core.pareto import front
+from arqon_ray.core.recall import check_memories
 from arqon_ray.core.space import Space
-from arqon_ray.errors import ArqonError, StateError
+from arqon_ray.errors import ArqonError, ConfigError, StateError
 
 _PART = 1000
 """Observations in one part: small enough that writing one keeps no other thread waiting for long."""
@@ -57,6 +60,16 @@ class Frozen:
     def history(self) -> list[dict[str, Any]]:
         """Return the observations as :meth:`.ArqonSolver.history` does."""
         return [state.row(observation) for observation in self.observations]
+
+    def pareto(self) -> list[dict[str, Any]]:
+        """Return the observations that no other one beats in all objectives, as :meth:`history` has them.
+
+        Raises:
+            ConfigError: when the config has no ``objectives``.
+        """
+        if self.config.objectives is None:
+            raise ConfigError("objectives is None: a study with a single objective has best(), and no Pareto set")
+        return front(self.history(), self.config.objectives)
 
     def export(self) -> str:
         """Return the state as JSON; see :mod:`.state`."""
@@ -130,6 +143,7 @@ def thaw(parts: Iterable[dict[str, Any]]) -> tuple[StudyConfig, Ledger, dict[str
                 ledger.withdraw(number)
         for report in head.get("reports", ()):
             ledger.report(*report)
+        check_memories(head["memory"], Standing(space, ledger.handed_out))
         return config, ledger, head["memory"], head["phases"]
     except (ArqonError, ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
         raise StateError(f"the parts of a state are malformed: {error!r}") from None

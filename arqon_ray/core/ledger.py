@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -227,9 +227,15 @@ class Ledger:
                 return state
         return "unknown"
 
-    def find(self, point: Array) -> int | None:
-        """Return the oldest candidate without a result at this point, a pending one if there is any."""
-        return min(self._open_at.get(point.tobytes(), ()), key=lambda n: (n not in self.pending, n), default=None)
+    def find(self, point: Array, besides: Container[int] = ()) -> int | None:
+        """Return the oldest candidate without a result at this point, a pending one if there is any.
+
+        Args:
+            point: the ``(d,)`` point.
+            besides: candidates that are not meant.
+        """
+        there = (n for n in self._open_at.get(point.tobytes(), ()) if n not in besides)
+        return min(there, key=lambda n: (n not in self.pending, n), default=None)
 
     def record(self, observation: Observation, point: Array | None = None) -> None:
         """Take a result; ``point`` is needed for one from outside alone."""

@@ -140,6 +140,11 @@ class Discrete:
         """Whether the last value is a neighbor of the first."""
         return self.scale == "Periodic"
 
+    @property
+    def ends(self) -> tuple[int | float, int | float]:
+        """The first and the last value."""
+        return self._value(0), self._value(self.levels - 1)
+
     def coordinate(self, k: NDArray[np.int64]) -> Array:
         """Return the coordinates of the ``k``-th values."""
         if self.scale != "Log" or self.levels == 1:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, EnumType
 from typing import Any
 
@@ -14,6 +15,9 @@ Scalar = str | int | float | bool | None
 
 MAX_TEXT = 2**20
 """The longest text of a config, in characters: a log repeats a choice in every record that has it."""
+
+MAX_RANGE = 2**20
+"""The most numbers of a ``range`` that is given as a list."""
 
 MAX_DEPTH = 100
 """How deep dicts and lists of a config may be nested."""
@@ -34,7 +38,7 @@ def plain(value: Any, where: str = "config", depth: int = 0, members: bool = Fal
 
     Raises:
         ConfigError: for what no log could hold: half of a surrogate pair, a text that is longer than ``MAX_TEXT``, a
-            key that is no text, dicts and lists nested deeper than ``MAX_DEPTH``.
+            key that is no text, a range of more than ``MAX_RANGE``, dicts and lists nested deeper than ``MAX_DEPTH``.
     """
     if depth > MAX_DEPTH:
         raise ConfigError(f"{where[:200]} is nested deeper than {MAX_DEPTH} dicts and lists: make it flatter")
@@ -53,6 +57,8 @@ def plain(value: Any, where: str = "config", depth: int = 0, members: bool = Fal
         value = value.tolist()
     if isinstance(value, str):
         return _text(value, where)
+    if isinstance(value, range) and value[MAX_RANGE:]:
+        raise ConfigError(f"{where} is {value!r}: it would be written out; give min, max, step and type int instead")
     if isinstance(value, list | tuple | range):
         return [plain(item, f"{where}[{i}]", depth + 1, members) for i, item in enumerate(value)]
     return value
@@ -77,6 +83,12 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     return kind_and_value(one) == kind_and_value(other)
+
+
+def column_text(choices: Sequence[Any], text: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    """Return how a column of text holds choices: by ``text``, or as JSON where that would make two of them the same."""
+    plain_ones = [value_of(choice) for choice in choices]
+    return text if len({text(choice) for choice in plain_ones}) == len(plain_ones) else json.dumps
 
 
 def _key(key: Any, where: str) -> str:

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from arqon_ray.core import values as read
 from arqon_ray.core.ledger import Status
+from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.errors import ResultsError
 
 _KEYS = ("params", "value", "cost", "eval_id", "id", "status", "step", "reason", "values")
-_KNOWN = frozenset(_KEYS)
+ECHOED = ("note", "owner", "key")
+"""What the answers of ``ask`` and ``pending`` say beside a candidate: a result may be one of them with its value."""
+_KNOWN = frozenset({*_KEYS, *ECHOED})
 _LONGEST_REASON = 10_000
 
 OUTSIDE = -1
@@ -91,7 +92,8 @@ def parse_entry(entry: Any, where: str) -> Entry:
         raise ResultsError(read.broken(where, entry, "a dict with params and value"))
     if not entry.keys() <= _KNOWN:
         key = next(key for key in entry if key not in _KNOWN)
-        raise ResultsError(f"{where} has {read.shown(key)}: the keys are {', '.join(_KEYS)}")
+        near = did_you_mean(key, _KEYS)
+        raise ResultsError(f"{where} has {read.shown(key)}{near}: the keys are {', '.join(_KEYS)}")
     params, number = entry.get("params"), _parse_id(entry, where)
     if params is None and number is None:
         raise ResultsError(f"{where} has neither params nor eval_id: it must say which point it is about")
@@ -126,7 +128,9 @@ def _parse_values(values: Any, where: str) -> list[float | None] | None:
     """Return the values of several objectives; one that is not finite is None, and means a failed evaluation."""
     if values is None:
         return None
-    if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or len(values) < 2:
+    if callable(getattr(values, "tolist", None)):
+        values = values.tolist()  # an array, a tensor, a series
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence) or len(values) < 2:
         raise ResultsError(read.broken(where, values, "a list of one number for each objective"))
     return [read.result(f"{where}[{i}]", value, ResultsError) for i, value in enumerate(values)]
 

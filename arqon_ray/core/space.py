@@ -28,6 +28,7 @@ from arqon_ray.core.parameters import (
 )
 from arqon_ray.core.plain import Scalar
 from arqon_ray.core.snapping import Snapping
+from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import is_missing, shown
 from arqon_ray.errors import OutOfBoundsError, ResultsError
 
@@ -178,7 +179,7 @@ class Space:
     def native(self, params: Mapping[str, Any]) -> Params:
         """Return encodable values as plain Python within the bounds, in declared order, what is inactive left out."""
         here = set(params)
-        if self._conditions:
+        if any(is_missing(params[name]) for name in here & self._conditional):
             active = self._activity(self.encode(params)[None])[0]
             here = {name for name, there in zip(self.names, active, strict=True) if there}
         return {
@@ -210,8 +211,8 @@ class Space:
         for name, value in params.items():
             j = self._column.get(name)
             if j is None:
-                names = _listed(self._declared)
-                raise ResultsError(f"params has {shown(name)}: the parameters of this study are {names}")
+                names, near = _listed(self._declared), did_you_mean(name, self._declared)
+                raise ResultsError(f"params has {shown(name)}{near}: the parameters of this study are {names}")
             try:
                 u[j] = self.parameters[j].encode(value)
             except ValueError as error:

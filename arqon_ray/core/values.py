@@ -19,6 +19,7 @@ MAX_WHOLE = 2**53 - 1
 
 _LONGEST_SHOWN = 200
 _MISSING = frozenset({"NAType", "NaTType", "MaskedConstant"})  # pandas.NA, pandas.NaT, numpy.ma.masked
+_PLAIN_TYPES = frozenset({bool, int, float, str, type(None)})
 _TEXTS = (str, bytes, bytearray, memoryview)
 
 
@@ -82,6 +83,8 @@ def as_whole(value: Any) -> int:
 
 def element(value: Any) -> Any:
     """Return the one element of an array, a tensor or a numpy scalar as Python has it; anything else as it is."""
+    if type(value) in _PLAIN_TYPES:
+        return value
     if type(value).__name__ in _MISSING:
         return None  # below a mask there is a number too
     item = getattr(value, "item", None)
@@ -95,6 +98,8 @@ def element(value: Any) -> Any:
 
 def is_missing(value: Any) -> bool:
     """Tell whether a value is what tables have in an empty cell: None, NaN, ``pandas.NA`` or ``pandas.NaT``."""
+    if type(value) is float:
+        return math.isnan(value)
     if value is None or type(value).__name__ in _MISSING:
         return True
     if isinstance(value, _TEXTS):

@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 
 from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import as_number, shown
+from arqon_ray.fanout.kinds import BAD_VALUE, DIED, RAISED, TIMEOUT
+from arqon_ray.fanout.shipping import Shipped
+from arqon_ray.fanout.watchdog import Watchdog
 
 Objective = Callable[[dict[str, Any]], Any]
 """Takes the parameters as one dict; returns a number, or a dict of metrics. It may be a coroutine function, or a class
@@ -29,6 +32,8 @@ _LONGEST_ERROR = 1000  # characters kept of a message: one that prints an array 
 _LONGEST_LINE = 300
 _TRACE_LINES = 12
 _NAMES = 20  # metrics that a message names
+_PLAIN = frozenset({float, int, dict})  # what most functions return, known at once to be nothing to await
+_EVALUATION = "arqon-evaluation"  # the name of the task that awaits a coroutine function
 
 
 class Outcome(NamedTuple):
@@ -40,6 +45,7 @@ class Outcome(NamedTuple):
         trace: the last lines of the traceback, or None when nothing was raised.
         seconds: the wall time of the call; NaN when its process died.
         lacking: whether a dict was returned without the metric that counts; ``error`` has the names that are there.
+        kind: why it failed, one of :mod:`arqon_ray.fanout.kinds`, or None.
     """
 
     value: float | None
@@ -47,6 +53,7 @@ class Outcome(NamedTuple):
     trace: str | None
     seconds: float
     lacking: bool = False
+    kind: str | None = None
 
 
 class MissingMetricError(ValueError):
@@ -60,37 +67,57 @@ class MissingMetricError(ValueError):
         super().__init__(f"metric {metric!r} is not in the returned dict; it has {listed}{more}{near}")
 
 
-def died(reason: str, attempts: int) -> Outcome:
+def died(reason: str, attempts: int, kind: str = DIED) -> Outcome:
     """Return the outcome of a point that took its process along every time."""
     times = f"{attempts} times" if attempts > 1 else "once"
-    return Outcome(None, f"the worker process died, tried {times}: {reason}"[:_LONGEST_ERROR], None, math.nan)
+    error = f"the worker process died, tried {times}: {reason}"[:_LONGEST_ERROR]
+    return Outcome(None, error, None, math.nan, kind=kind)
 
 
-def evaluate_point(fn: Objective, params: Mapping[str, Any], metric: str | None = None) -> Outcome:
+def timed_out(limit: float, seconds: float, trace: str | None) -> Outcome:
+    """Return the outcome of an evaluation that took longer than it may."""
+    return Outcome(None, f"timeout: it ran longer than {limit:g} s", trace, seconds, kind=TIMEOUT)
+
+
+def evaluate_point(
+    fn: Objective, params: Mapping[str, Any], metric: str | None = None, watchdog: Watchdog | None = None
+) -> Outcome:
     """Call ``fn`` with a copy of the parameters; whatever it raises, None, NaN or an infinity is a failed evaluation.
 
     Args:
         fn: the user's function.
         params: the native values of the candidate.
         metric: which entry counts when ``fn`` returns a dict; None for its only entry, or ``loss``.
+        watchdog: ends it when it runs too long; None for no limit.
 
     Raises:
         KeyboardInterrupt: when Ray has cancelled the task, whatever the function raised then.
     """
-    start = time.perf_counter()
+    start, kind = time.perf_counter(), RAISED
     try:
-        value = read_value(call(fn, params), metric)
-    except MissingMetricError as error:
-        return Outcome(None, str(error)[:_LONGEST_ERROR], None, time.perf_counter() - start, lacking=True)
+        result = call(fn, params) if watchdog is None else watchdog.run(call, fn, params)
+        kind = BAD_VALUE
+        value, seconds = read_value(result, metric), time.perf_counter() - start
+        if math.isfinite(value):
+            outcome = Outcome(value, None, None, seconds)
+        else:
+            outcome = _bad(f"the value is {value!r}: it must be finite", seconds)
+    except MissingMetricError as missing:
+        outcome = _bad(str(missing), time.perf_counter() - start, lacking=True)
     # Every one: neither sys.exit() in a script nor a panic of a Rust library may take the process and its shard along.
     except BaseException as error:
+        if watchdog is not None:
+            watchdog.rest()
         if _cancelled():
             raise KeyboardInterrupt from error
-        return Outcome(None, one_line(error), _trace(error), time.perf_counter() - start)
-    seconds = time.perf_counter() - start
-    if not math.isfinite(value):
-        return Outcome(None, f"the value is {value!r}: it must be finite", None, seconds)
-    return Outcome(value, None, None, seconds)
+        outcome = Outcome(None, one_line(error), _trace(error), time.perf_counter() - start, kind=kind)
+    if watchdog is not None and watchdog.struck:  # whatever the function made of the exception
+        return timed_out(watchdog.limit or 0.0, outcome.seconds, outcome.trace)
+    return outcome
+
+
+def _bad(error: str, seconds: float, lacking: bool = False) -> Outcome:
+    return Outcome(None, error[:_LONGEST_ERROR], None, seconds, lacking, BAD_VALUE)
 
 
 def call(fn: Objective, params: Mapping[str, Any]) -> Any:
@@ -99,8 +126,16 @@ def call(fn: Objective, params: Mapping[str, Any]) -> Any:
     A class is constructed once in a process and its instance called. What is awaitable is awaited, always in the
     same event loop, so that connections which an objective keeps last as long as the process.
     """
+    if isinstance(fn, Shipped):
+        fn = fn.function
     result = (_instance(fn) if isinstance(fn, type) else fn)(dict(params))
-    return _runner().run(_awaited(result)) if inspect.isawaitable(result) else result
+    if type(result) in _PLAIN or not inspect.isawaitable(result):
+        return result
+    try:
+        return _runner().run(_awaited(result))
+    except BaseException:  # an exception that was raised in the loop and not in the coroutine leaves it suspended
+        _abandon()
+        raise
 
 
 @lru_cache(maxsize=8)
@@ -114,7 +149,20 @@ def _runner() -> asyncio.Runner:
 
 
 async def _awaited(result: Awaitable[Any]) -> Any:
+    task = asyncio.current_task()
+    assert task is not None
+    task.set_name(_EVALUATION)
     return await result
+
+
+def _abandon() -> None:
+    """Let no coroutine of an evaluation that was broken off go on during the next."""
+    loop = _runner().get_loop()
+    left = [task for task in asyncio.all_tasks(loop) if task.get_name() == _EVALUATION]
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left))
 
 
 def read_value(result: Any, metric: str | None = None) -> float:

@@ -81,17 +81,17 @@ def _python_files(folder: Path) -> Iterator[Path]:
 
 
 class Shipped:
-    """A function whose pickle carries the modules beside it; what arrives in a worker is the function itself.
+    """A function whose pickle carries the modules beside it, however often it is pickled and by whom.
 
     Attributes:
         function: the function, or the class.
         folder: what stands first on the path of the driver.
     """
 
-    def __init__(self, function: Any, folder: Path) -> None:
+    def __init__(self, function: Any, folder: str, sources: Mapping[str, bytes]) -> None:
         self.function = function
         self.folder = folder
-        self._sources = collect(folder)
+        self._sources = sources
 
     def __call__(self, params: dict[str, Any]) -> Any:
         """Call the function."""
@@ -104,13 +104,13 @@ class Shipped:
         from ray import cloudpickle
 
         pickled = cloudpickle.dumps(self.function)  # type: ignore[no-untyped-call]
-        return _arrive, (str(self.folder), self._sources, pickled)
+        return _arrive, (self.folder, self._sources, pickled)
 
 
-def _arrive(folder: str, sources: Mapping[str, bytes], pickled: bytes) -> Any:
-    """Make the modules importable in this process, and return the function."""
+def _arrive(folder: str, sources: Mapping[str, bytes], pickled: bytes) -> Shipped:
+    """Make the modules importable in this process, and only then unpickle the function."""
     serve(folder, sources)
-    return pickle.loads(pickled)
+    return Shipped(pickle.loads(pickled), folder, sources)
 
 
 def serve(folder: str, sources: Mapping[str, bytes]) -> None:

@@ -220,6 +220,11 @@ class SolverActor:
         return self._call("history")  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
+    def pareto(self) -> list[dict[str, Any]]:
+        """Return the observations that no other one beats in all objectives."""
+        return self._call("pareto")  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="read")
     def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
         """Return the candidates that are held, by ``owner`` or by anybody: id, params, owner, key."""
         return self._call("pending", owner)  # type: ignore[no-any-return]

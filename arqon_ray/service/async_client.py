@@ -166,6 +166,11 @@ class AsyncSolverClient(StudyReference):
         answer: list[dict[str, Any]] = await self._call("history")
         return answer
 
+    async def pareto(self) -> list[dict[str, Any]]:
+        """See ``SolverClient.pareto``."""
+        answer: list[dict[str, Any]] = await self._call("pareto")
+        return answer
+
     async def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
         """See ``SolverClient.pending``."""
         answer: list[dict[str, Any]] = await self._call("pending", owner)

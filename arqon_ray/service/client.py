@@ -232,6 +232,15 @@ class SolverClient(StudyReference):
         answer: list[dict[str, Any]] = self._call("history")
         return answer
 
+    def pareto(self) -> list[dict[str, Any]]:
+        """Return the observations that no other one beats in all objectives, as ``history`` has them.
+
+        Raises:
+            ConfigError: the study has a single objective.
+        """
+        answer: list[dict[str, Any]] = self._call("pareto")
+        return answer
+
     def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
         """Return the candidates that are held, by ``owner`` or by anybody: id, params, owner, key."""
         answer: list[dict[str, Any]] = self._call("pending", owner)

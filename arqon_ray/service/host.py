@@ -17,6 +17,7 @@ from arqon_ray.core.config import load_config
 from arqon_ray.errors import ArqonError, IdentityError, PoisonedCallError, StudyRefusedError
 from arqon_ray.service.description import entomb, entombed, finish_entombing, read_study, write_study
 from arqon_ray.service.guard import LIMIT, Guard
+from arqon_ray.service.handover import check_handover
 from arqon_ray.service.journal import FencedError
 from arqon_ray.service.store import is_shared, open_store, same_place
 from arqon_ray.service.study import Study
@@ -187,6 +188,9 @@ class StudyHost:
                 self._refuse(study, error)
                 self._drop_if_broken(study)
                 raise
+            except BaseException:
+                self._drop_if_broken(study)
+                raise
             time.sleep(pause)
             pause = min(2.0 * pause, _PAUSES[1])
 
@@ -243,7 +247,10 @@ class StudyHost:
         """Return the snapshot that a new study begins from; nobody but who brings it may begin the study."""
         if self._birth.awaited and self._snapshot is None:
             raise MissingJournalError(f"the study in {self._store} is about to be begun from a snapshot: call again")
-        return self._snapshot or {}
+        if self._snapshot is None:
+            return {}
+        check_handover(self._snapshot, self._birth.config)
+        return self._snapshot
 
     def _refuse(self, study: Study | None, error: StudyRefusedError) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Mapping
@@ -12,10 +13,12 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutErro
 from ray.util import list_named_actors
 
 from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.unread import warn_of_unread
 from arqon_ray.errors import StudyNotFoundError, StudyRefusedError
-from arqon_ray.service import actor
+from arqon_ray.service import actor, authentication
 from arqon_ray.service.calling import NAMESPACE, raised_by_actor, require_ray
 from arqon_ray.service.client import SolverClient
+from arqon_ray.service.handover import read_snapshot
 from arqon_ray.service.store import check_name, check_storage_path, is_shared
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -34,7 +37,11 @@ def init(address: str | None = None, **kwargs: Any) -> Any:
 
     Returns:
         What ``ray.init`` returns.
+
+    Raises:
+        ConfigError: when the cluster asks for a token that is not here; the message says where it is.
     """
+    authentication.prepare(address or os.environ.get("RAY_ADDRESS"))
     return ray.init(address, **{"namespace": NAMESPACE, **kwargs})
 
 
@@ -75,6 +82,7 @@ def start(
         ConfigError: the config, the name or the storage_path breaks a rule.
         IdentityError: a study of this name has another identity, the message names the keys and both values; or it
             runs and lies in another place than ``storage_path``.
+        StateError: the snapshot is malformed; nothing was begun.
         StudyRefusedError: the study's journal cannot be served.
     """
     require_ray()
@@ -83,6 +91,8 @@ def start(
         checked = load_config({**checked.to_dict(), "budget": budget})
     plain, path = checked.to_dict(), None if storage_path is None else check_storage_path(storage_path)
     check_name(name)
+    warn_of_unread(checked)
+    brought = None if snapshot is None else read_snapshot(snapshot)
     problem: Exception | None = None
     token = uuid.uuid4().hex
     birth = {"name": name, "config": plain, "token": token, "resume": resume, "awaited": snapshot is not None}
@@ -90,7 +100,7 @@ def start(
         handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(birth, path)
         try:
             # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
-            if ray.get(handle.begin.remote(plain, token, snapshot and dict(snapshot), path)) is not None:
+            if ray.get(handle.begin.remote(plain, token, brought, path)) is not None:
                 return SolverClient(name, handle)
         except RayTaskError as error:
             raise raised_by_actor(error) from None

@@ -15,6 +15,7 @@ from arqon_ray.errors import IdentityError
 from arqon_ray.service import checks
 from arqon_ray.service.asking import Asking
 from arqon_ray.service.background import Trouble, short
+from arqon_ray.service.changes import Budget, Import
 from arqon_ray.service.state import Answer
 from arqon_ray.service.telling import Telling
 
@@ -41,6 +42,12 @@ class Study(Asking, Telling):
         frozen = self._durably(self._state.solver.freeze)
         with self._guard.running():
             return frozen.history()
+
+    def pareto(self) -> list[Answer]:
+        """Return the observations that no other one beats in all objectives, see ``ArqonSolver.pareto``."""
+        frozen = self._durably(self._state.solver.freeze)
+        with self._guard.running():
+            return frozen.pareto()
 
     def pending(self, owner: str | None = None) -> list[Answer]:
         """Return the candidates that are held, lowest number first: id, params, owner and the key of their ask."""
@@ -144,9 +151,9 @@ class Study(Asking, Telling):
 
     def take_over(self, snapshot: Mapping[str, Any]) -> None:
         """Write down that this study, which has nothing yet, goes on from a snapshot; open it anew after that."""
-        body = {name: snapshot[name] for name in ("uuid", "seq", "export")}
         keys = {key: int(number) for key, number in dict(snapshot.get("keys") or {}).items()}
-        self._durably(lambda: self._journal.append({"op": "import", **body, "keys": keys}))
+        change = Import(snapshot["uuid"], snapshot["seq"], snapshot["export"], keys)
+        self._durably(lambda: self._make(change))
 
     def join(self, config: StudyConfig) -> None:
         """Check that a config means this study, and take its budget if that is larger.
@@ -178,11 +185,12 @@ class Study(Asking, Telling):
         return self._durably(lambda: self._set_budget(budget))
 
     def _set_budget(self, budget: int | None) -> int | None:
-        if budget != self._state.solver.config.budget:
-            self._state.solver.extend_budget(budget)
-            self._record({"op": "budget", "budget": budget}, [])
+        solver = self._state.solver
+        wanted = solver.with_budget(budget).budget
+        if wanted != solver.config.budget:
+            self._make(Budget(wanted))
             self._line.call()
-        return self._state.solver.config.budget
+        return solver.config.budget
 
 
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], prefix: str = "") -> list[str]:

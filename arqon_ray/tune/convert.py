@@ -16,6 +16,7 @@ from ray.tune.search.sample import Categorical, Domain, Function
 from ray.tune.search.variant_generator import generate_variants
 
 from arqon_ray.core.config import load_config
+from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import is_unicode, shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.domains import Encoding, encode_domain
@@ -78,7 +79,8 @@ class ArqonSpace:
         """Return the values of the known keys; see :meth:`SearchSpace.read`."""
         unknown = [key for key in config if key not in self.bounds]
         if strict and unknown:
-            raise ConfigError(f"{unknown[0]} is not in the space: its keys are {', '.join(self.bounds)}")
+            near = did_you_mean(unknown[0], self.bounds)
+            raise ConfigError(f"{unknown[0]} is not in the space{near}: its keys are {', '.join(self.bounds)}")
         return {key: value for key, value in config.items() if key in self.bounds}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import is_missing, shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.domains import Encoding, holds, read_number
@@ -198,7 +199,8 @@ class Table:
         unknown = self._unknown(part)
         if strict and unknown:
             where = f"{self.key}/{unknown[0]}" if self.key else unknown[0]
-            raise ConfigError(f"{where} is not in the space: its keys here are {', '.join(map(str, self.parts))}")
+            near = did_you_mean(unknown[0], self.parts)
+            raise ConfigError(f"{where} is not in the space{near}: its keys here are {', '.join(map(str, self.parts))}")
         for key, node in self.parts.items():
             if (inner := _part(part, key)) is not _ABSENT:
                 node.read(inner, values, strict)

@@ -51,7 +51,8 @@ def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfi
     """Return a user's point with every parameter; what it leaves out is taken from the probe.
 
     Args:
-        given: the trial's config or a part of it, nested or with flat keys.
+        given: the trial's config or a part of it, nested or with flat keys; or a row of a study's ``history()``,
+            ``best()`` or ``pareto()``.
         space: the space that it belongs to.
         config: the study's.
         name: how messages call the point.
@@ -60,6 +61,9 @@ def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfi
     Raises:
         ConfigError: when it does not fit the space; the message names the key.
     """
+    row = _params_of_row(given, space) if strict else None
+    if row is not None:
+        return _point_of_row(row, space, config, name)
     try:
         values = space.read(given, strict)
         params = _filled(space.encode(values), config)
@@ -70,6 +74,23 @@ def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfi
         raise ConfigError(f"{name}: {error}") from None
     decoded = space.decode(params)
     return Point(params, {key: values.get(key, value) for key, value in decoded.items()})
+
+
+def _params_of_row(given: Mapping[str, Any], space: SearchSpace) -> Mapping[str, Any] | None:
+    """Return the study's params in a row that a study handed out; None for what a trial would get."""
+    params = given.get("params")
+    searched = any(name == "params" or name.startswith("params/") for name in space.bounds)
+    return params if isinstance(params, Mapping) and "value" in given and not searched else None
+
+
+def _point_of_row(row: Mapping[str, Any], space: SearchSpace, config: StudyConfig, name: str) -> Point:
+    study = Space(config.bounds)
+    try:
+        study.encode(row)
+    except ResultsError as error:
+        raise ConfigError(f"{name}.{error}") from None
+    params = study.native(row)
+    return Point(params, dict(space.decode(params)))
 
 
 def observation(point: Point, reward: Any) -> dict[str, Any]:

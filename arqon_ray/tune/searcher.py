@@ -14,6 +14,7 @@ from ray.tune.search import Searcher
 
 from arqon_ray.core.pareto import front
 from arqon_ray.core.solver import ArqonSolver
+from arqon_ray.core.unread import warn_of_unread
 from arqon_ray.errors import ArqonError, ConfigError, StateError
 from arqon_ray.tune import checkpoint, tune_call
 from arqon_ray.tune.attach import attach
@@ -293,7 +294,9 @@ class ArqonSearcher(Searcher):
             return SharedStudy(*attach(self._actor, self._plan.wanted(space, mode) if space else None, mode))
         if space is None:
             raise ConfigError("there is no space: give ArqonSearcher one, or the run a param_space with domains")
-        return OwnStudy(ArqonSolver(self._plan.config(space, mode)))
+        config = self._plan.config(space, mode)
+        warn_of_unread(config)
+        return OwnStudy(ArqonSolver(config))
 
     def _bring_points(self, study: Study) -> None:
         assert self._plan.space is not None

@@ -138,6 +138,7 @@ def test_an_upstream_config_needs_no_change() -> None:
         ),
         ({"bounds": {"x": {"choices": [1, np.int8(1)]}}}, ["bounds.x.choices holds 1 twice"]),
         ({"bounds": {"x": {"choices": {"a", "b"}}}}, ["bounds.x.choices", "list"]),
+        ({"bounds": {"x": {"choices": range(10**30)}}}, ["bounds.x.choices is range(0, 1", "min, max, step"]),
         ({"bounds": {"x": {"choices": np.array([np.nan])}}}, ["bounds.x.choices holds nan", "finite"]),
         ({"bounds": {"x": {"choices": [2**63]}}}, ["bounds.x.choices", "64 bits"]),
         ({"bounds": {"x": {"choices": ["a", "\ud800"]}}}, ["bounds.x.choices[1]", r"'\ud800'", "surrogate"]),

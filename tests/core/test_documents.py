@@ -17,7 +17,7 @@ from arqon_ray import ArqonSolver
 from arqon_ray.core.config import load_config, read_config_file
 from arqon_ray.core.documents import read_json, read_yaml
 from arqon_ray.core.plain import MAX_DEPTH
-from arqon_ray.errors import ConfigError
+from arqon_ray.errors import ConfigError, ResultsError
 
 # Section 10.3.2 of the specification and its example 10.9, and what YAML 1.1 made of the same texts.
 NUMBERS = {
@@ -196,3 +196,13 @@ def test_a_mistyped_key_suggests_the_nearest(config: dict[str, Any], said: str) 
     with pytest.raises(ConfigError) as caught:
         ArqonSolver({"bounds": {"x": {"min": 0, "max": 1}}, **config})
     assert said in str(caught.value)
+
+
+def test_a_mistyped_parameter_or_key_of_a_result_does_too() -> None:
+    solver = ArqonSolver({"bounds": {"learning_rate": {"min": 0, "max": 1}}})
+    with pytest.raises(ResultsError, match=r"params has 'learnign_rate' \(did you mean 'learning_rate'\?\)"):
+        solver.tell([{"params": {"learnign_rate": 0.5}, "value": 1.0}])
+    with pytest.raises(ResultsError, match=r"has 'vlaue' \(did you mean 'value'\?\)"):
+        solver.tell([{"params": {"learning_rate": 0.5}, "vlaue": 1.0}])
+    with pytest.raises(ConfigError, match=r"strategy is 'prob' \(did you mean 'probe'\?\)"):
+        ArqonSolver({"bounds": {"x": {"min": 0, "max": 1}}, "strategy": "prob"})

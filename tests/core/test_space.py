@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from arqon_ray.core.config import load_config
+from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.core.space import Space
-from arqon_ray.errors import ResultsError
-from tests.core.spaces import EVERY_KIND, bounds
+from arqon_ray.errors import ConfigError, OutOfBoundsError, ResultsError
+from tests.core.spaces import EVERY_KIND, bounds, extreme_ranges
 
 
 def space_of(parameters: dict[str, Any]) -> Space:
@@ -46,6 +47,57 @@ def test_any_point_of_any_space_comes_back(bounds: dict[str, Any], seed: int) ->
                 assert isinstance(value, int if rule.get("type") == "int" else float)
                 steps = (value - rule["min"]) / rule.get("step", 1)
                 assert "step" not in rule or abs(steps - round(steps)) < 1e-6
+
+
+@given(rule=extreme_ranges(), seed=st.integers(0, 2**32))
+def test_any_range_that_is_accepted_is_kept_to_and_works(rule: dict[str, Any], seed: int) -> None:
+    try:
+        config = load_config({"bounds": {"x": rule}, "seed": seed, "strategy": "probe"})
+    except ConfigError:
+        assume(False)
+    space, low, high = Space(config.bounds), config.bounds["x"].min, config.bounds["x"].max
+    assert low is not None
+    assert high is not None
+    U = np.concatenate([np.random.default_rng(seed).random(20), [0.0, 0.5, 1.0, 1e-17, 1 - 1e-16]])[:, None]
+    params = space.decode_array(U)
+    points = space.encode_many(params)
+    assert ((points >= 0) & (points <= 1)).all()
+    assert np.allclose(space.encode_many(space.decode_array(points)), points, rtol=0, atol=1e-9)
+    for p, point in zip(params, points, strict=True):
+        assert low <= p["x"] <= high
+        native = space.native(p)
+        assert native == p
+        assert type(native["x"]) is type(p["x"])
+        assert (space.encode(native) == point).all()
+    solver = ArqonSolver(config)
+    for number in range(5):
+        asked = solver.ask_one()
+        if asked is None:
+            break
+        assert low <= asked["x"] <= high
+        assert solver.tell([{"params": asked, "value": 1.0}]) == [{"id": str(number), "accepted": True}]
+
+
+@pytest.mark.parametrize("scale", ["Linear", "Log"])
+@pytest.mark.parametrize(("low", "high"), [(1e-10, 1.0), (1e-5, 1e5), (3.0, 3.3), (1e-300, 1e300), (5e-324, 1e-320)])
+def test_the_tolerance_is_relative_to_the_range_on_its_scale(low: float, high: float, scale: str) -> None:
+    space = space_of({"x": {"min": low, "max": high, "scale": scale}})
+
+    def beyond(bound: float, share: float) -> float:
+        """Return what lies outside by this share of the range."""
+        if scale == "Log":
+            return bound * math.exp(share * (math.log(high) - math.log(low)))
+        return bound + share * (high - low)
+
+    for bound, sign in ((low, -1), (high, 1)):
+        assert space.native({"x": beyond(bound, sign * 1e-10)}) == {"x": bound}
+        far = beyond(bound, sign * 1e-7)
+        if low > 1e-300:  # subnormals are too coarse for it
+            with pytest.raises(OutOfBoundsError, match="it must lie in"):
+                space.encode({"x": far})
+    for far in (-low, 0.0, -1e-9 * high) if scale == "Log" else ():
+        with pytest.raises(OutOfBoundsError):
+            space.encode({"x": far})
 
 
 @given(bounds=bounds(), seed=st.integers(0, 2**32))

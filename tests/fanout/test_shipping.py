@@ -93,6 +93,7 @@ import json, pickle, sys, traceback
 function = pickle.loads(open(sys.argv[1], "rb").read())
 import json.decoder
 print(function({"x": 3.0}))
+again = pickle.loads(pickle.dumps(function))
 again = pickle.loads(open(sys.argv[1], "rb").read())
 print(sum(type(each).__name__ == "_Importer" for each in sys.meta_path))
 try:
@@ -123,7 +124,7 @@ def test_a_module_of_the_working_directory_takes_its_neighbors_along(
     monkeypatch.chdir(tmp_path)
     found = load("main_beside:objective", Path("/"))
     assert isinstance(found, Shipped)
-    assert found.folder == tmp_path
+    assert found.folder == str(tmp_path)
     assert not isinstance(load("math:sqrt", Path("/")), Shipped)
     assert not isinstance(load("arqon_ray.examples.digits:accuracy", Path("/")), Shipped)
 

@@ -122,6 +122,8 @@ def test_a_call_answers_in_plain_python_and_errors_are_our_own(start: Start) -> 
     assert client.tell(asked["id"], 1.0, cost=2.0) == {"id": "0", "accepted": True}
     assert client.history()[0]["cost"] == 2.0
     assert client.best() is not None
+    with pytest.raises(ConfigError, match="objectives is None"):
+        client.pareto()
     assert json.loads(client.export())["handed_out"] == 1
     assert client.seed([{"params": {"x": 0.5, "n": 8}, "value": 2.0}])[0]["accepted"]
     outside = [{"params": {"x": 2.0, "n": 8}, "value": 2.0}]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import ray
 
-from arqon_ray.errors import AskTimeoutError, StudyNotFoundError, UnknownCandidateError
+from arqon_ray.errors import AskTimeoutError, ConfigError, StudyNotFoundError, UnknownCandidateError
 from arqon_ray.service.async_client import AsyncSolverClient
 from arqon_ray.service.client import SolverClient
 from arqon_ray.service.heartbeat import AsyncHeartbeat
@@ -65,6 +65,8 @@ def test_each_call_answers_as_the_other_client_does(start: Start) -> None:
         assert await aio.history() == client.history()
         assert await aio.pending() == client.pending() == []
         assert await aio.best() == client.best()
+        with pytest.raises(ConfigError, match="objectives is None"):
+            await aio.pareto()
         assert await aio.export() == client.export()
         assert await aio.extend_budget(8) == 8
         assert (await aio.status())["budget"] == 8

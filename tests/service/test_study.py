@@ -14,6 +14,7 @@ from arqon_ray.core.config import load_config
 from arqon_ray.core.draft import Draft
 from arqon_ray.errors import (
     AskTimeoutError,
+    ConfigError,
     IdentityError,
     OutOfBoundsError,
     ResultsError,
@@ -21,6 +22,7 @@ from arqon_ray.errors import (
     UnknownCandidateError,
 )
 from arqon_ray.service.asking import COMPUTING
+from arqon_ray.service.description import write_study
 from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
 from tests.service.conftest import CONFIG, Clock
@@ -305,6 +307,16 @@ def test_an_id_that_never_was_says_what_to_do(study: Study, call: str) -> None:
     assert study.history() == []
 
 
+def test_whatever_an_ask_or_pending_answers_is_a_result_once_it_has_a_value(study: Study) -> None:
+    first, second = study.ask(2, key="k", owner="me")
+    study.tell({**first, "value": 1.0})
+    assert "note" in study.ask(2, key="k")[0]
+    assert study.tell([{**study.ask(2, key="k")[0], "value": 2.0}]) == [
+        {"id": "0", "accepted": False, "note": "already told: this result was ignored"}
+    ]
+    assert study.tell([{**row, "value": 2.0} for row in study.pending()]) == [{"id": second["id"], "accepted": True}]
+
+
 def test_a_candidate_may_be_told_with_its_own_params(study: Study) -> None:
     asked = study.ask_one()
     assert asked is not None
@@ -410,6 +422,34 @@ def test_the_next_candidates_after_a_restart_are_those_that_would_have_come(stor
             solver.observe(own.number, value)
         if k % 5 == 4:
             study = Study.open(store, {"pid": k, "actor": "a"}, clock)
+
+
+def test_choices_of_another_type_are_of_another_study(store: LocalStore, reopen: Reopen) -> None:
+    config = {"seed": 1, "bounds": {"x": {"choices": [0, 1]}}}
+    write_study(store, "0" * 32, config)
+    study = reopen()
+    study.join(load_config({"seed": 1, "bounds": {"x": {"choices": [0.0, 1.0]}}}))
+    with pytest.raises(IdentityError, match=r"bounds.x is .*\[0, 1\].* there and .*\[False, True\].* here"):
+        study.join(load_config({"seed": 1, "bounds": {"x": {"choices": [False, True]}}}))
+
+
+def test_a_study_with_one_objective_has_no_pareto_set(study: Study) -> None:
+    with pytest.raises(ConfigError, match="objectives is None"):
+        study.pareto()
+
+
+def test_the_pareto_set_is_that_of_the_solver_and_is_taken_back(store: LocalStore, reopen: Reopen) -> None:
+    write_study(store, "1" * 32, {**CONFIG, "objectives": ["min", "max"], "mode": "min"})
+    study = reopen()
+    for values in ([1.0, 1.0], [2.0, 2.0], [3.0, 1.0]):
+        asked = study.ask_one()
+        assert asked is not None
+        study.tell([{"id": asked["id"], "values": values}])
+    assert [row["values"] for row in study.pareto()] == [[1.0, 1.0], [2.0, 2.0]]
+    assert study.seed(study.pareto()) == [{"id": None, "accepted": True}] * 2
+    rows = [{"params": row["params"], "values": [1, 2]} for row in study.history()[:1] * 150]
+    with pytest.raises(ResultsError, match=r"results\[150\].params.x is 3.0"):
+        study.seed([*rows, {"params": {"x": 3.0, "n": 8}, "values": [1, 2]}])
 
 
 def test_a_config_of_another_study_is_refused_with_both_values(study: Study) -> None:

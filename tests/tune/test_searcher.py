@@ -259,6 +259,40 @@ def test_points_come_first_in_their_order_nested_or_flat_and_count() -> None:
     assert [row["params"]["deep/n"] for row in history(searcher)][:3] == [2, 9, 5]
 
 
+@pytest.mark.parametrize(
+    "space",
+    [
+        CONFIG,
+        TUNE_SPACE,
+        {"m": tune.choice([{"k": "a", "p": tune.uniform(0, 1)}, {"k": [1, 2]}]), "x": tune.randn(0, 1)},
+    ],
+)
+def test_rows_that_a_study_hands_out_are_points(space: Any) -> None:
+    def evaluated(**more: Any) -> tuple[ArqonSearcher, list[Any]]:
+        searcher = ArqonSearcher(space, budget=6, **more)
+        configs = [searcher.suggest(f"t{i}") for i in range(6)]
+        for i in range(6):
+            searcher.on_trial_complete(f"t{i}", {"loss": float(i)})
+        return searcher, configs
+
+    first, configs = evaluated(seed=1)
+    rows = [*history(first)[1:4], first.solver.best()]
+    _, suggested = evaluated(seed=2, points_to_evaluate=rows)
+    assert suggested[:4] == [*configs[1:4], configs[0]]
+    rewards = [row["value"] for row in rows]
+    warm = ArqonSearcher(space, seed=3, points_to_evaluate=rows, evaluated_rewards=rewards)
+    warm.suggest("t")
+    assert [(row["params"], row["value"]) for row in history(warm)] == [(row["params"], row["value"]) for row in rows]
+    with pytest.raises(ConfigError, match=r"points_to_evaluate\[1\].params .*"):
+        ArqonSearcher(space, points_to_evaluate=[rows[0], {**rows[1], "params": {"zzz": 1}}])
+
+
+def test_a_space_with_a_key_params_is_no_row_of_a_study() -> None:
+    space = {"params": {"x": tune.uniform(0, 1)}, "value": tune.uniform(0, 1)}
+    point = {"params": {"x": 0.25}, "value": 0.5}
+    assert ArqonSearcher(space, points_to_evaluate=[point]).suggest("t") == point
+
+
 def test_points_beyond_the_budget_are_not_run() -> None:
     searcher = ArqonSearcher(CONFIG, budget=1, points_to_evaluate=[{"x": 1.0, "n": 2}, {"x": 2.0, "n": 3}])
     assert searcher.suggest("t0") == {"x": 1.0, "n": 2}

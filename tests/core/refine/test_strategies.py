@@ -78,7 +78,7 @@ def test_points_in_flight_are_not_handed_out_again(name: str, bounds: str) -> No
         if proposal is None or proposal.repeat:
             break
         pending.append(proposal.point)
-        memory = json.loads(json.dumps(proposal.memory))
+        memory = {**memory, **json.loads(json.dumps(proposal.memory))}
     assert distinct([*X, *pending]) == len(X) + len(pending)
 
 
@@ -92,7 +92,7 @@ def test_any_finite_values_are_coped_with(name: str, bounds: str, values) -> Non
     memory = {}
     for n in range(9):
         proposal = propose(STRATEGIES[name], evidence(space, X[:n], values[:n]), memory, n)
-        memory = memory if proposal is None else json.loads(json.dumps(proposal.memory))
+        memory = memory if proposal is None else {**memory, **json.loads(json.dumps(proposal.memory))}
 
 
 @pytest.mark.parametrize(("name", "bounds"), CASES)

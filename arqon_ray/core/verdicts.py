@@ -1,0 +1,108 @@
+"""What results mean to a study, told before anything of them is taken: whose they are, and whether they count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arqon_ray.core.ledger import Array, Candidate, Ledger, Observation
+from arqon_ray.core.results import OUTSIDE, Entry
+from arqon_ray.core.space import Space
+from arqon_ray.errors import ResultsError, UnknownCandidateError
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of one result.
+
+    Attributes:
+        number: the candidate that it is about; None for a point from outside.
+        observation: what is to be kept; None when the candidate has a result already.
+        point: ``(d,)`` of a point from outside.
+    """
+
+    number: int | None
+    observation: Observation | None
+    point: Array | None = None
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """What whoever told it is answered: ``id``, ``accepted`` and, where it was not, a ``note``."""
+        told: dict[str, Any] = {"id": None if self.number is None else str(self.number), "accepted": True}
+        if self.observation is None:
+            told |= {"accepted": False, "note": "already told: this result was ignored"}
+        return told
+
+
+def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> list[Verdict]:
+    """Judge results in their order, each as if those before it were taken; nothing is changed.
+
+    Args:
+        entries: the results.
+        space: of the study.
+        ledger: of the study.
+        objectives: the modes of all objectives, where there are several.
+
+    Raises:
+        ResultsError: when one has params that do not fit the space, or another number of values than objectives.
+        UnknownCandidateError: when one without params has an id that was never handed out.
+    """
+    points = [_locate(entry, f"results[{place}]", space, ledger, objectives) for place, entry in enumerate(entries)]
+    taken: set[int] = set()
+    verdicts = []
+    for entry, point in zip(entries, points, strict=True):
+        number = _number_of(entry, point, space, ledger, taken)
+        if number is not None and (number in ledger.told or number in taken):
+            verdicts.append(Verdict(number, None))
+            continue
+        if number is None:
+            of = Candidate(-1, space.native(entry.params or {}), "outside")
+        else:
+            taken.add(number)
+            of, point = ledger.candidate(number), None
+        result = (entry.value, of.origin, entry.cost, entry.status, entry.step, entry.reason, entry.values)
+        verdicts.append(Verdict(number, Observation(of.number, of.params, *result), point))
+    return verdicts
+
+
+def check_number(number: int, ledger: Ledger, where: str = "") -> None:
+    """Raise UnknownCandidateError when no candidate of this number was handed out; ``where`` it stands in a list."""
+    if ledger.state_of(number) == "unknown":
+        place = f"{where}." if where else ""
+        raise UnknownCandidateError(
+            f"{place}id {number!r} was never handed out: {ledger.handed_out} candidates were, from '0' on; "
+            "give a point from outside to seed(), with its params"
+        )
+
+
+def _locate(entry: Entry, where: str, space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> Array | None:
+    """Return the point of an entry with params; check the id of one without, and how many values there are."""
+    expected = objectives and len(objectives)
+    given = entry.values and len(entry.values)
+    if entry.value is not None and given != expected:
+        raise ResultsError(
+            f"{where} has {given or 'no list of'} values: it must have {expected or 'one value, no list'}, "
+            f"as the config's objectives are {objectives!r}"
+        )
+    if entry.params is None:
+        check_number(-1 if entry.number is None else entry.number, ledger, where)
+        return None
+    try:
+        return space.encode(entry.params)
+    except ResultsError as error:
+        raise type(error)(f"{where}.{error}") from None
+
+
+def _number_of(entry: Entry, point: Array | None, space: Space, ledger: Ledger, taken: set[int]) -> int | None:
+    """Return the candidate that an entry is about: by its id, unless its params are another's; else by its params."""
+    if entry.number == OUTSIDE:
+        return None
+    if point is None:
+        return entry.number
+    if entry.number is None or ledger.state_of(entry.number) == "unknown":
+        return ledger.find(point, taken)
+    same = np.array_equal(space.encode(ledger.candidate(entry.number).params), point)
+    return entry.number if same else ledger.find(point, taken)
