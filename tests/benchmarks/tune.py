@@ -149,7 +149,7 @@ def grown(trials: int, reports: int, at_once: int = 32) -> tuple[ArqonSearcher, 
 
 
 def held_up(searcher: ArqonSearcher, running: dict[str, int], folder: str) -> dict[str, list[float]]:
-    """Go round Tune's loop (reports, an end, asks until a trial begins, a checkpoint); return the seconds of each call."""
+    """Go round the loop (reports, an end, asks until a trial begins, a checkpoint); return the seconds of each call."""
     seconds: dict[str, list[float]] = {}
     number = 0
 
