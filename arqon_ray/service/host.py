@@ -121,7 +121,7 @@ class StudyHost:
                 "or stop() it first"
             )
         checked = load_config(config)
-        self._config, self._snapshot = config, snapshot
+        self._config, self._snapshot = self._config or config, snapshot
         creating = token == self._birth.token or snapshot is not None
         self._retrying("join", (checked,), {}, creating=creating)
         return self.status()

@@ -37,12 +37,10 @@ def choices(megabytes: int) -> dict[str, Any]:
 
 def survives(study: SolverClient, path: Path) -> None:
     """Kill the actor twice; each time another process goes on with all that was told."""
-    told = 0
-    for _ in range(2):
+    for told in (1, 2):
         candidate = study.ask_one()
         assert candidate is not None
         study.tell(candidate["id"], 1.0)
-        told += 1
         pid = kill(study)
         deadline = time.monotonic() + 60.0
         while (status := study.status())["pid"] == pid:
