@@ -157,9 +157,10 @@ def _rank_correlation(evidence: Evidence, memory: dict[str, Any]) -> float | Non
     if "correlation" in memory and n < 1.1 * memory["correlation_at"] + 1:
         known: float | None = memory["correlation"]
         return known
-    rows = _spread_out(evidence.X[:_ROWS])
+    wanted = 2 * evidence.space.d + 3
+    rows = _spread_out(evidence.X[:_ROWS]) if min(n, _ROWS) >= wanted else np.empty(0, dtype=np.int64)
     X, y = 2.0 * evidence.X[rows] - 1.0, evidence.y[rows]
-    correlation = _held_out_correlation(X, y) if len(rows) >= 2 * evidence.space.d + 3 else None
+    correlation = _held_out_correlation(X, y) if len(rows) >= wanted else None
     memory.update(correlation=correlation, correlation_at=n)
     return correlation
 

@@ -170,7 +170,9 @@ class _Sweep:
     ) -> None:
         self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
         self._mode, self._limit, self._one_point = mode, limit, one_point
-        self._metric_check: MetricCheck[tuple[int, bytes]] = MetricCheck(store.tally.count > store.tally.failed)
+        self._metric_check: MetricCheck[tuple[int, bytes, Summary]] = MetricCheck(
+            store.tally.count > store.tally.failed
+        )
 
     def work(self, shown: Progress) -> None:
         """Run until every index has its row, or it is known that each fails."""
@@ -204,12 +206,12 @@ class _Sweep:
     def _write(self, start: int, parquet: bytes) -> Summary:
         summary = read_summary(io.BytesIO(parquet))
         has_value, lacking = summary["failed"] < summary["count"], summary.get("lacking", 0)
-        for shard in self._metric_check.sift((start, parquet), has_value, lacking, summary.get("lacks", "")):
+        for shard in self._metric_check.sift((start, parquet, summary), has_value, lacking, summary.get("lacks", "")):
             self._keep(*shard)
         return summary
 
-    def _keep(self, start: int, parquet: bytes) -> None:
-        summary = self._store.write(start, parquet)
+    def _keep(self, start: int, parquet: bytes, summary: Summary) -> None:
+        self._store.write(start, parquet, summary)
         first = summary["errors"][0]["error"] if summary["errors"] else ""
         if summary["failed"] < summary["count"]:
             self._failing.see_many(0, None, "", None)

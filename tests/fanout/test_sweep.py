@@ -182,8 +182,8 @@ def test_ctrl_c_keeps_the_finished_rows_and_the_same_call_continues(
 
     write = DirectoryStore.write
 
-    def write_then_interrupt(self: DirectoryStore, start: int, parquet: bytes) -> Any:
-        summary = write(self, start, parquet)
+    def write_then_interrupt(self: DirectoryStore, *shard: Any) -> Any:
+        summary = write(self, *shard)
         if len(self.finished) == 1:
             signal.raise_signal(signal.SIGINT)
         return summary

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.intp]
 NOISE_FLOOR = 1e-6
+_CHEAP, _LEAST = 2**22, 8
+"""Multiplications of an evaluation (observations squared times features) up to which a fit has all of its iterations,
+and the least that it has."""
 _BOUNDS = ((-9.0, 9.0), (-9.0, 9.0), (-20.0, 2.0))
 """Of ``log x``, ``log s`` and ``log(v - floor)``."""
 
@@ -120,7 +123,11 @@ def negative_log_posterior(theta: Array, Z: Array, groups: Indices, z: Array) ->
 
 
 def fit(Z: Array, groups: Indices, z: Array, starts: Sequence[Array], iterations: int = 40) -> Array:
-    """Return the best ``theta (k + 2,)`` that L-BFGS-B finds from the starts; shapes as in the objective."""
+    """Return the best ``theta (k + 2,)`` that L-BFGS-B finds from the starts; shapes as in the objective.
+
+    Where one evaluation of the objective is dear there are fewer iterations: the next fit goes on from where this ends.
+    """
+    iterations = max(_LEAST, min(iterations, iterations * _CHEAP // (len(z) ** 2 * Z.shape[1] + 1)))
     bounds = np.array(bounds_of(len(starts[0])))
     best_value, best = np.inf, starts[0]
     for start in starts:
