@@ -13,7 +13,6 @@ from typing import Any
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe import check_seed
-from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError, EvaluationsFailedError
 from arqon_ray.fanout.evaluate import Objective, Outcome
 from arqon_ray.fanout.failfast import FailFast
@@ -112,7 +111,7 @@ def sweep(
     try:
         probe.sample_range(num_samples - 1, 1)
     except ValueError as error:  # beyond the end of the sequence
-        raise ConfigError(f"num_samples is {shown(num_samples)}: {error}") from None
+        raise ConfigError(f"num_samples is {num_samples}: {error}") from None
     options = task_options(resources)
     manifest = {"num_samples": num_samples, "seed": seed, "sequence": sequence, "metric": metric, "bounds": bounds}
     remark = ensure_ray()
