@@ -27,7 +27,7 @@ from arqon_ray.fanout.resources import ensure_ray, task_options
 from arqon_ray.fanout.results import SweepInterrupted, SweepResult
 from arqon_ray.fanout.shard import open_probe, remote_shard
 from arqon_ray.fanout.shards import Shards
-from arqon_ray.fanout.stop import check_most, check_seconds, check_whole
+from arqon_ray.fanout.stop import check_metric, check_most, check_seconds, check_whole
 from arqon_ray.fanout.store import DirectoryStore, MemoryStore, Range, ShardStore
 from arqon_ray.fanout.table import check_names, pack_rows, read_summary
 from arqon_ray.fanout.tally import Summary
@@ -103,10 +103,15 @@ def sweep(
     num_samples, retries = check_whole("num_samples", num_samples, 1), check_whole("retries", retries, 0)
     shard_size, max_in_flight = check_most("shard_size", shard_size), check_most("max_in_flight", max_in_flight)
     limit, fail_fast = check_seconds("evaluation_timeout_s", evaluation_timeout_s), check_most("fail_fast", fail_fast)
+    metric = check_metric(metric)
     check_names(checked.bounds)
     bounds = checked.to_dict()["bounds"]
     text = json.dumps({"bounds": bounds})
-    open_probe(text, seed, sequence)[0].sample_range(num_samples - 1, 1)
+    probe = open_probe(text, seed, sequence)[0]
+    try:
+        probe.sample_range(num_samples - 1, 1)
+    except ValueError as error:  # beyond the end of the sequence
+        raise ConfigError(f"num_samples is {num_samples}: {error}") from None
     options = task_options(resources)
     manifest = {"num_samples": num_samples, "seed": seed, "sequence": sequence, "metric": metric, "bounds": bounds}
     remark = ensure_ray()

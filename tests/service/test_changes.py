@@ -123,7 +123,7 @@ def test_how_many_make_a_comfortable_record(sizes: list[int], fit: int) -> None:
 
 @pytest.fixture
 def host(tmp_path: Path) -> StudyHost:
-    return StudyHost(Birth("arqon", CONFIG, "t1", True), str(tmp_path), False, {"pid": 1, "node": "n1"})
+    return StudyHost(Birth("arqon", "t1", True, config=CONFIG), str(tmp_path), False, {"pid": 1, "node": "n1"})
 
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), KeyError("x"), RecursionError()])
