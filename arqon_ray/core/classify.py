@@ -114,7 +114,6 @@ def check_memory(memory: Memory, standing: Standing) -> None:
     for key, companion in (
         ("correlation", "correlation_at"),
         ("repeated", "value"),
-        ("repeated", "noise_at"),
         ("noise_share", "noise_at"),
     ):
         require(key not in memory or companion in memory, f"{companion}: it is missing beside {key}")

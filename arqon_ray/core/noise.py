@@ -98,7 +98,7 @@ def wanted(evidence: Evidence, memory: dict[str, Any], found: Noise, surrogate: 
 def _asked(memory: Mapping[str, Any]) -> list[tuple[int, float, int]]:
     """Return candidate, value of the point before, and number of observations then, of each repeat."""
     if "repeated" in memory and "repeats" not in memory:  # release 0.1.0 made one test
-        return [(memory["repeated"], memory["value"], memory["noise_at"])]
+        return [(memory["repeated"], memory["value"], memory.get("noise_at", _FIRST_TEST))]
     return [(number, value, n) for number, value, n in memory.get("repeats", ())]
 
 

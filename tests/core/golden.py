@@ -76,7 +76,7 @@ AUTO: list[Case] = [
     ("mixed", "flat", 31, 0, 0, 60, False),
     ("plane", "flat", 51, 0, 0, 80, False),
 ]
-TESTED = {"classify": {"noisy": False, "repeated": 0, "value": 0.0}}
+TESTED = {"classify": {"noise_at": 1_000_000}}  # the surrogate is not asked for noise before
 """What the classifier remembers of a test that found no noise."""
 
 
