@@ -101,17 +101,18 @@ def test_the_gradient_of_many_parameters_agrees_with_differences() -> None:
 
 
 def test_it_finds_what_sixty_switches_are_worth() -> None:
-    there, left = space(60, SWITCH), []
-    for seed in range(4):
-        w = np.random.default_rng(3 + seed).normal(size=60)
+    """In the geometric mean of three runs."""
+    there, shares = space(60, SWITCH), []
+    for seed in range(3):
+        w = np.random.default_rng(seed).normal(size=60)
 
-        def worth(u: Any, w: Any = w) -> float:
+        def value(u: Any, w: Any = w) -> float:
             return float(w @ (u > 0.5))
 
-        best, random = np.sum(np.minimum(w, 0.0)), random_best(there, worth, 60)
-        found = np.min(run(GaussianProcess(), there, worth, 60, seed=seed)[1])
-        left.append((found - best) / (random - best))
-    assert np.mean(left) < 0.65
+        best = float(np.sum(np.minimum(w, 0.0)))
+        found = float(np.min(run(GaussianProcess(), there, value, 80, seed)[1]))
+        shares.append((found - best) / (random_best(there, value, 80) - best))
+    assert np.exp(np.mean(np.log(np.maximum(shares, 1e-3)))) < 0.6
 
 
 def test_many_switches_under_conditions_are_searched_too() -> None:
