@@ -32,6 +32,7 @@ _HOME = {
     "StateError": "errors",
     "StudyNotFoundError": "errors",
     "StudyRefusedError": "errors",
+    "StudyUnreachableError": "errors",
     "SweepInterrupted": "fanout",
     "SweepResult": "fanout",
     "UnknownCandidateError": "errors",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         StateError,
         StudyNotFoundError,
         StudyRefusedError,
+        StudyUnreachableError,
         UnknownCandidateError,
     )
     from arqon_ray.fanout import (
@@ -104,6 +106,7 @@ __all__ = [
     "StateError",
     "StudyNotFoundError",
     "StudyRefusedError",
+    "StudyUnreachableError",
     "SweepInterrupted",
     "SweepResult",
     "UnknownCandidateError",

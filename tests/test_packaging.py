@@ -36,6 +36,7 @@ PUBLIC = [
     "StateError",
     "StudyNotFoundError",
     "StudyRefusedError",
+    "StudyUnreachableError",
     "SweepInterrupted",
     "SweepResult",
     "UnknownCandidateError",

@@ -248,6 +248,14 @@ class StudyConfig(BaseModel):
             if not _may_be(config, value):
                 raise ValueError(f"{where}.{parent} is {shown(value)}: {parent} never has this value")
 
+    def __repr__(self) -> str:
+        # A study may have thousands of parameters, and megabytes of choices.
+        names = list(self.bounds)
+        shown = ", ".join(map(repr, names[:3])) + (", ..." if len(names) > 3 else "")
+        return f"StudyConfig({len(names)} parameters: {shown[:200]}; strategy={self.strategy!r}, seed={self.seed})"
+
+    __str__ = __repr__
+
     def to_dict(self) -> dict[str, Any]:
         """Return the plain dict that reads back as this config, defaults left out but the seed."""
         document = {"seed": self.seed, **self.model_dump(exclude_defaults=True)}

@@ -51,8 +51,11 @@ class Frozen:
     def reports(self) -> list[Report]:
         """Return the intermediate results as :meth:`.Ledger.report` takes them."""
         sign = 1.0 if self.config.mode == "min" else -1.0
-        rows = self.moment.reports.tolist()
-        return [(int(number), int(step), sign * value, int(place)) for number, step, value, place in rows]
+        rows = self.moment.reports
+        slices = (rows[start : start + _PART].tolist() for start in range(0, len(rows), _PART))
+        return [
+            (int(number), int(step), sign * value, int(place)) for each in slices for number, step, value, place in each
+        ]
 
     def history(self) -> list[dict[str, Any]]:
         """Return the observations as :meth:`.ArqonSolver.history` does."""

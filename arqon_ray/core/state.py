@@ -26,6 +26,9 @@ from arqon_ray.errors import ArqonError, StateError
 FORMAT = "arqon_ray.solver"
 VERSION = 1
 
+_SLICE = 200
+"""Entries of a list that are written at once."""
+
 _OUTSIDE = 2**32
 """The ``eval_id`` of a point from outside is its place in the history above this."""
 
@@ -95,7 +98,19 @@ def export(
         "phases": phases,
         **({"reports": reports} if reports else {}),
     }
-    return json.dumps(document, allow_nan=False)
+    return _written(document)
+
+
+def _written(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON; its long lists in slices, since one call holds up every other thread."""
+    return "{" + ", ".join(f"{json.dumps(key)}: {_value(value)}" for key, value in document.items()) + "}"
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, list) or len(value) <= _SLICE:
+        return json.dumps(value, allow_nan=False)
+    slices = (value[start : start + _SLICE] for start in range(0, len(value), _SLICE))
+    return f"[{', '.join(json.dumps(each, allow_nan=False)[1:-1] for each in slices)}]"
 
 
 def parse(exported: str) -> dict[str, Any]:

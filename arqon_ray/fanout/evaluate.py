@@ -32,6 +32,7 @@ _LONGEST_ERROR = 1000  # characters kept of a message: one that prints an array 
 _LONGEST_LINE = 300
 _TRACE_LINES = 12
 _NAMES = 20  # metrics that a message names
+_PLAIN = frozenset({float, int, dict})  # what most functions return, known at once to be nothing to await
 _EVALUATION = "arqon-evaluation"  # the name of the task that awaits a coroutine function
 
 
@@ -96,10 +97,13 @@ def evaluate_point(
     try:
         result = call(fn, params) if watchdog is None else watchdog.run(call, fn, params)
         kind = BAD_VALUE
-        outcome = _judge(read_value(result, metric), time.perf_counter() - start)
-    except MissingMetricError as error:
-        message, seconds = str(error)[:_LONGEST_ERROR], time.perf_counter() - start
-        outcome = Outcome(None, message, None, seconds, lacking=True, kind=BAD_VALUE)
+        value, seconds = read_value(result, metric), time.perf_counter() - start
+        if math.isfinite(value):
+            outcome = Outcome(value, None, None, seconds)
+        else:
+            outcome = _bad(f"the value is {value!r}: it must be finite", seconds)
+    except MissingMetricError as missing:
+        outcome = _bad(str(missing), time.perf_counter() - start, lacking=True)
     # Every one: neither sys.exit() in a script nor a panic of a Rust library may take the process and its shard along.
     except BaseException as error:
         if watchdog is not None:
@@ -112,10 +116,8 @@ def evaluate_point(
     return outcome
 
 
-def _judge(value: float, seconds: float) -> Outcome:
-    if math.isfinite(value):
-        return Outcome(value, None, None, seconds)
-    return Outcome(None, f"the value is {value!r}: it must be finite", None, seconds, kind=BAD_VALUE)
+def _bad(error: str, seconds: float, lacking: bool = False) -> Outcome:
+    return Outcome(None, error[:_LONGEST_ERROR], None, seconds, lacking, BAD_VALUE)
 
 
 def call(fn: Objective, params: Mapping[str, Any]) -> Any:
@@ -127,7 +129,7 @@ def call(fn: Objective, params: Mapping[str, Any]) -> Any:
     if isinstance(fn, Shipped):
         fn = fn.function
     result = (_instance(fn) if isinstance(fn, type) else fn)(dict(params))
-    if not inspect.isawaitable(result):
+    if type(result) in _PLAIN or not inspect.isawaitable(result):
         return result
     try:
         return _runner().run(_awaited(result))

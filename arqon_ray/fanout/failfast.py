@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from arqon_ray.fanout.kinds import INTERRUPTED, NODE_LOST
 
-_NUMBER = re.compile(r"0x[0-9a-fA-F]+|[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b)")
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf|True|False)\b)")
 _NO_FAILURES = frozenset({NODE_LOST, INTERRUPTED})
 
 

@@ -20,7 +20,7 @@ from arqon_ray.fanout.parcel import pack
 from arqon_ray.fanout.progress import show_progress
 from arqon_ray.fanout.resources import ensure_ray, task_options
 from arqon_ray.fanout.results import OptimizeInterrupted, Result
-from arqon_ray.fanout.stop import check_limits, check_most, check_seconds, check_whole, make_stop_rule
+from arqon_ray.fanout.stop import check_limits, check_metric, check_most, check_seconds, check_whole, make_stop_rule
 from arqon_ray.fanout.store import differences
 from arqon_ray.service import SolverClient, connect, start
 
@@ -99,6 +99,7 @@ def optimize(
     fail_fast, patience = check_most("fail_fast", fail_fast), check_most("patience", patience)
     time_budget_s, target = check_limits(time_budget_s, target)
     limit = check_seconds("evaluation_timeout_s", evaluation_timeout_s)
+    metric = check_metric(metric)
     options = task_options(resources)
     checked = None if config is None else _single(load_config(config))
     if study is not None and (name is not None or storage_path is not None):

@@ -10,6 +10,8 @@ from typing import Any
 from arqon_ray.core import values
 from arqon_ray.errors import ConfigError
 
+_LONGEST_METRIC = 1000  # characters
+
 
 @dataclass(slots=True)
 class StopRule:
@@ -95,6 +97,15 @@ def check_most(name: str, number: Any) -> int | None:
         ConfigError: naming it.
     """
     return None if number is None else check_whole(name, number, 1)
+
+
+def check_metric(name: Any) -> str | None:
+    """Return the name of the metric that counts: None, or a text.
+
+    Raises:
+        ConfigError: when it is none.
+    """
+    return None if name is None else values.text("metric", name, _LONGEST_METRIC, error=ConfigError)
 
 
 def check_seconds(name: str, number: Any) -> float | None:

@@ -41,8 +41,8 @@ class ShardStore(Protocol):
     tally: Tally
     """The sum of their summaries."""
 
-    def write(self, start: int, parquet: bytes) -> Summary:
-        """Store the rows from index ``start`` on, all or none, and return their summary."""
+    def write(self, start: int, parquet: bytes, summary: Summary | None = None) -> Summary:
+        """Store the rows from index ``start`` on, all or none, and return their summary, read unless it is given."""
         ...
 
     def sources(self) -> Iterator[Any]:
@@ -67,9 +67,9 @@ class MemoryStore:
         self.tally = Tally()
         self._shards: dict[Range, bytes] = {}
 
-    def write(self, start: int, parquet: bytes) -> Summary:
+    def write(self, start: int, parquet: bytes, summary: Summary | None = None) -> Summary:
         """Store one shard."""
-        summary = read_summary(io.BytesIO(parquet))
+        summary = summary or read_summary(io.BytesIO(parquet))
         shard = start, start + summary["count"]
         self._shards[shard] = parquet
         self.finished.add(shard)
@@ -163,9 +163,9 @@ class DirectoryStore:
                     "there at once; remove one of the files"
                 )
 
-    def write(self, start: int, parquet: bytes) -> Summary:
+    def write(self, start: int, parquet: bytes, summary: Summary | None = None) -> Summary:
         """Store one shard as ``shard-<start>-<stop>.parquet``; it is on the disk when this returns."""
-        summary = read_summary(io.BytesIO(parquet))
+        summary = summary or read_summary(io.BytesIO(parquet))
         stop = start + summary["count"]
         self._write_whole(f"shard-{start:012d}-{stop:012d}.parquet", parquet)
         self.finished.add((start, stop))

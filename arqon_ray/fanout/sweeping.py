@@ -27,7 +27,7 @@ from arqon_ray.fanout.resources import ensure_ray, task_options
 from arqon_ray.fanout.results import SweepInterrupted, SweepResult
 from arqon_ray.fanout.shard import open_probe, remote_shard
 from arqon_ray.fanout.shards import Shards
-from arqon_ray.fanout.stop import check_most, check_seconds, check_whole
+from arqon_ray.fanout.stop import check_metric, check_most, check_seconds, check_whole
 from arqon_ray.fanout.store import DirectoryStore, MemoryStore, Range, ShardStore
 from arqon_ray.fanout.table import check_names, pack_rows, read_summary
 from arqon_ray.fanout.tally import Summary
@@ -103,10 +103,15 @@ def sweep(
     num_samples, retries = check_whole("num_samples", num_samples, 1), check_whole("retries", retries, 0)
     shard_size, max_in_flight = check_most("shard_size", shard_size), check_most("max_in_flight", max_in_flight)
     limit, fail_fast = check_seconds("evaluation_timeout_s", evaluation_timeout_s), check_most("fail_fast", fail_fast)
+    metric = check_metric(metric)
     check_names(checked.bounds)
     bounds = checked.to_dict()["bounds"]
     text = json.dumps({"bounds": bounds})
-    open_probe(text, seed, sequence)[0].sample_range(num_samples - 1, 1)
+    probe = open_probe(text, seed, sequence)[0]
+    try:
+        probe.sample_range(num_samples - 1, 1)
+    except ValueError as error:  # beyond the end of the sequence
+        raise ConfigError(f"num_samples is {num_samples}: {error}") from None
     options = task_options(resources)
     manifest = {"num_samples": num_samples, "seed": seed, "sequence": sequence, "metric": metric, "bounds": bounds}
     remark = ensure_ray()
@@ -170,7 +175,9 @@ class _Sweep:
     ) -> None:
         self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
         self._mode, self._limit, self._one_point = mode, limit, one_point
-        self._metric_check: MetricCheck[tuple[int, bytes]] = MetricCheck(store.tally.count > store.tally.failed)
+        self._metric_check: MetricCheck[tuple[int, bytes, Summary]] = MetricCheck(
+            store.tally.count > store.tally.failed
+        )
 
     def work(self, shown: Progress) -> None:
         """Run until every index has its row, or it is known that each fails."""
@@ -204,12 +211,12 @@ class _Sweep:
     def _write(self, start: int, parquet: bytes) -> Summary:
         summary = read_summary(io.BytesIO(parquet))
         has_value, lacking = summary["failed"] < summary["count"], summary.get("lacking", 0)
-        for shard in self._metric_check.sift((start, parquet), has_value, lacking, summary.get("lacks", "")):
+        for shard in self._metric_check.sift((start, parquet, summary), has_value, lacking, summary.get("lacks", "")):
             self._keep(*shard)
         return summary
 
-    def _keep(self, start: int, parquet: bytes) -> None:
-        summary = self._store.write(start, parquet)
+    def _keep(self, start: int, parquet: bytes, summary: Summary) -> None:
+        self._store.write(start, parquet, summary)
         first = summary["errors"][0]["error"] if summary["errors"] else ""
         if summary["failed"] < summary["count"]:
             self._failing.see_many(0, None, "", None)

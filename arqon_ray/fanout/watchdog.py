@@ -1,6 +1,6 @@
 """In the worker: ends an evaluation that runs too long, and a cancelled one that does not notice.
 
-One thread a task looks on. It first raises in the evaluating thread, by a signal, so that a sleep or a wait for the
+One thread a process looks on. It first raises in the evaluating thread, by a signal, so that a sleep or a wait for the
 network ends too. What still runs after a grace is stuck: then what the task has finished is handed on and the process
 ends. Code that holds the interpreter's lock keeps this thread from running as well; a timer of the C library
 (``faulthandler``) ends such a process.
@@ -23,6 +23,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import cache
 from types import FrameType
 from typing import Any, Self, TypeVar
 
@@ -33,7 +34,8 @@ GRACE = 5.0
 
 _NOTICE = 0.3  # seconds in which a cancelled function should have noticed by itself
 _STUCK = 1.0  # seconds that it has to end after the signal
-_HARD = 5.0  # seconds after the grace until the process ends without the help of the interpreter
+_REARM = 1.0  # seconds between two times that the hard end is put off
+_HARD = 5.0 + _REARM  # seconds after the grace until the process ends without the help of the interpreter
 _LONGEST = 3600.0  # seconds of one wait
 _TRACE_LINES = 12
 _SIGNAL: int | None = getattr(signal, "SIGURG", None)
@@ -66,28 +68,23 @@ class Watchdog:
         self._late: float | None = None  # the deadline that passed
         self._noticed = math.inf  # when the cancellation was seen
         self._nudged = False
-        self._over = threading.Event()
+        self._armed = -math.inf  # when the hard end was last put off
+        self._over = False
         self._main = threading.get_ident()
 
     def __enter__(self) -> Self:
-        self._bell, self._rope = socket.socketpair()
-        self._rope.setblocking(False)
-        # Ray cancels a task by _thread.interrupt_main(), which no other thread sees but through this descriptor.
-        self._rope_before = signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
+        self._guard = _guard()
+        self._rope_before = signal.set_wakeup_fd(self._guard.rope, warn_on_full_buffer=False)
         self._handler_before: Any = None if _SIGNAL is None else signal.signal(_SIGNAL, self._raise)
-        self._thread = threading.Thread(target=self._watch, name="arqon-watchdog", daemon=True)
-        self._thread.start()
+        self._guard.watch(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._over = True
         signal.set_wakeup_fd(self._rope_before)
         if _SIGNAL is not None:
             signal.signal(_SIGNAL, self._handler_before)
-        self._rope.send(b"\0")
-        self._thread.join()
-        self._bell.close()
-        self._rope.close()
+        self._guard.leave()
         if self.limit is not None:
             faulthandler.cancel_dump_traceback_later()
 
@@ -99,8 +96,11 @@ class Watchdog:
         """
         assert self.limit is not None, "a watchdog without a limit looks at cancellations alone"
         self.struck = False
-        faulthandler.dump_traceback_later(self.limit + GRACE + _HARD, exit=True, file=2)
-        self._deadline = time.monotonic() + self.limit
+        now = time.monotonic()
+        if now - self._armed > _REARM:  # not each time: it costs more than a short function
+            self._armed = now
+            faulthandler.dump_traceback_later(self.limit + GRACE + _HARD, exit=True, file=2)
+        self._deadline = now + self.limit
         try:
             return function(*args)
         finally:
@@ -118,23 +118,23 @@ class Watchdog:
             self.struck = True
             raise OverranError
 
-    def _watch(self) -> None:
-        while not self._over.is_set():
-            self._listen()
-            deadline, now = self._deadline, time.monotonic()
-            if self.cancelled:
-                self._end_cancelled(now - self._noticed)
-            elif deadline is not None and now >= deadline:
-                self._end_late(deadline, now)
-
-    def _listen(self) -> None:
-        """Wait until something is due, or the bell rings."""
-        wait = min(max(0.0, self._due() - time.monotonic()), _LONGEST)
-        ready, _, _ = select.select([self._bell], [], [], wait)
-        if ready and signal.SIGINT in self._bell.recv(4096) and not self.cancelled:
+    def notice(self) -> None:
+        """Take note that Ray has cancelled the task."""
+        if not self.cancelled:
             self.cancelled, self._noticed = True, time.monotonic()
 
-    def _due(self) -> float:
+    def look(self) -> None:
+        """Do what is due; called in the guard's thread."""
+        deadline, now = self._deadline, time.monotonic()
+        if self.cancelled:
+            self._end_cancelled(now - self._noticed)
+        elif deadline is not None and now >= deadline:
+            self._end_late(deadline, now)
+
+    def due(self) -> float:
+        """Return when to look next, on the monotonic clock."""
+        if self._over:
+            return math.inf
         if self.cancelled:
             return self._noticed + _NOTICE + (_STUCK if self._nudged else 0.0)
         deadline = self._deadline
@@ -146,14 +146,14 @@ class Watchdog:
         if since >= _NOTICE and not self._nudged:
             self._nudged = True
             self._signal()
-        elif since >= _NOTICE + _STUCK and not self._over.is_set():
+        elif since >= _NOTICE + _STUCK and not self._over:
             self._end_process(None)
 
     def _end_late(self, deadline: float, now: float) -> None:
         if deadline != self._late:
             self._late = deadline
             self._signal()
-        elif now >= deadline + GRACE and self._deadline == deadline and not self._over.is_set():
+        elif now >= deadline + GRACE and self._deadline == deadline and not self._over:
             self._end_process(self._where())
 
     def _signal(self) -> None:
@@ -174,3 +174,55 @@ class Watchdog:
             except BaseException:
                 traceback.print_exc()
         os._exit(1)
+
+
+class _Guard:
+    """The thread that looks on, one in a process, and the bell that wakes it.
+
+    Ray cancels a task by ``_thread.interrupt_main()``, which no other thread sees but through the descriptor of
+    ``signal.set_wakeup_fd``.
+
+    Attributes:
+        rope: the descriptor that rings the bell.
+    """
+
+    def __init__(self) -> None:
+        self._bell, self._rope = socket.socketpair()
+        self._bell.setblocking(False)
+        self._rope.setblocking(False)
+        self.rope = self._rope.fileno()
+        self._dog: Watchdog | None = None
+        threading.Thread(target=self._run, name="arqon-watchdog", daemon=True).start()
+
+    def watch(self, dog: Watchdog) -> None:
+        """Look after a task from now on."""
+        self._dog = dog
+        if dog.limit is not None:  # the thread waits for a cancellation alone
+            self._rope.send(b"\0")
+
+    def leave(self) -> None:
+        """Look after nothing; what rang until now was for the task that ends."""
+        self._hear()
+        self._dog = None
+
+    def _hear(self) -> bytes:
+        try:
+            return self._bell.recv(4096)
+        except BlockingIOError:
+            return b""
+
+    def _run(self) -> None:
+        while True:
+            dog = self._dog
+            wait = dog.due() - time.monotonic() if dog is not None else _LONGEST
+            ready, _, _ = select.select([self._bell], [], [], min(max(0.0, wait), _LONGEST))
+            dog = self._dog  # before the bell is heard: the next task begins after its last ringing was taken away
+            if ready and signal.SIGINT in self._hear() and dog is not None:
+                dog.notice()
+            if dog is not None:
+                dog.look()
+
+
+@cache
+def _guard() -> _Guard:
+    return _Guard()

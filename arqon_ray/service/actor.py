@@ -64,7 +64,7 @@ class SolverActor:
         self._leaving = False
 
     def __repr__(self) -> str:
-        return f"SolverActor({self._birth['name']})"
+        return f"SolverActor({self._birth.get('name')!r})"
 
     def _serving(self) -> Any:
         with self._lock:

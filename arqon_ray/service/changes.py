@@ -108,25 +108,28 @@ class Tell:
 
     Attributes:
         entries: the results.
+        rows: the same as the record holds them.
         key: the operation id.
         digest: what the operation's arguments are known by; None in records of 0.1.0.
     """
 
     OP: ClassVar[str] = "tell"
     entries: Sequence[Entry]
+    rows: Sequence[list[Any]]
     key: str | None
     digest: bytes | None = None
 
     @classmethod
     def of(cls, body: Body) -> Tell:
         """Return the change that a record holds; in format 1 its results are a list of dicts."""
-        rows = [_entry(row) for row in body["rows"]] if "results" not in body else parse_results(body["results"])
-        return cls(rows, body.get("key"), body.get("digest"))
+        if "results" in body:
+            entries = parse_results(body["results"])
+            return cls(entries, [row_of(entry) for entry in entries], body.get("key"))
+        return cls([_entry(row) for row in body["rows"]], body["rows"], body.get("key"), body.get("digest"))
 
     def body(self) -> Body:
         """Return the record."""
-        rows = [row_of(entry) for entry in self.entries]
-        return {"op": self.OP, "key": self.key, "rows": rows, **_optional(digest=self.digest)}
+        return {"op": self.OP, "key": self.key, "rows": self.rows, **_optional(digest=self.digest)}
 
     def resolve(self, state: StudyState) -> list[Verdict]:
         """Return which results count, and whose they are."""

@@ -40,25 +40,32 @@ _NOTHING: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """What the actor was created with; the same at every restart.
+    """What the actor was created with; the same at every restart, and small.
+
+    Ray puts what is larger than 100 KB into the object store, which does not outlive the creator, and then cannot
+    restart the actor. So the config comes with ``begin`` and lies beside the journal after that.
 
     Attributes:
         name: the study's.
-        config: the config of whoever created the actor.
         token: the creator's secret, and the uuid of the study if a new one is begun.
         resume: False to set a stored study aside and begin anew.
         awaited: whether a new study is begun from a snapshot, which a ``begin`` brings.
+        config: of an actor that release 0.1.0 created, its creator's.
     """
 
     name: str
-    config: Mapping[str, Any]
     token: str
     resume: bool
     awaited: bool = False
+    config: Mapping[str, Any] | None = None
 
 
 class MissingJournalError(StudyRefusedError):
     """The storage is there and the study is not; it may be brought back."""
+
+
+class _NotBegunError(Exception):
+    """The actor is there, and the ``begin`` of its creator has not come yet."""
 
 
 class StudyHost:
@@ -85,6 +92,7 @@ class StudyHost:
         self._lock = threading.Lock()
         self._study: Study | None = None
         self._refused: StudyRefusedError | None = None
+        self._config = birth.config
         self._snapshot: Mapping[str, Any] | None = None
 
     def begin(
@@ -112,9 +120,10 @@ class StudyHost:
                 f"{open_store(storage_path, self._birth.name)}: leave storage_path out to join it, use another name, "
                 "or stop() it first"
             )
-        self._snapshot = snapshot
+        checked = load_config(config)
+        self._config, self._snapshot = self._config or config, snapshot
         creating = token == self._birth.token or snapshot is not None
-        self._retrying("join", (load_config(config),), {}, creating=creating)
+        self._retrying("join", (checked,), {}, creating=creating)
         return self.status()
 
     def call(self, method: str, *args: Any, label: str | None = None, **kwargs: Any) -> Any:
@@ -176,6 +185,9 @@ class StudyHost:
             try:
                 study = self._serving(creating)
                 return getattr(study, method)(*args, **kwargs)
+            except _NotBegunError as error:
+                if time.monotonic() + pause > began + patience:
+                    raise StudyRefusedError(str(error)) from None
             except OSError as error:
                 self._drop_if_broken(study)
                 if isinstance(error, ArqonError):
@@ -231,8 +243,10 @@ class StudyHost:
                     f"no journal in {store} on node {self._host.get('node')}, where one must be: bring it back there, "
                     f"or stop() this actor and start() anew"
                 )
+            if self._config is None:
+                raise _NotBegunError(f"the study {birth.name!r} was not begun: call start() with its config")
             self._check_brought()
-            write_study(store, birth.token, birth.config)
+            write_study(store, birth.token, self._config)
             self._claims.clear()
         study = Study.open(store, self._host, guard=self._guard, own=self._claims)
         if not birth.awaited or not study.awaits_snapshot(birth.token):
@@ -249,7 +263,7 @@ class StudyHost:
             raise MissingJournalError(f"the study in {self._store} is about to be begun from a snapshot: call again")
         if self._snapshot is None:
             return {}
-        check_handover(self._snapshot, self._birth.config)
+        check_handover(self._snapshot, self._config or {})
         return self._snapshot
 
     def _refuse(self, study: Study | None, error: StudyRefusedError) -> None:

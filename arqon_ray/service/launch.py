@@ -95,7 +95,7 @@ def start(
     brought = None if snapshot is None else read_snapshot(snapshot)
     problem: Exception | None = None
     token = uuid.uuid4().hex
-    birth = {"name": name, "config": plain, "token": token, "resume": resume, "awaited": snapshot is not None}
+    birth = {"name": name, "token": token, "resume": resume, "awaited": snapshot is not None}
     for _ in range(_ATTEMPTS):
         handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(birth, path)
         try:

@@ -60,12 +60,13 @@ class Telling(DurableState):
         return seeds.answers(notes, self._durably(lambda: self._observe("seed", entries, key)))
 
     def _observe(self, method: str, entries: list[Entry], key: str | None) -> list[Answer]:
-        digest = None if key is None else digest_of(method, [row_of(entry) for entry in entries])
+        rows = [row_of(entry) for entry in entries]
+        digest = None if key is None else digest_of(method, rows)
         done = self._state.done.get(Tell.OP, key, digest)
         if done is not None:
             return done
         self._expire()
-        change = Tell(entries, key, digest)
+        change = Tell(entries, rows, key, digest)
         verdicts = change.resolve(self._state)
         if any(verdict.observation is not None for verdict in verdicts):
             self._commit(change, verdicts)

@@ -15,7 +15,7 @@ from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.results import parse_results
-from arqon_ray.service.changes import Ask, Change, Report, Tell
+from arqon_ray.service.changes import Ask, Change, Report, Tell, row_of
 from arqon_ray.service.leases import Leases
 from arqon_ray.service.state import StudyState
 
@@ -68,7 +68,8 @@ def lived(count: int, reports: int) -> StudyState:
         if number < count:
             for step in range(reports):
                 _make(state, Report(number, step + 1, 1.0 / (step + 1)))
-            _make(state, Tell(parse_results([{"id": number, "value": 0.5}]), f"tell-{number}", b"12345678"))
+            entries = parse_results([{"id": number, "value": 0.5}])
+            _make(state, Tell(entries, [row_of(entry) for entry in entries], f"tell-{number}", b"12345678"))
     return state
 
 

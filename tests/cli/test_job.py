@@ -52,6 +52,10 @@ def test_settings_change_nested_keys_and_are_read_as_yaml(tmp_path: Path) -> Non
         ({"max_concurrency": 0}, "max_concurrency is 0"),
         ({"name": "a/b"}, "name is 'a/b'"),
         ({"scheduler": {"type": "pbt"}}, "scheduler.type is 'pbt'"),
+        ({"evaluation_timeout_s": 0}, "evaluation_timeout_s is 0"),
+        ({"fail_fast": 0}, "fail_fast is 0"),
+        ({"patience": 1.5}, "patience is 1.5"),
+        ({"patience": 5, "scheduler": {"type": "asha"}}, "patience is 5: a job with a scheduler has none"),
         (
             {"scheduler": {"type": "asha", "maxt": 3}},
             "scheduler.maxt is 3: unknown key (did you mean 'max_t'?)",

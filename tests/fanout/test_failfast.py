@@ -16,6 +16,7 @@ from arqon_ray.fanout.stop import StopRule
         ("IndexError: 3 is out of range", "IndexError: 17 is out of range"),
         ("TypeError: <A object at 0x7f01ab>", "TypeError: <A object at 0x7fffcd>"),
         ("ValueError: x=-1.5e-07", "ValueError: x=2"),
+        ("TypeError: the function returned True: no", "TypeError: the function returned False: no"),
         ("the value is nan: it must be finite", "the value is inf: it must be finite"),
     ],
 )

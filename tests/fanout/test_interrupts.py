@@ -85,13 +85,17 @@ def _interrupt_after(*seconds: float) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_finished_rows_beside_one_that_sleeps_are_on_disk(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_finished_rows_before_one_that_hangs_are_on_disk(tmp_path: Path, stubborn: bool) -> None:
     points = ArqonProbe(CONFIG, seed=3).sample_range(0, 64)
     flag = tmp_path / "hangs"
 
     def evaluate(params: dict[str, Any]) -> float:
         if params["x"] == points[40]["x"]:
             flag.touch()
+            while stubborn:
+                with contextlib.suppress(BaseException):
+                    time.sleep(600)
             time.sleep(600)
         return float(params["x"])
 
@@ -104,7 +108,7 @@ def test_finished_rows_beside_one_that_sleeps_are_on_disk(tmp_path: Path) -> Non
     threading.Thread(target=interrupt_when_it_hangs).start()
     with pytest.raises(SweepInterrupted) as caught:
         sweep(evaluate, CONFIG, 64, shard_size=32, output=tmp_path / "out", progress=False)
-    assert caught.value.result.num_done == 40  # of the second shard the rows before the one that sleeps
+    assert caught.value.result.num_done == 40  # of the second shard the rows before the one that hangs
     assert "40 of 64 points have their row" in str(caught.value)
     result = sweep(lambda params: params["x"], CONFIG, 64, output=tmp_path / "out", progress=False)
     assert result.to_table()["index"].to_pylist() == list(range(64))

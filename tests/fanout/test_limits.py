@@ -203,6 +203,7 @@ def test_patience_ends_a_run_that_finds_nothing_better() -> None:
         ({"evaluation_timeout_s": 0}, "evaluation_timeout_s is 0"),
         ({"evaluation_timeout_s": float("inf")}, "evaluation_timeout_s is inf"),
         ({"evaluation_timeout_s": "5"}, "evaluation_timeout_s is '5'"),
+        ({"metric": ["a", "b"]}, r"metric is \['a', 'b'\]: it must be a string"),
         ({"fail_fast": 0}, "fail_fast is 0"),
         ({"fail_fast": 2.0}, r"fail_fast is 2\.0"),
     ],

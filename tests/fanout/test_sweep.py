@@ -182,8 +182,8 @@ def test_ctrl_c_keeps_the_finished_rows_and_the_same_call_continues(
 
     write = DirectoryStore.write
 
-    def write_then_interrupt(self: DirectoryStore, start: int, parquet: bytes) -> Any:
-        summary = write(self, start, parquet)
+    def write_then_interrupt(self: DirectoryStore, *shard: Any) -> Any:
+        summary = write(self, *shard)
         if len(self.finished) == 1:
             signal.raise_signal(signal.SIGINT)
         return summary
@@ -205,6 +205,8 @@ def test_ctrl_c_keeps_the_finished_rows_and_the_same_call_continues(
     ("arguments", "words"),
     [
         ({"num_samples": 0}, "num_samples is 0"),
+        ({"num_samples": 1e3}, r"num_samples is 1000\.0"),
+        ({"num_samples": 2**53 + 1}, "num_samples is 9007199254740993: .* this sequence ends at"),
         ({"num_samples": 8, "shard_size": 0}, "shard_size is 0"),
         ({"num_samples": 8, "max_in_flight": 1.5}, "max_in_flight is 1.5"),
         ({"num_samples": 8, "mode": "best"}, "mode is 'best'"),

@@ -20,6 +20,7 @@ import pytest
 import ray
 
 import arqon_ray
+from arqon_ray.core.config import load_config
 from arqon_ray.errors import (
     ArqonError,
     AskTimeoutError,
@@ -283,6 +284,36 @@ def test_stop_and_start_continue_where_it_stood(start: Start, tmp_path: Path) ->
     assert len(list(tmp_path.glob("*.aside-*"))) == 1
     anew.stop(purge=True)
     assert not (tmp_path / client.name).exists()
+
+
+def test_a_study_that_runs_elsewhere_is_not_joined(start: Start, tmp_path: Path) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    client = start(storage_path=str(here))
+    before = client.status()
+    (tmp_path / "link").symlink_to(here)
+    for place in (None, f"{here}/", f"file://{here}", str(tmp_path / "link"), os.path.relpath(here)):
+        assert arqon_ray.start(CONFIG, client.name, storage_path=place).status() == before
+    with pytest.raises(IdentityError) as caught:
+        arqon_ray.start({**CONFIG, "budget": 50}, client.name, storage_path=str(elsewhere))
+    assert f"{here}/{client.name}" in str(caught.value)
+    assert f"{elsewhere}/{client.name}" in str(caught.value)
+    assert client.status() == before
+    assert not elsewhere.exists()
+
+
+def test_the_config_and_what_is_new_since_a_snapshot_cross_the_boundary_plainly(start: Start) -> None:
+    client = start()
+    assert load_config(ray.get(client.handle.config.remote())) == load_config(client.config()) == load_config(CONFIG)
+    first = client.snapshot()
+    assert client.snapshot(since=first) is None
+    client.ask_one(key="k")
+    later = ray.get(client.handle.snapshot.remote({"uuid": first["uuid"], "seq": first["seq"]}))
+    assert later["seq"] == first["seq"] + 1
+    with pytest.raises(ResultsError, match="key 'k' was used before"):
+        client.ask(2, key="k")
+    with pytest.raises(ResultsError, match="key is "):
+        client.ask_one(key="\ud800")
+    assert client.status()["counts"]["asked"] == 1
 
 
 def test_what_is_not_there_is_an_error_that_says_what_is(cluster: Any, start: Start) -> None:

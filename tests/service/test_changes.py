@@ -20,7 +20,7 @@ from arqon_ray.core.draft import Draft
 from arqon_ray.core.results import parse_results
 from arqon_ray.errors import ArqonError, ResultsError, StudyRefusedError
 from arqon_ray.service import records
-from arqon_ray.service.changes import Ask, Budget, Change, Import, Release, Report, Tell, candidate_of
+from arqon_ray.service.changes import Ask, Budget, Change, Import, Release, Report, Tell, candidate_of, row_of
 from arqon_ray.service.description import write_study
 from arqon_ray.service.host import Birth, StudyHost
 from arqon_ray.service.journal import Journal
@@ -123,7 +123,7 @@ def test_how_many_make_a_comfortable_record(sizes: list[int], fit: int) -> None:
 
 @pytest.fixture
 def host(tmp_path: Path) -> StudyHost:
-    return StudyHost(Birth("arqon", CONFIG, "t1", True), str(tmp_path), False, {"pid": 1, "node": "n1"})
+    return StudyHost(Birth("arqon", "t1", True, config=CONFIG), str(tmp_path), False, {"pid": 1, "node": "n1"})
 
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), KeyError("x"), RecursionError()])
@@ -159,10 +159,11 @@ def test_what_the_storage_says_is_said_to_everybody(study: Study) -> None:
 # Live and in a replay it is the same
 
 CANDIDATE = {"number": 0, "params": POINT, "origin": "probe", "memory": {"m": [1.5, None]}, "evidence": 1, "first": 0}
+ENTRIES = parse_results([{"id": "0", "value": 1.5, "step": 3}, {"params": POINT, "values": [1.0, 2.0]}])
 CHANGES: list[Change] = [
     Ask([candidate_of(CANDIDATE)], [CANDIDATE], [], "k", "o", 3.5, b"12345678"),
     Ask([], [], [0], None, None, None),
-    Tell(parse_results([{"id": "0", "value": 1.5, "step": 3}, {"params": POINT, "values": [1.0, 2.0]}]), "k"),
+    Tell(ENTRIES, [row_of(entry) for entry in ENTRIES], "k", b"12345678"),
     Release([0], "expired"),
     Release([0], "released", "k", [{"id": "0", "accepted": True}], b"12345678"),
     Report(0, 3, None),

@@ -47,7 +47,7 @@ BAD: dict[str, Any] = {
 
 
 def _host(path: Path, awaited: bool) -> StudyHost:
-    birth = Birth("arqon", CONFIG, "t1", resume=True, awaited=awaited)
+    birth = Birth("arqon", "t1", resume=True, awaited=awaited)
     return StudyHost(birth, str(path), False, {"pid": 1, "node": "n1"})
 
 

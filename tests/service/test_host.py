@@ -23,7 +23,9 @@ def make(tmp_path: Path) -> Make:
     """Return what an actor's process holds, as it is created or as Ray restarts it."""
 
     def maker(token: str = "t1", restarted: bool = False, resume: bool = True, config: Any = CONFIG) -> StudyHost:
-        return StudyHost(Birth("arqon", config, token, resume), str(tmp_path), restarted, {"pid": 1, "node": "n1"})
+        return StudyHost(
+            Birth("arqon", token, resume, config=config), str(tmp_path), restarted, {"pid": 1, "node": "n1"}
+        )
 
     return maker
 

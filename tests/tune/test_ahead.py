@@ -69,8 +69,7 @@ def test_while_trials_run_suggest_does_not_wait_and_the_candidate_comes_later(
 
 def test_it_is_computed_between_a_result_and_the_next_ask(gate: Gate) -> None:
     arqon = past_the_probe()
-    _, future = arqon._study._ahead._job  # type: ignore[union-attr]
-    future.result(60)
+    arqon._study._ahead._job.future.result(60)  # type: ignore[union-attr]
     begun = gate.begun
     assert begun > 0
     assert isinstance(arqon.suggest("a"), dict)

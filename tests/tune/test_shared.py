@@ -26,7 +26,7 @@ class Served:
 
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         plain = load_config(config).to_dict()
-        self._host = StudyHost(Birth("local", plain, "token", True), str(path), False, {"pid": 0})
+        self._host = StudyHost(Birth("local", "token", True, config=plain), str(path), False, {"pid": 0})
         self._host.begin(plain, "token")
 
     def __getattr__(self, method: str) -> Any:
