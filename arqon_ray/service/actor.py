@@ -15,7 +15,7 @@ from typing import Any
 
 import ray
 
-GROUPS = {"ask": 64, "tell": 32, "read": 8}
+GROUPS = {"ask": 64, "tell": 32, "read": 8, "ping": 2}
 JOURNALS = "ARQON_RAY_JOURNALS"
 """The environment variable that says where on a node studies without a ``storage_path`` lie."""
 
@@ -266,10 +266,25 @@ class SolverActor:
         """Set a larger budget, None for no limit; returns the budget in force."""
         return self._call("extend_budget", budget)  # type: ignore[no-any-return]
 
+    @ray.method(concurrency_group="ping")
+    def ping(self) -> int:
+        """Return the actor's pid, whatever else it does: who waits for another call sees that the process lives."""
+        return os.getpid()
+
     @ray.method(concurrency_group="tell")
     def stop(self, purge: bool = False) -> None:
-        """Serve nothing more and leave; the study stays on its storage, or with ``purge`` is deleted there."""
-        self._do("stop", purge)
+        """Serve nothing more and leave; the study stays on its storage, or with ``purge`` is deleted there.
+
+        The actor leaves within 30 seconds, also when its storage or a strategy hangs; then TimeoutError says so.
+        """
+        from arqon_ray.service.background import within
+
+        self._host or self._serving()
+        try:
+            within(30.0, "stopping the study", lambda: self._do("stop", purge))
+        except TimeoutError:
+            self._leave()
+            raise
         self._leave()
 
     def _leave(self) -> None:

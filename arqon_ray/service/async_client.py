@@ -7,11 +7,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import ray
 from ray.exceptions import ActorDiedError
 
-from arqon_ray.errors import AskTimeoutError
+from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.calling import Retry, Slices, StudyReference, key_or_new, position_of
 from arqon_ray.service.heartbeat import LEASE, AsyncHeartbeat
+from arqon_ray.service.pulse import SLICE, Pulse
 
 _log = logging.getLogger(__name__)
 _background: set[asyncio.Task[None]] = set()
@@ -28,7 +30,8 @@ class AsyncSolverClient(StudyReference):
     Args:
         name: the study's name.
         handle: the actor's handle, if it is at hand.
-        patience: seconds for which a call that failed is repeated, from its first failure; None for ever.
+        patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
+            waited for that shows no sign of life; None for ever.
     """
 
     async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -36,7 +39,8 @@ class AsyncSolverClient(StudyReference):
         retry = Retry(self.patience)
         while True:
             try:
-                return await _answer(getattr(self.handle, method).remote(*args, **kwargs))
+                handle = self.handle
+                return await _answer(getattr(handle, method).remote(*args, **kwargs), self._pulse(handle))
             except Exception as error:
                 pause = retry.pause_after(error)
             self._forget()
@@ -203,10 +207,15 @@ class AsyncSolverClient(StudyReference):
     async def stop(self, purge: bool = False) -> None:
         """See ``SolverClient.stop``."""
         handle, retry = self.handle, Retry(self.patience)
+        killed: StudyUnreachableError | None = None
         while True:
             try:
-                await _answer(handle.stop.remote(purge))
+                await _answer(handle.stop.remote(purge), self._pulse(handle))
             except ActorDiedError:
+                break
+            except StudyUnreachableError as error:
+                ray.kill(handle, no_restart=True)
+                killed = error if purge else None
                 break
             except Exception as error:
                 pause = retry.pause_after(error)
@@ -216,8 +225,15 @@ class AsyncSolverClient(StudyReference):
         self._forget()
         for pause in self._until_gone(handle):
             await asyncio.sleep(pause)
+        if killed is not None:
+            raise killed
 
 
-async def _answer(reference: Any) -> Any:
-    """Await an object reference; shielded, because Ray logs an error when its future was cancelled in between."""
-    return await asyncio.shield(asyncio.wrap_future(reference.future()))
+async def _answer(reference: Any, pulse: Pulse) -> Any:
+    """Await an object reference, and look at the actor's pulse meanwhile; see :func:`.pulse.answer`."""
+    # asyncio.wait leaves the future alone: Ray logs an error when one was cancelled in between.
+    future = asyncio.wrap_future(reference.future())
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    while not (await asyncio.wait({future}, timeout=SLICE))[0]:
+        await asyncio.to_thread(pulse.take)
+    return future.result()

@@ -9,11 +9,12 @@ from typing import Any, Literal
 import ray
 from ray.exceptions import ActorDiedError
 
-from arqon_ray.errors import AskTimeoutError
+from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.async_client import AsyncSolverClient
 from arqon_ray.service.batched import BatchedClient
 from arqon_ray.service.calling import NAMESPACE, Retry, Slices, StudyReference, key_or_new, position_of, require_ray
 from arqon_ray.service.heartbeat import LEASE, Heartbeat
+from arqon_ray.service.pulse import answer
 
 __all__ = ["NAMESPACE", "SolverClient", "require_ray"]
 
@@ -22,14 +23,17 @@ class SolverClient(StudyReference):
     """A study's actor, found by its name; ``start`` and ``connect`` return one.
 
     The methods are the actor's. A restart of the actor is no error here: a call is carried through it by Ray, and
-    where Ray gives up it is repeated for ``patience`` seconds. Each call that changes something has an operation id
-    (``key``, made here when none is given), so that its effect happens once however often it is made. Any number of
-    threads may use it. It pickles by name: pass it to tasks and actors.
+    where Ray gives up it is repeated for ``patience`` seconds. A call that takes long is waited for as long as the
+    actor answers a ping beside it. Where it does not, the call raises StudyUnreachableError after ``patience`` seconds,
+    an ask too, whatever its ``timeout``. Each call that changes something has an operation id (``key``, made here when
+    none is given), so that its effect happens once however often it is made. Any number of threads may use it. It
+    pickles by name: pass it to tasks and actors.
 
     Args:
         name: the study's name.
         handle: the actor's handle, if it is at hand.
-        patience: seconds for which a call that failed is repeated, from its first failure; None for ever.
+        patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
+            waited for that shows no sign of life; None for ever.
     """
 
     @property
@@ -55,7 +59,8 @@ class SolverClient(StudyReference):
         retry = Retry(self.patience)
         while True:
             try:
-                return ray.get(getattr(self.handle, method).remote(*args, **kwargs))
+                handle = self.handle
+                return answer(getattr(handle, method).remote(*args, **kwargs), self._pulse(handle))
             except Exception as error:
                 pause = retry.pause_after(error)
             self._forget()
@@ -281,14 +286,25 @@ class SolverClient(StudyReference):
     def stop(self, purge: bool = False) -> None:
         """End the study's actor, for everybody; returns when its name is free.
 
+        An actor that does not answer, because its process is frozen or its storage hangs, is killed after
+        ``patience`` seconds; what was acknowledged lies on its storage.
+
         Args:
             purge: delete the study from its storage; otherwise ``start`` with that ``storage_path`` continues it.
+
+        Raises:
+            StudyUnreachableError: it was killed, and could not be purged.
         """
         handle, retry = self.handle, Retry(self.patience)
+        killed: StudyUnreachableError | None = None
         while True:
             try:
-                ray.get(handle.stop.remote(purge))
+                answer(handle.stop.remote(purge), self._pulse(handle))
             except ActorDiedError:
+                break
+            except StudyUnreachableError as error:
+                ray.kill(handle, no_restart=True)
+                killed = error if purge else None
                 break
             except Exception as error:
                 time.sleep(retry.pause_after(error))
@@ -297,3 +313,5 @@ class SolverClient(StudyReference):
         self._forget()
         for pause in self._until_gone(handle):
             time.sleep(pause)
+        if killed is not None:
+            raise killed

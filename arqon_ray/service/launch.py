@@ -19,6 +19,7 @@ from arqon_ray.service import actor, authentication
 from arqon_ray.service.calling import NAMESPACE, raised_by_actor, require_ray
 from arqon_ray.service.client import SolverClient
 from arqon_ray.service.handover import read_snapshot
+from arqon_ray.service.pulse import Pulse, answer
 from arqon_ray.service.store import check_name, check_storage_path, is_shared
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -26,6 +27,8 @@ _HEAD = {"node:__internal_head__": 0.001}
 _PLACES = ("resources", "scheduling_strategy", "label_selector")
 _ATTEMPTS = 20
 _PAUSE = 0.5
+_PATIENCE = 600.0
+"""Seconds for which an actor is waited for that gives no sign of life: Ray may install its environment first."""
 
 
 def init(address: str | None = None, **kwargs: Any) -> Any:
@@ -84,6 +87,7 @@ def start(
             runs and lies in another place than ``storage_path``.
         StateError: the snapshot is malformed; nothing was begun.
         StudyRefusedError: the study's journal cannot be served.
+        StudyUnreachableError: the actor has not answered for ten minutes.
     """
     require_ray()
     checked = load_config(config)
@@ -100,7 +104,8 @@ def start(
         handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(birth, path)
         try:
             # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
-            if ray.get(handle.begin.remote(plain, token, brought, path)) is not None:
+            begun = handle.begin.remote(plain, token, brought, path)
+            if answer(begun, Pulse(name, handle, _PATIENCE)) is not None:
                 return SolverClient(name, handle)
         except RayTaskError as error:
             raise raised_by_actor(error) from None
