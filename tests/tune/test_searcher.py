@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ray import cloudpickle, tune
 from ray.tune.search import ConcurrencyLimiter, Repeater, Searcher
 
+from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ConfigError, ResultsError, StateError
 from arqon_ray.tune import ArqonSearcher
 
@@ -509,3 +511,25 @@ def test_malformed_observations_do_not_reach_the_solver() -> None:
     with pytest.raises(ResultsError):
         searcher.solver.seed([{"params": {"x": 1.0}, "value": 1.0}])
     assert history(searcher) == []
+
+
+def test_a_searchers_file_of_the_first_release_goes_on() -> None:
+    space = {
+        "lr": tune.loguniform(1e-4, 1.0),
+        "n": tune.randint(1, 9),
+        "m": tune.choice([{"name": "a", "c": tune.uniform(0, 1)}, {"name": "b"}]),
+    }
+    searcher = ArqonSearcher(space, metric="loss", mode="min", seed=4, budget=30)
+    searcher.restore(str(Path(__file__).parent / "assets" / "searcher-0.1.0.pkl"))
+    assert isinstance(searcher.solver, ArqonSolver)
+    assert searcher.solver.get_history_len() == 7
+    searcher.on_trial_complete("t7", {"loss": 2.0, "training_iteration": 9})  # it ran when the file was written
+    assert searcher.solver.get_history_len() == 8
+    for k in range(20, 23):
+        config = searcher.suggest(f"t{k}")
+        while config is None:
+            config = searcher.suggest(f"t{k}")
+        assert isinstance(config, dict)
+        assert config["m"]["name"] in ("a", "b")
+        searcher.on_trial_complete(f"t{k}", {"loss": 3.0, "training_iteration": 9})
+    assert searcher.solver.get_history_len() == 11
