@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BUSY, IDLE = 0.002, 5.0
-"""Seconds for which a suggestion holds Tune's event loop at most: while trials run, and while nothing is held up."""
+BUSY, IDLE = 0.0, 5.0
+"""Seconds for which a suggestion waits on Tune's event loop: while trials run, and while nothing is held up.
+
+However short a wait is, the thread that computes has the interpreter when it ends, and gives it back 5 ms later.
+"""
 
 _KEPT = ("objective", "plan", "queue", "evaluated", "limit", "repeated")
 _EVALUATED = ("parameters", "value", "error", "pruned", "intermediate_values")
