@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +34,11 @@ class _Choice:
     origin: str
     memory: dict[str, Any]
     params: Params | None = None
+
+
+def _quietly() -> AbstractContextManager[object]:
+    """Let values near the largest float overflow in silence: what is not finite loses every comparison."""
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 class Draft:
@@ -133,7 +139,7 @@ class Draft:
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them."""
         probing = self.covering
-        with one_thread():
+        with one_thread(), _quietly():
             verdict = _COVERING if probing else self._classify(self.evidence())
         return {
             "phase": "probe" if probing else "refine",
@@ -158,7 +164,7 @@ class Draft:
         if not furthest.all():
             furthest |= moment.steps == np.max(moment.steps[~furthest])
         elif self._noisy():
-            with one_thread():
+            with one_thread(), _quietly():
                 row, predicted = recommend(self.evidence(), self._memory.get("noisy_gaussian_process", {}), warp=False)
             return int(moment.places[row]), predicted if self._config.mode == "min" else -predicted
         rows = np.flatnonzero(furthest)
@@ -176,7 +182,7 @@ class Draft:
 
     def _exploit(self) -> _Choice | None:
         """Decide what the landscape is like, then exploit that."""
-        with one_thread():
+        with one_thread(), _quietly():
             evidence = self.evidence()
             verdict = self._classify(evidence)
             if verdict.repeat is not None:

@@ -16,6 +16,8 @@ from typing import Any
 import ray
 
 GROUPS = {"ask": 64, "tell": 32, "read": 8, "ping": 2}
+LEAVING = "the actor leaves"
+"""The note on what its creator is told: the name will be free in a moment."""
 JOURNALS = "ARQON_RAY_JOURNALS"
 """The environment variable that says where on a node studies without a ``storage_path`` lie."""
 
@@ -125,8 +127,9 @@ class SolverActor:
             return None
         try:
             return self._do("begin", config, token, snapshot, storage_path)  # type: ignore[no-any-return]
-        except (ValueError, RuntimeError):
+        except (ValueError, RuntimeError) as error:
             if token == self._birth["token"]:
+                error.add_note(LEAVING)
                 self._leave()
             raise
 

@@ -102,12 +102,17 @@ def start(
     birth = {"name": name, "token": token, "resume": resume, "awaited": snapshot is not None}
     for _ in range(_ATTEMPTS):
         handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(birth, path)
+        if not _is_study(handle):
+            raise StudyRefusedError(f"the actor {name!r} in the namespace {NAMESPACE!r} is no study: use another name")
         try:
             # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
             begun = handle.begin.remote(plain, token, brought, path)
             if answer(begun, Pulse(name, handle, _PATIENCE)) is not None:
                 return SolverClient(name, handle)
         except RayTaskError as error:
+            if actor.LEAVING in getattr(error.cause, "__notes__", ()):
+                for pause in SolverClient(name, handle)._until_gone(handle):
+                    time.sleep(pause)
             raise raised_by_actor(error) from None
         except (ActorDiedError, ActorUnavailableError) as error:
             problem = error

@@ -147,7 +147,7 @@ def check_storage_path(storage_path: object) -> str:
     """
     if isinstance(storage_path, os.PathLike):
         storage_path = os.fspath(storage_path)
-    if not isinstance(storage_path, str) or not storage_path:
+    if not isinstance(storage_path, str) or not storage_path or "\0" in storage_path:
         raise ConfigError(f"storage_path is {storage_path!r}: {SUPPORTED}")
     scheme = _SCHEME.match(storage_path)
     if scheme is None:

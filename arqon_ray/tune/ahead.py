@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _FRESH = 0.25
 _ATTEMPTS = 3
+_SHORT = 0.01
+"""Seconds: for no longer than this nobody waits for a model, which takes longer; it would only hold up who waits."""
 
 
 class _Job(NamedTuple):
@@ -65,14 +67,20 @@ class Ahead:
             TimeoutError: it is not ready yet.
             ArqonError: it cannot be computed: not even the probe can, and not for want of one more attempt.
         """
+        draft = self._solver.draft()
+        if draft.covering:  # it takes no model, and next to no time
+            return self._adopted(draft.propose())
         job = self._current(asked=True)
         try:
-            candidate = job.future.result(patience)
+            candidate = job.future.result(0.0 if patience <= _SHORT else patience)
         except TimeoutError:
             raise
         except Exception as error:
             self._job = None  # the next ask tries anew
             raise ArqonError(f"the next candidate cannot be computed: {short(error)}") from error
+        return self._adopted(candidate)
+
+    def _adopted(self, candidate: Candidate | None) -> Candidate | None:
         self._job = None
         if candidate is not None:
             self._solver.adopt(candidate)

@@ -122,8 +122,8 @@ def _say_calls(label: str, calls: Calls) -> None:
 
 
 LARGE, SMALL = (3000, 100), (30, 100)
-LAPS = 120
-"""Trials and reports each of a run; how often its loop is gone round."""
+LAPS, SAVED = 120, 4
+"""Trials and reports each of a run; how often its loop is gone round, and in how many rounds it is saved once."""
 
 
 def grown(trials: int, reports: int, at_once: int = 32) -> tuple[ArqonSearcher, dict[str, int]]:
@@ -161,13 +161,14 @@ def held_up(searcher: ArqonSearcher, running: dict[str, int], folder: str) -> di
 
     call("save_to_dir", folder, "session")
     seconds["the first save_to_dir"] = seconds.pop("save_to_dir")
-    for _ in range(LAPS):
+    for lap in range(LAPS):
         for trial in list(running):
             running[trial] += 1
             call("on_trial_result", trial, {"loss": 1.0 / running[trial], "training_iteration": running[trial]})
         ended = max(running, key=lambda trial: running[trial])
         call("on_trial_complete", ended, {"loss": 1.0 / running[ended], "training_iteration": running.pop(ended)})
-        call("save_to_dir", folder, "session")
+        if lap % SAVED == 0:
+            call("save_to_dir", folder, "session")
         while True:
             number += 1
             if isinstance(call("suggest", f"t{number}"), dict):

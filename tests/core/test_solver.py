@@ -369,3 +369,14 @@ def test_a_larger_budget_means_the_same_after_a_restore() -> None:
         solver.tell([{"params": params, "value": bowl(params)}])
     solver.extend_budget(100)
     assert ArqonSolver.from_state(solver.export()).ask(5) == solver.ask(5)
+
+
+@pytest.mark.parametrize("scale", [1.7e308, 1e308, 1e300])
+def test_values_near_the_largest_float_are_searched_without_a_word(scale: float) -> None:
+    solver = ArqonSolver({"seed": 2, "budget": 40, "bounds": PLANE})
+    signs = (1.0, -1.0, 0.3, -1e-300)
+    while (candidate := solver.propose()) is not None:
+        assert all(math.isfinite(value) for value in candidate.params.values())
+        solver.observe(candidate.number, scale * signs[candidate.number % 4] * candidate.params["x"] / 10.0)
+    assert solver.best() is not None
+    assert solver.explain()["phase"] == "refine"

@@ -7,10 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 
 import arqon_ray
 from arqon_ray.core import ArqonSolver
-from arqon_ray.errors import ArqonError, IdentityError, StateError, StudyNotFoundError
+from arqon_ray.errors import (
+    ArqonError,
+    ConfigError,
+    IdentityError,
+    StateError,
+    StudyNotFoundError,
+    StudyRefusedError,
+)
 from arqon_ray.service.host import Birth, StudyHost
 from tests.service.conftest import CONFIG
 from tests.service.live import studies
@@ -85,3 +93,43 @@ def test_what_is_no_snapshot_starts_no_actor(cluster: Any, unique_name: str) -> 
         arqon_ray.start(CONFIG, unique_name, snapshot="x")  # type: ignore[arg-type]
     with pytest.raises(StudyNotFoundError):
         arqon_ray.connect(unique_name)
+
+
+@pytest.mark.parametrize("path", ["file", "file/x", "dangling", "loop"])
+def test_a_storage_path_that_cannot_be_leaves_no_actor(
+    cluster: Any, tmp_path: Path, unique_name: str, path: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "deep")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(StudyRefusedError, match=path.partition("/")[0]):
+        arqon_ray.start(CONFIG, unique_name, storage_path=str(tmp_path / path))
+    with pytest.raises(StudyNotFoundError):
+        arqon_ray.connect(unique_name)
+
+
+def test_a_storage_path_with_a_zero_byte_is_refused_before_there_is_an_actor(cluster: Any, unique_name: str) -> None:
+    with pytest.raises(ConfigError, match="storage_path"):
+        arqon_ray.start(CONFIG, unique_name, storage_path="x\0y")
+
+
+def test_an_actor_of_somebody_else_is_left_alone(cluster: Any, unique_name: str) -> None:
+    @ray.remote(num_cpus=0)
+    class Foreign:
+        def hello(self) -> int:
+            return 1
+
+    foreign = Foreign.options(name=unique_name, namespace="arqon").remote()  # type: ignore[attr-defined]
+    with pytest.raises(StudyRefusedError, match="is no study"):
+        arqon_ray.start(CONFIG, unique_name)
+    assert ray.get(foreign.hello.remote()) == 1
+
+
+def test_a_study_whose_folder_is_a_link_can_be_purged(tmp_path: Path) -> None:
+    _host(tmp_path, awaited=False).begin(CONFIG, "t1")
+    (tmp_path / "arqon").rename(tmp_path / "elsewhere")
+    (tmp_path / "arqon").symlink_to(tmp_path / "elsewhere")
+    host = _host(tmp_path, awaited=False)
+    host.begin(CONFIG, "t2")
+    host.stop(purge=True)
+    assert [*tmp_path.iterdir()] == []
