@@ -37,7 +37,10 @@ def frozen(client: SolverClient) -> Iterator[int]:
     pid: int = client.status()["pid"]
     os.kill(pid, signal.SIGSTOP)
     try:
-        assert psutil.Process(pid).status() == psutil.STATUS_STOPPED
+        deadline = time.monotonic() + 30.0
+        while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         yield pid
     finally:
         if psutil.pid_exists(pid):
