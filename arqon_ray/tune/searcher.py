@@ -419,15 +419,17 @@ class ArqonSearcher(Searcher):
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
         """Write the file of a session, as Tune's loop lets a searcher do every few seconds.
 
-        The first one is complete when this returns. Those after it are written by a thread, with what is known now;
-        until one is complete the one before stands. The last one of a run is waited for.
+        The first one is complete when this returns, and so is every one while the study is small. The others are
+        written by a thread, with what is known now; until one is complete the one before stands. The last one of a
+        run is waited for.
 
         Args:
             checkpoint_dir: the directory.
             session_str: Tune's name of the session.
         """
         path = os.path.join(checkpoint_dir, self.CKPT_FILE_TMPL.format(session_str))
-        at_once = tune_call.waits_for_checkpoint() or not os.path.exists(path) or self._writer.failing
+        at_once = self._study is None or self._study.small or not os.path.exists(path)
+        at_once = at_once or self._writer.failing or tune_call.waits_for_checkpoint()
         if self._fault is None and not at_once:
             self._writer.put(path, self._keep())
             return

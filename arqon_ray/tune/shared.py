@@ -228,6 +228,11 @@ class SharedStudy:
         """Wait until everything has arrived, at most half a minute."""
         self.keep()()
 
+    @property
+    def small(self) -> bool:
+        """Never: the study's snapshot has to come from the actor."""
+        return False
+
     def keep(self) -> Callable[[], dict[str, Any]]:
         """Take down what a checkpoint keeps, as of now; what is returned completes it, in any thread.
 

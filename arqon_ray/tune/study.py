@@ -18,6 +18,9 @@ from arqon_ray.tune.outcome import Outcome, Ticket, outside
 if TYPE_CHECKING:
     from arqon_ray.service import SolverClient
 
+_SMALL = 5000
+"""Events times parameters, five at least: so many are written in some 2 ms."""
+
 
 class Study(Protocol):
     """What the searcher asks of a study. No call waits long; what cannot be done now is done later."""
@@ -74,6 +77,11 @@ class Study(Protocol):
 
     def leave(self) -> None:
         """Give back every candidate that has no result: no trial goes on with it."""
+        ...
+
+    @property
+    def small(self) -> bool:
+        """Whether all that a checkpoint keeps is written in next to no time."""
         ...
 
     def keep(self) -> Callable[[], dict[str, Any]]:
@@ -173,6 +181,11 @@ class OwnStudy:
     def seed(self, observations: Sequence[Mapping[str, Any]]) -> None:
         """Tell the solver."""
         self.solver.seed(list(observations))
+
+    @property
+    def small(self) -> bool:
+        """Whether there are few results, reports and parameters."""
+        return self.solver.version * max(5, len(self.config.bounds)) <= _SMALL
 
     def keep(self) -> Callable[[], dict[str, Any]]:
         """Take down the solver's state; it is exported later."""
