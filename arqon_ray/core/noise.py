@@ -5,8 +5,8 @@ finds its way. So the gap between repeats is compared with the differences that 
 values nearby, and with what the search still has to gain. Only what is large beside both is noise. One repeat can say
 that there is none; that there is some takes two. The verdict is drawn anew at every ask, as the values around change.
 
-A repeat is asked for when the surrogate suspects noise, and once more when there is four times as much to look at,
-unless the first came back equal to the last bit.
+A repeat is asked for when the surrogate suspects noise. Where the first gap was small, but not zero to the last bit,
+one more is when there is four times as much to look at: it may have been small by chance.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SUSPICIOUS = 5e-3
 """The share of noise in the surrogate's variance from which the incumbent is repeated."""
 _LEAST, _MOST = 2, 4
 """Repeats without which nothing is called noisy; and at most."""
-_NEARBY, _LEFT = 0.1, 3e-3
+_NEARBY, _LEFT = 0.01, 3e-3
 """How large noise is beside the differences to the values nearby, and beside what is left to gain."""
 
 
@@ -83,7 +83,7 @@ def wanted(evidence: Evidence, memory: dict[str, Any], found: Noise, surrogate: 
     """
     asked = _asked(memory)
     flying = any(number in evidence.pending_numbers for number, _, _ in asked)
-    if flying or len(asked) >= _MOST or found.size == 0.0:
+    if flying or len(asked) >= _MOST or found.noisy or found.size == 0.0:
         return None
     confirming = found.noisy is None and found.repeats > 0
     last = asked[-1][2] if asked else 0
