@@ -99,8 +99,9 @@ def parse_entry(entry: Any, where: str) -> Entry:
         raise ResultsError(f"{where} has neither params nor eval_id: it must say which point it is about")
     if params is not None and not isinstance(params, Mapping):
         raise ResultsError(read.broken(f"{where}.params", params, "a dict of the parameters' values"))
-    status = entry.get("status") or "complete"
-    if status not in ("complete", "failed"):
+    status = entry.get("status")
+    status = "complete" if read.is_missing(status) else status
+    if not isinstance(status, str) or status not in ("complete", "failed"):
         raise ResultsError(read.broken(f"{where}.status", status, "complete or failed"))
     values = _parse_values(entry.get("values"), f"{where}.values")
     if values is not None:

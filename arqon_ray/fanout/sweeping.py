@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -190,7 +191,9 @@ class _Sweep:
             self._metric_check.conclude()
         finally:
             for (start, _), result in self._shards.wind_down():
-                self._write(start, result)
+                # Of results without the metric none is kept; what ended the sweep is the better error.
+                with contextlib.suppress(ConfigError):
+                    self._write(start, result)
             self._show(shown)
         if self._shards.interrupted:
             raise KeyboardInterrupt

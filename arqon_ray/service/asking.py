@@ -150,8 +150,10 @@ class Asking(DurableState):
         fresh = self._preparer.first(count)
         plain = [each.plain() for each in fresh]
         few = comfortable(plain)
+        if few < count:
+            again = []  # they come when nothing fresh is left
         candidates = [each.candidate for each in fresh[:few]]
-        self._hand_out(candidates, plain[:few], again if few == count else [], hold)
+        self._hand_out(candidates, plain[:few], again, hold)
         self._preparer.take(few)
         new = [{"id": each.id, "params": dict(each.params)} for each in candidates]
         return new + [self._state.item(number, hold.key) for number in again]

@@ -211,6 +211,8 @@ _KINDS: tuple[tuple[Any, Callable[[_Printer, Any], bytes]], ...] = (
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, Decimal) and value.is_snan():
+        return "nan"  # it raises whatever it is compared with
     if value != value or value in (math.inf, -math.inf):
         return str(float(value))
     return hex(int(value)) if value == int(value) else float(value).hex()

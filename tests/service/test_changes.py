@@ -372,3 +372,14 @@ def test_what_is_accepted_survives_and_what_is_refused_leaves_no_trace(
     again = Study.open(store, {"pid": 3}, Clock())
     assert known(again) == live
     again.close(RuntimeError("the test ends"))
+
+
+def test_an_ask_answers_with_what_it_hands_out_and_nothing_else(study: Study) -> None:
+    study.ask(2, key="first", owner="a", timeout=1)
+    study.release(["0", "1"])
+    with mock.patch.object(records, "_COMFORTABLE", 200):
+        given = study.ask(6, key="many", owner="b", timeout=1)
+        assert [each["id"] for each in given] == ["2", "3"]
+        assert not any("note" in each for each in given)
+        assert {each["id"] for each in study.pending("b")} == {each["id"] for each in given}
+        assert study.ask(6, key="many", owner="b", timeout=1) == given

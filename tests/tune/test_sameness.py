@@ -247,3 +247,9 @@ def test_a_bound_that_is_no_number_is_refused_by_its_key(bound: Any) -> None:
     domain.lower = bound
     with pytest.raises(ConfigError, match="lr"):
         ArqonSearcher({"lr": domain}, metric="loss", mode="min").suggest("t0")
+
+
+def test_a_number_that_cannot_be_compared_is_told_apart_all_the_same() -> None:
+    signal = Decimal("sNaN")
+    assert find([1.5, signal], signal) == 1
+    assert find([1.5, 2.5], signal) is None
