@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from arqon_ray.core.evidence import Evidence, Memory
+from arqon_ray.core.evidence import Array, Evidence, Memory
 from arqon_ray.core.refine import noise_share
 
 _FIRST_TEST, _PERIOD, _AGAIN = 12, 8, 4
@@ -30,6 +30,9 @@ _LEAST, _MOST = 2, 4
 """Repeats without which nothing is called noisy; and at most."""
 _NEARBY, _LEFT = 0.01, 3e-3
 """How large noise is beside the differences to the values nearby, and beside what is left to gain."""
+
+_SCALE = 2.0**-4
+"""On which values are compared, so that no difference of finite ones overflows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +58,20 @@ def judge(evidence: Evidence, memory: Memory) -> Noise:
         memory: the classifier's.
     """
     asked = _asked(memory)
+    y = _SCALE * evidence.y
     gaps, rows = [], []
     for number, value, _ in asked:
         found = np.flatnonzero(evidence.numbers == number)
         if len(found):
-            gaps.append(abs(float(evidence.y[found[0]]) - value))
+            gaps.append(abs(float(y[found[0]]) - _SCALE * value))
             rows.append(int(found[0]))
     if not gaps:
         return Noise(None, None, 0)
     # Of two normal values the mean gap is 2 / sqrt(pi) standard deviations.
     size = 0.5 * math.sqrt(math.pi) * float(np.mean(gaps))
-    with np.errstate(over="ignore"):
-        ordinary = max(_NEARBY * _difference_nearby(evidence, rows), _LEFT * _left_to_gain(evidence))
-    if size <= ordinary:
-        return Noise(False, size, len(gaps))
-    return Noise(True if len(gaps) >= _LEAST else None, size, len(gaps))
+    ordinary = max(_NEARBY * _difference_nearby(evidence.X, y, rows), _LEFT * _left_to_gain(y))
+    noisy = False if size <= ordinary else True if len(gaps) >= _LEAST else None
+    return Noise(noisy, min(size / _SCALE, np.finfo(np.float64).max), len(gaps))
 
 
 def wanted(evidence: Evidence, memory: dict[str, Any], found: Noise, surrogate: Memory) -> int | None:
@@ -111,18 +113,18 @@ def _suspected(evidence: Evidence, memory: dict[str, Any], surrogate: Memory) ->
     return share is not None and share >= _SUSPICIOUS
 
 
-def _difference_nearby(evidence: Evidence, rows: list[int]) -> float:
+def _difference_nearby(X: Array, y: Array, rows: list[int]) -> float:
     """Return the median difference between the repeated points' values and those of the points nearest to them."""
-    count = min(2 * evidence.space.d + 1, len(evidence.y) - 1)
+    count = min(2 * X.shape[1] + 1, len(y) - 1)
     differences: list[float] = []
     for row in rows:
-        distance = np.sum((evidence.X - evidence.X[row]) ** 2, axis=1)
+        distance = np.sum((X - X[row]) ** 2, axis=1)
         distance[distance == 0.0] = np.inf
         near = np.argsort(distance, kind="stable")[:count]
-        differences += np.abs(evidence.y[near[np.isfinite(distance[near])]] - evidence.y[row]).tolist()
+        differences += np.abs(y[near[np.isfinite(distance[near])]] - y[row]).tolist()
     return float(np.median(differences)) if differences else 0.0
 
 
-def _left_to_gain(evidence: Evidence) -> float:
+def _left_to_gain(y: Array) -> float:
     """Return how much better the best value is than most: as much may lie before the search."""
-    return float(np.quantile(evidence.y, 0.75) - np.min(evidence.y))
+    return float(np.quantile(y, 0.75) - np.min(y))

@@ -37,6 +37,8 @@ _MOST_POINTS = 250
 _ABSURD = 1e6
 _HUGE = 1e300
 """Values above the best one are cut at so many times their median, and here at the latest."""
+_SCALE = 2.0**-4
+"""On which values are compared, so that no difference of finite ones overflows."""
 _REACH = 10.0
 """Points within so many radii span the model's space."""
 _EDGE = 1.0 + 1e-6
@@ -196,7 +198,8 @@ def _next_step(near: Neighborhood, state: _State, waiting: bool) -> tuple[Array 
     S, busy = near.offsets / state.delta, near.busy / state.delta
     low, high = near.low / state.delta, near.high / state.delta
     present = np.concatenate([S, busy])
-    model, size = _model(S, near.values - state.value, state.delta)
+    model, size = _model(S, _SCALE * near.values - _SCALE * state.value, state.delta)
+    size /= _SCALE
     missing = _missing_direction(present)
     if missing is not None:
         return _towards(missing, model, low, high), 0.0, state
