@@ -29,6 +29,7 @@ _HOME = {
     "StateError": "errors",
     "StudyNotFoundError": "errors",
     "StudyRefusedError": "errors",
+    "StudyUnreachableError": "errors",
     "SweepResult": "fanout",
     "UnknownCandidateError": "errors",
     "Verification": "service",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         StateError,
         StudyNotFoundError,
         StudyRefusedError,
+        StudyUnreachableError,
         UnknownCandidateError,
     )
     from arqon_ray.fanout import Result, SweepResult, optimize, probe_shard, sweep
@@ -87,6 +89,7 @@ __all__ = [
     "StateError",
     "StudyNotFoundError",
     "StudyRefusedError",
+    "StudyUnreachableError",
     "SweepResult",
     "UnknownCandidateError",
     "Verification",

@@ -10,6 +10,7 @@
     ├── IdentityError (ValueError)          a study exists under this name with another identity
     ├── StudyNotFoundError (ValueError)     no such study in the cluster
     ├── StudyRefusedError (RuntimeError)    the study's journal cannot be served
+    ├── StudyUnreachableError (RuntimeError) the study's actor does not answer
     ├── PoisonedCallError (RuntimeError)    a call that killed the actor's process again and again
     └── AskTimeoutError (TimeoutError)      nothing came free within the time limit
 
@@ -49,6 +50,10 @@ class StudyNotFoundError(ArqonError, ValueError):
 
 class StudyRefusedError(ArqonError, RuntimeError):
     """The study cannot be served: its journal is missing, damaged or owned by another actor."""
+
+
+class StudyUnreachableError(ArqonError, RuntimeError):
+    """The study's actor has not answered for as long as the client's patience; the message says what is known of it."""
 
 
 class PoisonedCallError(ArqonError, RuntimeError):

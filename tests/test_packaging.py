@@ -33,6 +33,7 @@ PUBLIC = [
     "StateError",
     "StudyNotFoundError",
     "StudyRefusedError",
+    "StudyUnreachableError",
     "SweepResult",
     "UnknownCandidateError",
     "Verification",

@@ -6,6 +6,7 @@ import contextlib
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from arqon_ray.service.background import troubles
 from arqon_ray.service.checks import check_count, check_id, check_seconds, checked_entries
 from arqon_ray.service.heartbeat import LEASE, Heartbeat
 from arqon_ray.service.outbox import Outbox
@@ -108,6 +109,11 @@ class BatchedClient:
             if rest:
                 last.callback(self._client.release, rest, self.owner)
             self._outbox.close()
+
+    def status(self) -> dict[str, Any]:
+        """Return the study's status; ``trouble`` names also what does not work in this client's background."""
+        status, own = self._client.status(), troubles(self._outbox.background, self._beat.background)
+        return {**status, "trouble": [*status.get("trouble", []), *own]}
 
     def __enter__(self) -> BatchedClient:
         return self

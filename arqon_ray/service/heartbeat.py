@@ -7,11 +7,12 @@ import logging
 import math
 import os
 import socket
-import threading
 import time
 import uuid
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+from arqon_ray.service.background import Background
 
 if TYPE_CHECKING:
     from arqon_ray.service.async_client import AsyncSolverClient
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 LEASE = 60.0
 _BEATS_A_LEASE = 4
+_PAUSE = 1.0
 _PARTING = 5.0
 _log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Heartbeat:
     Attributes:
         renewed: when the last beat that succeeded began, by ``time.monotonic``; the start counts as one.
         revived: when the last one began that succeeded too late: what the owner held before may be with others.
+        background: the thread that beats, with its trouble.
     """
 
     def __init__(self, client: SolverClient, owner: str | None = None, lease: float = LEASE) -> None:
@@ -49,15 +52,17 @@ class Heartbeat:
         self.lease = lease
         self.renewed = self.revived = -math.inf
         self._client = client
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._next = 0.0
+        beat = lease / _BEATS_A_LEASE
+        work = f"renewing the leases of {self.owner}"
+        self.background = Background(work, self._beat, pauses=(min(_PAUSE, beat), beat))
 
     def start(self) -> Heartbeat:
-        """Begin to beat; returns itself."""
-        if self._thread is None:
+        """Begin to beat, or see to it that it still does; returns itself."""
+        if self.renewed == -math.inf:
             self.renewed = time.monotonic()
-            self._thread = threading.Thread(target=self._beat, name=f"arqon-heartbeat-{self.owner}", daemon=True)
-            self._thread.start()
+            self._next = self.renewed + self.lease / _BEATS_A_LEASE
+        self.background.wake()
         return self
 
     def stop(self, release: bool = False) -> None:
@@ -66,10 +71,9 @@ class Heartbeat:
         Args:
             release: give back at once what the owner still holds, instead of when its lease runs out.
         """
-        self._stopped.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            # A beat may be repeating itself to an actor that is away: it is not waited for, and does no harm later.
-            self._thread.join(timeout=min(self.lease, _PARTING))
+        self.background.close()
+        # A beat may be repeating itself to an actor that is away: it is not waited for, and does no harm later.
+        self.background.join(min(self.lease, _PARTING))
         if release:
             self._client.release(owner=self.owner)
 
@@ -79,17 +83,15 @@ class Heartbeat:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
-    def _beat(self) -> None:
-        while not self._stopped.wait(self.lease / _BEATS_A_LEASE):
-            began = time.monotonic()
-            try:
-                self._client.renew(self.owner)
-            except Exception as error:
-                _log.warning("the leases of %s were not renewed this time: %s", self.owner, error)
-            else:
-                if began - self.renewed >= self.lease:
-                    self.revived = began
-                self.renewed = began
+    def _beat(self) -> float:
+        began = time.monotonic()
+        if began < self._next:
+            return self._next - began
+        self._client.renew(self.owner)
+        if began - self.renewed >= self.lease:
+            self.revived = began
+        self.renewed, self._next = began, began + self.lease / _BEATS_A_LEASE
+        return 0.0
 
 
 class AsyncHeartbeat:

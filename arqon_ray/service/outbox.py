@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from arqon_ray.errors import ArqonError, PoisonedCallError, ResultsError, UnknownCandidateError
+from arqon_ray.service.background import Background, short
 from arqon_ray.service.checks import MAX_ASK
 from arqon_ray.service.stock import CLOSED
 from arqon_ray.service.wire import operation_id
@@ -15,14 +17,14 @@ from arqon_ray.service.wire import operation_id
 if TYPE_CHECKING:
     from arqon_ray.service.client import SolverClient
 
-_PAUSE = 1.0
+_PAUSES = (1.0, 10.0)
 _REFUSED = (ResultsError, UnknownCandidateError, PoisonedCallError)
 """What no repetition mends; after any other error a block is kept and sent again."""
 _log = logging.getLogger(__name__)
 
 
 class Outbox:
-    """Results on their way to the study; the thread ends when this is closed and empty.
+    """Results on their way to the study.
 
     A block is sent under one operation id until it is acknowledged. What went wrong is kept until somebody is told.
 
@@ -37,7 +39,6 @@ class Outbox:
         self._size = size
         self._delay = delay
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
         self._waiting: list[dict[str, Any]] = []
         self._since = 0.0
         self._block: list[dict[str, Any]] = []
@@ -46,27 +47,26 @@ class Outbox:
         self._urgent = self._closed = False
         self._trouble: Exception | None = None
         self._untold: list[Exception] = []
+        self.background = Background("sending results in blocks", self._step, self._failed, _PAUSES)
 
     def put(self, entry: dict[str, Any]) -> None:
         """Take a result."""
         with self._changed:
             if self._closed:
                 raise ArqonError(CLOSED)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="arqon-batched-tell", daemon=True)
-                self._thread.start()
             if not self._waiting:
                 self._since = time.monotonic()
             self._waiting.append(entry)
             self._taken += 1
-            if len(self._waiting) in (1, self._size):
-                self._changed.notify_all()
+            problem = self.background.wake() if len(self._waiting) in (1, self._size) else None
+            if problem is not None:
+                self._untold.append(problem)
 
     def flush(self) -> None:
         """Return when all that was taken before is durable; raise what was refused, or is in the way."""
         with self._changed:
-            target, self._urgent, self._trouble = self._taken, True, None
-            self._changed.notify_all()
+            target, self._urgent = self._taken, True
+            self._trouble = self.background.wake(hurry=True) if self._settled < target else None
             self._changed.wait_for(lambda: self._settled >= target or self._trouble is not None)
             trouble = self._trouble if self._settled < target else None
         self.raise_problems()
@@ -88,35 +88,32 @@ class Outbox:
         if problems:
             raise problems[0]
 
-    def _run(self) -> None:
-        while self._wait_for_block():
-            try:
-                refused = self._send()
-            except Exception as error:
-                self._wait_after(error)
-                continue
-            with self._changed:
-                self._settled += len(self._block)
-                self._block, self._trouble = [], None
-                self._untold += refused
-                self._changed.notify_all()
-
-    def _wait_for_block(self) -> bool:
-        """Return when a block is due: full, old enough, or asked for by ``flush``; False when there will be none."""
+    def _step(self) -> float:
+        left = self._next_block()
+        if left > 0:
+            return left
+        refused = self._send()
         with self._changed:
-            while not self._block:
-                left = self._since + self._delay - time.monotonic()
-                if self._waiting and (len(self._waiting) >= self._size or self._urgent or left <= 0):
-                    self._block, self._waiting = self._waiting[:MAX_ASK], self._waiting[MAX_ASK:]
-                    self._key = operation_id()
-                elif self._waiting:
-                    self._changed.wait(left)
-                elif self._closed:
-                    return False
-                else:
-                    self._urgent = False
-                    self._changed.wait()
-            return True
+            self._settled += len(self._block)
+            self._block, self._trouble = [], None
+            self._untold += refused
+            self._changed.notify_all()
+        return 0.0
+
+    def _next_block(self) -> float:
+        """Return 0 when a block is due, full, old enough or asked for by ``flush``; else for how long there is none."""
+        with self._changed:
+            if self._block:
+                return 0.0
+            if not self._waiting:
+                self._urgent = False
+                return math.inf
+            left = self._since + self._delay - time.monotonic()
+            if left > 0 and len(self._waiting) < self._size and not self._urgent:
+                return left
+            self._block, self._waiting = self._waiting[:MAX_ASK], self._waiting[MAX_ASK:]
+            self._key = operation_id()
+            return 0.0
 
     def _send(self) -> list[Exception]:
         """Tell the block, or one result at a time when the study refuses some; returns the refusals."""
@@ -140,13 +137,14 @@ class Outbox:
             if not answer["accepted"]:
                 _log.info("the result of candidate %s was ignored: %s", answer["id"], answer.get("note"))
 
-    def _wait_after(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
+        # SystemExit and its like would end the process of whoever flushes.
+        told = error if isinstance(error, Exception) else RuntimeError(f"sending results failed: {short(error)}")
         with self._changed:
-            self._trouble = error
-            if repr(error) not in map(repr, self._untold):
-                self._untold.append(error)
+            self._trouble = told
+            if repr(told) not in map(repr, self._untold):
+                self._untold.append(told)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._trouble is None, _PAUSE)  # flush() cuts it short
 
 
 def _refusal(entry: dict[str, Any], error: Exception) -> Exception:

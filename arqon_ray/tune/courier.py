@@ -7,10 +7,11 @@ that is made again, after an error or from a checkpoint, has its effect once.
 
 from __future__ import annotations
 
-import queue
+import math
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -18,9 +19,14 @@ from typing import Any
 
 from ray.exceptions import RayError
 
+from arqon_ray.errors import StudyUnreachableError
 from arqon_ray.service import SolverClient
+from arqon_ray.service.background import Background, short
 
 _PAUSE = 1.0
+_LONGEST_PAUSE = 10.0
+_AWAY = (RayError, StudyUnreachableError)
+"""What is waited out; every other error is the call's answer."""
 
 
 @dataclass(frozen=True)
@@ -47,65 +53,79 @@ class Courier:
 
     def __init__(self, client: SolverClient, first: Call | None = None) -> None:
         self._client = client
-        self._calls: queue.SimpleQueue[tuple[Call, Future[Any]] | None] = queue.SimpleQueue()
-        self._open: dict[Future[Any], Call] = {}
+        self._lock = threading.Lock()
+        self._calls: deque[tuple[Call, Future[Any]]] = deque()
         self._waiting_since: float | None = None
         self._trouble: Exception | None = None
-        self._closed = threading.Event()
+        self._closed = False
         self._refusal: Exception | None = None
+        self.background = Background(f"calling the study {client.name!r}", self._step, pauses=(_PAUSE, _LONGEST_PAUSE))
         self._first = None if first is None else self.send(first)
-        self._thread = threading.Thread(target=self._run, name=f"arqon-courier-{client.name}", daemon=True)
-        self._thread.start()
 
     def send(self, call: Call) -> Future[Any]:
         """Queue a call; the future has its answer, or the error that no waiting can mend."""
         future: Future[Any] = Future()
-        self._open[future] = call
-        self._calls.put((call, future))
+        with self._lock:
+            self._calls.append((call, future))
+        self.background.wake()
         return future
 
     def undelivered(self) -> list[Call]:
         """Return the calls without an answer, oldest first."""
-        return [call for future, call in list(self._open.items()) if not future.done()]
+        with self._lock:
+            return [call for call, future in self._calls if not future.done()]
 
     def trouble(self) -> tuple[float, Exception | None]:
         """Return for how many seconds the actor has not answered, and what Ray says about it."""
+        self.background.wake()  # its thread may have died
         since = self._waiting_since
         return (0.0 if since is None else time.monotonic() - since), self._trouble
 
     def close(self) -> None:
-        """Make no further calls."""
-        self._closed.set()
-        self._calls.put(None)
+        """Make no further calls, but for one attempt at each that has no answer yet."""
+        self._closed = True
+        self.background.wake(hurry=True)
 
     def join(self, timeout: float) -> None:
         """Wait for the last call, at most so many seconds."""
-        self._thread.join(timeout)
+        self.background.settle(timeout)
 
-    def _run(self) -> None:
-        while (item := self._calls.get()) is not None:
-            call, future = item
+    def _step(self) -> float:
+        """Make the oldest call; what it raises while the actor is away goes to the thread, which pauses and repeats."""
+        with self._lock:
+            if not self._calls:
+                return math.inf
+            call, future = self._calls[0]
+        if self._waiting_since is None:
             self._waiting_since = time.monotonic()
-            try:
-                answer = self._until_answered(call)
-            except Exception as error:
-                if future is self._first:
-                    self._refusal = error
-                future.set_exception(error)
-            else:
-                future.set_result(answer)
-            self._waiting_since = self._trouble = None
-            self._open.pop(future, None)
-            del item, call, future  # a future refers to the study, which shall be collected while this thread waits
+        try:
+            answer = self._act(call)
+        except BaseException as error:
+            if isinstance(error, _AWAY) and not self._closed:
+                self._trouble = error
+                raise
+            self._settle(future, error)
+        else:
+            self._settle(future, None, answer)
+        return 0.0
 
-    def _until_answered(self, call: Call) -> Any:
+    def _act(self, call: Call) -> Any:
         if self._refusal is not None:
             raise self._refusal
         act = call.method if callable(call.method) else getattr(self._client, call.method)
-        while True:
-            try:
-                return act(*call.args, **call.kwargs)
-            except RayError as error:
-                self._trouble = error
-                if self._closed.wait(_PAUSE):
-                    raise
+        return act(*call.args, **call.kwargs)
+
+    def _settle(self, future: Future[Any], error: BaseException | None, answer: Any = None) -> None:
+        self._waiting_since = self._trouble = None
+        try:
+            if error is None:
+                future.set_result(answer)
+                return
+            # SystemExit and its like would end the process of whoever reads the answer.
+            told = error if isinstance(error, Exception) else RuntimeError(f"the call failed: {short(error)}")
+            if future is self._first:
+                self._refusal = told
+            future.set_exception(told)
+        finally:
+            with self._lock:
+                self._calls.popleft()

@@ -67,6 +67,9 @@ class LocalClient:
         answer: int = self._do("renew", owner, owner)
         return answer
 
+    def status(self) -> dict[str, Any]:
+        return self.study.status()
+
     def of(self, method: str) -> list[Any]:
         return [noted for name, noted in self.calls if name == method]
 
@@ -281,7 +284,25 @@ def test_no_error_of_the_background_is_lost_and_no_result(client: LocalClient, s
     batch.close()
     assert [row["value"] for row in study.history()] == [1.0]
     assert len({key for key, _ in client.of("tell")}) == 1
-    until(lambda: not [each for each in threading.enumerate() if each is batch._outbox._thread])
+    assert batch._outbox.background.join(60)
+
+
+@pytest.mark.parametrize("error", [SystemExit("over"), OverflowError("over")])
+def test_whatever_the_background_meets_is_raised_named_and_mended(
+    client: LocalClient, study: Study, batched: Make, error: BaseException
+) -> None:
+    batch = batched(size=1)
+    batch.ask_one()
+    client.before["tell"] = error  # type: ignore[assignment]
+    batch.tell("0", 1.0)
+    # Never SystemExit itself: it would end the process of whoever flushes.
+    with pytest.raises((OverflowError, RuntimeError), match="over"):
+        batch.flush()
+    assert "over" in str(batch.status()["trouble"])
+    client.before.clear()
+    batch.flush()
+    assert batch.status()["trouble"] == []
+    assert [row["value"] for row in study.history()] == [1.0]
 
 
 def test_closing_releases_what_nobody_took(client: LocalClient, study: Study, batched: Make) -> None:

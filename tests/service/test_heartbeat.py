@@ -48,7 +48,7 @@ def test_it_stops_and_releases_what_is_left_when_told_to() -> None:
     assert beat.start() is beat
     beat.stop(release=True)
     assert client.released == ["me"]
-    assert not [thread for thread in threading.enumerate() if thread.name == "arqon-heartbeat-me"]
+    assert beat.background.join(0)
 
 
 def test_owners_without_a_name_are_distinct() -> None:
