@@ -5,6 +5,7 @@
     ArqonError
     ├── ConfigError (ValueError)            a config that breaks a rule
     ├── ResultsError (ValueError)           a list of results that is malformed
+    │   └── OutOfBoundsError                a result whose parameters lie outside the space
     ├── StateError (ValueError)             an exported state that cannot be read
     ├── UnknownCandidateError (ValueError)  an id that was never handed out
     ├── IdentityError (ValueError)          a study exists under this name with another identity
@@ -12,12 +13,19 @@
     ├── StudyRefusedError (RuntimeError)    the study's journal cannot be served
     ├── StudyUnreachableError (RuntimeError) the study's actor does not answer
     ├── PoisonedCallError (RuntimeError)    a call that killed the actor's process again and again
+    ├── EvaluationsFailedError (RuntimeError) the first evaluations all failed of one cause
     └── AskTimeoutError (TimeoutError)      nothing came free within the time limit
 
 Every message names what was wrong, the value, and what to do.
 """
 
 from __future__ import annotations
+
+from typing import Any
+
+
+class UnreadParameterWarning(UserWarning):
+    """A config has ``strategy_params`` that its strategy does not read."""
 
 
 class ArqonError(Exception):
@@ -30,6 +38,10 @@ class ConfigError(ArqonError, ValueError):
 
 class ResultsError(ArqonError, ValueError):
     """A list of results is malformed; nothing of it was taken."""
+
+
+class OutOfBoundsError(ResultsError):
+    """The parameters of a result lie outside the space; ``seed(..., out_of_bounds="skip")`` passes it over."""
 
 
 class StateError(ArqonError, ValueError):
@@ -58,6 +70,22 @@ class StudyUnreachableError(ArqonError, RuntimeError):
 
 class PoisonedCallError(ArqonError, RuntimeError):
     """The call was running at three deaths of the actor's process and is not tried again."""
+
+
+class EvaluationsFailedError(ArqonError, RuntimeError):
+    """The first evaluations of a call all failed alike; the message has the error and its traceback.
+
+    Attributes:
+        result: what the call would have returned: a Result or a SweepResult.
+    """
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        """Keep the result."""
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (str(self), self.result))
 
 
 class AskTimeoutError(ArqonError, TimeoutError):

@@ -108,7 +108,7 @@ def show(folder: str) -> None:
     from arqon_ray.report.run import read_run
 
     record = read_run(folder)
-    echo(summary(record, Path(folder)))
+    echo(summary(record, Path(folder).expanduser()))
     echo(path_lines(record))
 
 

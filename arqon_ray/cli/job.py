@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from arqon_ray.core.config import StudyConfig, load_config, read_config_file
+from arqon_ray.core.documents import read_yaml
+from arqon_ray.core.spelling import did_you_mean
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -59,13 +61,17 @@ class Job(BaseModel):
 
     Attributes:
         name: names the run and its folder.
-        objective: ``module:function`` or ``path.py:function``, the path relative to the job file.
+        objective: ``module:function`` or ``path.py:function``, the path relative to the job file. The function may be
+            a coroutine function or a class; the modules beside it are importable, on the workers too.
         metric: the entry of the dict that the function returns; it also labels the values.
         study: seed, budget, mode, bounds, strategy: the study's config.
         resources: what one evaluation takes, ``cpu``, ``gpu``, ``memory`` in bytes, or custom ones.
         max_concurrency: evaluations at once; absent for as many as the cluster has resources for.
-        output: folder for the results, relative to the working directory; absent for ``results/<name>``.
+        output: folder for the results, relative to the working directory, ``~`` for one's home; absent for
+            ``results/<name>``.
         runtime_env: Ray's runtime environment of the workers, such as ``{working_dir: .}``.
+        evaluation_timeout_s: seconds that one evaluation may run; absent for any time.
+        fail_fast: evaluations, the first, that all fail alike until the job gives up; null for never.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -78,11 +84,13 @@ class Job(BaseModel):
     max_concurrency: int | None = Field(default=None, ge=1)
     output: Annotated[str, Field(min_length=1)] | None = None
     runtime_env: dict[str, Any] | None = None
+    evaluation_timeout_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    fail_fast: int | None = Field(default=10, ge=1)
 
     @property
     def folder(self) -> Path:
         """Where the results lie."""
-        return Path(self.output) if self.output else Path("results") / self.name
+        return Path(self.output).expanduser() if self.output else Path("results") / self.name
 
 
 class RunJob(Job):
@@ -93,16 +101,28 @@ class RunJob(Job):
         storage_path: where the study's journal lies: a folder or URI that the actor's node can reach. Absent: the
             output folder, or on an existing cluster the disk of its head node.
         scheduler: stops trials early, through Ray Tune; the function then reports with ``tune.report``.
+        patience: stop when so many evaluations in a row brought nothing better; absent for any number.
     """
 
     actor: Name = "arqon"
     storage_path: str | None = None
     scheduler: SchedulerConfig | None = None
+    patience: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.study.budget is None:
             raise ValueError("study.budget is missing: a run needs the number of evaluations")
+        for key in ("evaluation_timeout_s", "fail_fast", "patience"):
+            if self.scheduler is not None and key in self.model_fields_set:
+                raise ValueError(
+                    f"{key} is {getattr(self, key)!r}: a job with a scheduler has none, Tune ends its trials"
+                )
+        if self.study.objectives is not None:
+            raise ValueError(
+                f"study.objectives is {self.study.objectives!r}: a run takes one objective, by metric and study.mode; "
+                "ask and tell, or ArqonSearcher, take several"
+            )
         return self
 
 
@@ -156,17 +176,26 @@ def load_job(path: str | Path, kind: type[J], settings: Sequence[str] = (), **mo
 def _apply(source: dict[str, Any], setting: str) -> None:
     key, equals, text = setting.partition("=")
     if not equals or not all(key.split(".")):
-        raise ConfigError(f"--set is {setting!r}: it must be key=value, such as study.budget=20")
+        raise ConfigError(f"--set is {shown(setting)}: it must be key=value, such as study.budget=20")
     *parents, last = key.split(".")
     place: Any = source
-    for parent in parents:
+    for depth, parent in enumerate(parents):
+        if parents[:depth] == ["study", "bounds"]:
+            _check_parameter(place, parent, setting)
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
-            raise ConfigError(f"--set is {setting!r}: {parent} is {place!r} and has no keys")
-    try:
-        place[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set is {setting!r}: {text!r} is not a YAML value") from None
+            raise ConfigError(f"--set is {shown(setting)}: {parent} is {shown(place)} and has no keys")
+    place[last] = read_yaml(text, f"--set {shown(key)}")
+
+
+def _check_parameter(bounds: Mapping[str, Any], name: str, setting: str) -> None:
+    """Refuse a key of a parameter that is not there, when another one was probably meant."""
+    near = did_you_mean(name, bounds) if name not in bounds else ""
+    if near:
+        raise ConfigError(
+            f"--set is {shown(setting)}: study.bounds has no {name}{near}. A new parameter is set as a whole: "
+            f"study.bounds.{name}='{{min: 0, max: 1}}'"
+        )
 
 
 def _hint(source: Mapping[str, Any], kind: type[Job], path: str | Path) -> None:
@@ -174,9 +203,9 @@ def _hint(source: Mapping[str, Any], kind: type[Job], path: str | Path) -> None:
     if "bounds" in source and "study" not in source:
         raise ConfigError(f"{path}: bounds stands at the top: a job has the study's config under the key study")
     if kind is RunJob and "sweep" in source:
-        raise ConfigError(f"{path}: sweep is {source['sweep']!r}: this is a sweep's job; use arqon-ray sweep")
+        raise ConfigError(f"{path}: sweep is {shown(source['sweep'])}: this is a sweep's job; use arqon-ray sweep")
     if kind is SweepJob and "scheduler" in source:
-        raise ConfigError(f"{path}: scheduler is {source['scheduler']!r}: a sweep has none; use arqon-ray run")
+        raise ConfigError(f"{path}: scheduler is {shown(source['scheduler'])}: a sweep has none; use arqon-ray run")
 
 
 def _explain(error: Any, kind: type[Job]) -> str:
@@ -188,9 +217,10 @@ def _explain(error: Any, kind: type[Job]) -> str:
     if error["type"] == "extra_forbidden":
         parts: Mapping[str, type[BaseModel]] = {"scheduler": SchedulerConfig, "sweep": SweepConfig}
         known = parts.get(str(error["loc"][0]), kind) if len(error["loc"]) > 1 else kind
-        return f"{where} is {error['input']!r}: unknown key; the keys are {', '.join(known.model_fields)}"
+        near = did_you_mean(error["loc"][-1], known.model_fields)
+        return f"{where} is {shown(error['input'])}: unknown key{near}; the keys are {', '.join(known.model_fields)}"
     if error["type"] == "missing":
         return f"{where} is missing: it must be there"
     if where == "objective" and error["type"] == "string_pattern_mismatch":
-        return f"objective is {error['input']!r}: it must be module:function or path.py:function"
-    return f"{where} is {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+        return f"objective is {shown(error['input'])}: it must be module:function or path.py:function"
+    return f"{where} is {shown(error['input'])}: {error['msg'][:1].lower()}{error['msg'][1:]}"

@@ -11,64 +11,89 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from arqon_ray.core.spelling import did_you_mean
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
+from arqon_ray.fanout.evaluate import one_line
+from arqon_ray.fanout.parcel import check_function
+from arqon_ray.fanout.shipping import Shipped, collect
 
 
 def load_objective(spec: str, folder: Path) -> Callable[..., Any]:
     """Return the function that ``module:function`` or ``path.py:function`` names.
 
-    A module must be importable on the workers too. A file is sent to them by value, so it need not lie there.
+    A file finds the modules beside it as under ``python path.py``, and a module those of the working directory; they
+    travel to the workers with the function, as a file itself does. What is installed must be installed there too.
 
     Args:
-        spec: the job's ``objective``.
+        spec: the job's ``objective``; the function may be a class, or a coroutine function.
         folder: what a relative path starts from: the folder of the job file.
 
     Raises:
-        ConfigError: when there is no such module, file or function, or its import fails.
+        ConfigError: when there is no such module, file or function, its import fails, or it cannot be sent to workers.
     """
     source, _, name = spec.rpartition(":")
     try:
-        module = _load_file(folder / source) if source.endswith(".py") else _import(source)
+        module, home = (
+            _load_file(spec, folder / Path(source).expanduser()) if source.endswith(".py") else _import(source)
+        )
+    except (ConfigError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a script that exits when it is imported ends nothing here
+        message = f"objective is {spec!r}: importing it raised {one_line(error)}{_hint(error)}"
+        raise ConfigError(message) from error
+    try:
         function = attrgetter(name)(module)
-    except FileNotFoundError as error:
-        raise ConfigError(f"objective is {spec!r}: there is no file {error.filename}") from None
     except AttributeError:
-        raise ConfigError(f"objective is {spec!r}: {source} has no function {name}") from None
-    except Exception as error:
-        hint = _hint(error)
-        raise ConfigError(
-            f"objective is {spec!r}: importing it raised {type(error).__name__}: {error}{hint}"
-        ) from error
+        near = did_you_mean(name, (key for key, value in vars(module).items() if callable(value)))
+        raise ConfigError(f"objective is {spec!r}: {source} has no function {name}{near}") from None
     if not callable(function):
-        raise ConfigError(f"objective is {spec!r}: {name} is {function!r}, which is not a function")
-    return function  # type: ignore[no-any-return]
+        raise ConfigError(f"objective is {spec!r}: {name} is {shown(function)}, which is not a function")
+    sent = function if home is None else Shipped(function, str(home), collect(home))
+    try:
+        check_function(sent)
+    except TypeError as error:
+        raise ConfigError(f"objective is {spec!r}: {error}") from None
+    return sent
 
 
-def _import(name: str) -> ModuleType:
-    """Import a module, which may lie in the working directory; Ray's workers look there too."""
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    return importlib.import_module(name)
+def _import(name: str) -> tuple[ModuleType, Path | None]:
+    """Import a module; return with it the working directory, when that is where it lies."""
+    here = Path.cwd()
+    _put_first(here)
+    module = importlib.import_module(name)
+    top = name.partition(".")[0]
+    places = [getattr(sys.modules[top], "__file__", None), *getattr(sys.modules[top], "__path__", ())]
+    beside = top != "arqon_ray" and any(place and Path(place).parent in (here, here / top) for place in places)
+    return module, here if beside else None
 
 
-def _load_file(path: Path) -> ModuleType:
+def _load_file(spec: str, path: Path) -> tuple[ModuleType, Path | None]:
+    """Execute a file; return with it its folder."""
     from ray import cloudpickle
 
     if not path.is_file():
-        raise FileNotFoundError(2, "no such file", str(path))
+        raise ConfigError(f"objective is {spec!r}: there is no file {path}")
     name = f"_arqon_objective_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
+    found = importlib.util.spec_from_file_location(name, path.absolute())
+    assert found is not None, "a file that ends in .py has a loader"
+    assert found.loader is not None, "a file that ends in .py has a loader"
+    module = importlib.util.module_from_spec(found)
     sys.modules[name] = module  # dataclasses look their module up while it is executed
-    spec.loader.exec_module(module)
+    home = path.resolve().parent
+    _put_first(home)
+    found.loader.exec_module(module)
     cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
-    return module
+    return module, home
 
 
-def _hint(error: Exception) -> str:
+def _put_first(folder: Path) -> None:
+    """Search a folder before all others, as Python does with that of a script."""
+    if sys.path[:1] != [str(folder)]:
+        sys.path.insert(0, str(folder))
+
+
+def _hint(error: BaseException) -> str:
     missing = getattr(error, "name", None)
     if isinstance(error, ModuleNotFoundError) and missing == "sklearn":
         return '; install the examples: pip install "arqon-ray[examples]"'

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ import click
 from arqon_ray.cli.job import RunJob
 from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ConfigError
-from arqon_ray.report.run import RESULTS_FILE, Evaluation, Run, State, read_run, write_run
+from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, Run, State, read_run, write_run
+from arqon_ray.report.source import evaluation_of
 
 STUDY_FOLDER = "study"
 STATE_FILE = "solver.json"
 _SHOWN_FAILURES = 3
-_OUTSIDE = "outside"
 
 
 def run_of(job: RunJob, exported: str, state: State, before: Run | None, seconds: float) -> Run:
@@ -38,7 +39,7 @@ def run_of(job: RunJob, exported: str, state: State, before: Run | None, seconds
         name=job.name,
         metric=job.metric,
         study=solver.config.to_dict(),
-        evaluations=tuple(_evaluation(solver, row) for row in solver.history()),
+        evaluations=tuple(evaluation_of(row) for row in solver.history()),
         state=state,
         objective=job.objective,
         explain=solver.explain(),
@@ -48,23 +49,17 @@ def run_of(job: RunJob, exported: str, state: State, before: Run | None, seconds
     )
 
 
-def _evaluation(solver: ArqonSolver, row: Mapping[str, Any]) -> Evaluation:
-    failed = row["status"] == "failed"
-    return Evaluation(
-        id=str(row["id"]) if row["id"] is not None else _OUTSIDE,
-        params=row["params"],
-        value=None if failed else row["value"],
-        origin=_OUTSIDE if row["id"] is None else solver.candidate(int(row["id"])).origin,
-        cost=row["cost"],
-        step=row.get("step"),
-        error=row.get("reason") or ("no value" if failed else None),
-    )
-
-
 def keep(run: Run, exported: str, folder: Path) -> None:
     """Write the record, the history table and the solver's exported state."""
     write_run(run, folder)
     (folder / STATE_FILE).write_text(exported, encoding="utf-8")
+
+
+def discard(folder: Path) -> None:
+    """Remove what a run that was refused wrote, in a folder that held none before."""
+    shutil.rmtree(folder / STUDY_FOLDER, ignore_errors=True)
+    for name in (RESULTS_FILE, HISTORY_FILE, STATE_FILE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def open_folder(folder: Path, resume: bool, *, stored_elsewhere: bool = False) -> Run | None:

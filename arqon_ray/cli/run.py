@@ -11,9 +11,13 @@ import click
 
 from arqon_ray.cli.job import RunJob, load_job
 from arqon_ray.cli.objective import load_objective
-from arqon_ray.cli.record import STUDY_FOLDER, echo, keep, open_folder, resume_command, run_of, summary
-from arqon_ray.cli.session import Ending, interruptible, ray_session
+from arqon_ray.cli.record import STUDY_FOLDER, discard, echo, keep, open_folder, resume_command, run_of, summary
+from arqon_ray.cli.session import Ending, broken_environment, check_environment, give_up, interruptible, ray_session
+from arqon_ray.core import ArqonSolver
+from arqon_ray.errors import ArqonError, EvaluationsFailedError, StudyNotFoundError
+from arqon_ray.fanout.lock import FolderLock
 from arqon_ray.report.run import Run, State
+from arqon_ray.service.store import check_storage_path
 
 _SAVE_EVERY = 5.0  # seconds between two records of a run that goes on
 
@@ -33,57 +37,111 @@ def run_command(
     Raises:
         ArqonError: before anything is evaluated, when the job, the output folder or the study is refused.
     """
+    config = config.expanduser()
     job = load_job(config, RunJob, settings, output=output, max_concurrency=max_concurrency)
     function = load_objective(job.objective, config.parent)
+    check_environment(job.runtime_env)
+    if job.storage_path is not None:
+        check_storage_path(job.storage_path)
+    ArqonSolver(job.study)  # whatever it refuses is refused before there is a Ray or a folder
     elsewhere = address is not None or job.storage_path is not None
-    session = _Session(job, function, open_folder(job.folder, resume, stored_elsewhere=elsewhere), not no_progress)
-    click.echo(f"{job.name}: {'joining Ray at ' + address if address else 'starting a local Ray'} ...", err=True)
     ending = Ending()
-    try:
-        with ray_session(address, job.runtime_env), interruptible(ending):
-            session.open(address is None, resume)
-            finished = session.work()
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        return ending.code
-    echo(summary(session.run, job.folder))
-    if finished:
-        return 0 if session.run.best is not None else 1
     again = resume_command("run", config, address=address, output=output, settings=settings)
-    click.echo(f"interrupted; to continue: {again}")
-    return ending.code
+    with FolderLock(job.folder, "run"):
+        session = _Session(job, function, open_folder(job.folder, resume, stored_elsewhere=elsewhere), not no_progress)
+        try:
+            finished = _attend(session, address, resume, ending)
+        except EvaluationsFailedError as error:
+            echo(summary(session.run, job.folder))
+            return give_up(error)
+        except ArqonError:
+            if not resume and not session.evaluations:
+                discard(job.folder)
+            raise
+        except KeyboardInterrupt:  # before the first evaluation, or a second one while the record was saved
+            if session.opened:
+                click.echo(f"interrupted; to continue: {again}")
+            else:
+                click.echo("interrupted", err=True)
+            return ending.code
+    echo(summary(session.run, job.folder))
+    if not finished:
+        click.echo(f"interrupted; to continue: {again}")
+        return ending.code
+    if session.stopped_by == "patience":
+        click.echo(f"stopped: {job.patience} evaluations brought nothing better")
+    return 0 if session.run.best is not None else 1
+
+
+def _attend(session: _Session, address: str | None, resume: bool, ending: Ending) -> bool:
+    """Do the session's work with Ray; return False when an interrupt came before its end."""
+    from ray.exceptions import RuntimeEnvSetupError
+
+    name, environment = session.job.name, session.job.runtime_env
+    click.echo(f"{name}: {'joining Ray at ' + address if address else 'starting a local Ray'} ...", err=True)
+    with ray_session(address, environment), interruptible(ending):
+        try:
+            session.open(address is None, resume)
+            return session.work()
+        except RuntimeEnvSetupError as error:
+            raise broken_environment(environment, error) from None
+        except ArqonError:
+            if not resume and not session.evaluations:
+                session.withdraw()
+            raise
 
 
 class _Session:
-    """One start or resumption of a run."""
+    """One start or resumption of a run.
+
+    Attributes:
+        run: the record, once it is opened.
+        opened: whether there is a study to continue.
+        stopped_by: why ``optimize`` stopped; empty until then, and where Tune runs the trials.
+    """
 
     def __init__(self, job: RunJob, function: Callable[..., Any], before: Run | None, progress: bool) -> None:
-        self._job = job
+        self.job = job
         self._function = function
         self._before = before
         self._progress = progress
+        self.opened = False
+        self.stopped_by = ""
         self._began = self._saved = time.monotonic()
+        self._own = False  # whether the study's actor was started here
+        self.evaluations = 0
 
     def open(self, embedded: bool, resume: bool) -> None:
         """Start or join the study's actor, and record that the run goes on."""
-        from arqon_ray.service import start
+        from arqon_ray.service import connect, start
 
-        job = self._job
+        job = self.job
+        try:
+            connect(job.actor)
+            own = False
+        except StudyNotFoundError:
+            own = True
         storage = job.storage_path or (str((job.folder / STUDY_FOLDER).resolve()) if embedded else None)
         self._client = start(job.study, job.actor, storage_path=storage, resume=resume)
-        self._embedded = embedded
+        self._own, self._embedded = own, embedded
         if embedded:
             # Nobody else can hold anything here: what a killed session held must not wait for its leases to end.
             held = [candidate["id"] for candidate in self._client.pending()]
             if held:
                 self._client.release(held)
         self.save("running")
+        self.opened = True
+
+    def withdraw(self) -> None:
+        """End a study that was begun here and in which nothing was evaluated, as if it had never been begun."""
+        if self._own and not self._client.pending():
+            self._client.stop(purge=True)
 
     def work(self) -> bool:
         """Evaluate until the budget is spent; return False when an interrupt came before."""
         finished = True
         try:
-            if self._job.scheduler is None:
+            if self.job.scheduler is None:
                 self._optimize()
             else:
                 self._tune()
@@ -100,22 +158,26 @@ class _Session:
     def _optimize(self) -> None:
         from arqon_ray.fanout import optimize
 
-        job = self._job
-        optimize(
+        job = self.job
+        result = optimize(
             self._function,
             study=self._client,
             metric=job.metric,
             resources=job.resources,
             max_concurrency=job.max_concurrency,
             progress=self._progress,
+            evaluation_timeout_s=job.evaluation_timeout_s,
+            fail_fast=job.fail_fast,
+            patience=job.patience,
             callbacks=[lambda row: self._save_sometimes()],
         )
+        self.stopped_by = result.stopped_by
 
     def _tune(self) -> None:
         from arqon_ray.cli.tune_run import tune_study
         from arqon_ray.fanout import show_progress
 
-        job = self._job
+        job = self.job
         with show_progress(job.name, job.study.budget, enabled=self._progress) as shown:
             tune_study(job, self._function, self._client, job.folder, shown, self._save_sometimes)
 
@@ -130,5 +192,6 @@ class _Session:
         """Write the record as the study stands now."""
         exported = self._client.export()
         seconds = time.monotonic() - self._began
-        self.run = run_of(self._job, exported, state, self._before, seconds)
-        keep(self.run, exported, self._job.folder)
+        self.run = run_of(self.job, exported, state, self._before, seconds)
+        self.evaluations = len(self.run.evaluations)
+        keep(self.run, exported, self.job.folder)

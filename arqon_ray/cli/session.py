@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from arqon_ray.errors import ConfigError
+import click
+
+from arqon_ray.core.values import shown
+from arqon_ray.errors import ArqonError, ConfigError, EvaluationsFailedError
+from arqon_ray.fanout.evaluate import one_line
 
 _KNOCK_TIMEOUT = 10.0  # seconds
 _QUIET = {
@@ -25,6 +29,35 @@ _QUIET = {
 }
 
 
+def check_environment(runtime_env: Mapping[str, Any] | None) -> None:
+    """Refuse a runtime environment that Ray does not take, before Ray is there.
+
+    Raises:
+        ConfigError: it names what is wrong with it.
+    """
+    from ray.runtime_env import RuntimeEnv
+
+    try:
+        RuntimeEnv(**_with_homes(runtime_env or {}))
+    except (TypeError, ValueError, OSError) as error:
+        raise broken_environment(runtime_env, error) from None
+
+
+def broken_environment(runtime_env: Mapping[str, Any] | None, error: Exception) -> ConfigError:
+    """Return the refusal of a runtime environment that Ray cannot set up."""
+    return ConfigError(f"runtime_env is {shown(runtime_env)}: Ray cannot set it up ({one_line(error)})")
+
+
+def _with_homes(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a runtime environment with every ``~`` in its paths replaced."""
+    environment = dict(runtime_env)
+    if isinstance(environment.get("working_dir"), str):
+        environment["working_dir"] = os.path.expanduser(environment["working_dir"])
+    if isinstance(environment.get("py_modules"), list):
+        environment["py_modules"] = [os.path.expanduser(each) for each in environment["py_modules"]]
+    return environment
+
+
 @contextmanager
 def ray_session(address: str | None, runtime_env: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Join the cluster at ``address``, or start one in this machine that ends with the block.
@@ -34,11 +67,12 @@ def ray_session(address: str | None, runtime_env: Mapping[str, Any] | None = Non
         runtime_env: Ray's runtime environment of the workers.
 
     Raises:
-        ConfigError: when there is no cluster at ``address``.
+        ConfigError: when there is no cluster at ``address``, or it asks for a token that is not here.
     """
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
     import ray
+    from ray.exceptions import AuthenticationError
 
     import arqon_ray
 
@@ -46,7 +80,7 @@ def ray_session(address: str | None, runtime_env: Mapping[str, Any] | None = Non
         _check_reachable(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if runtime_env:
-        options["runtime_env"] = dict(runtime_env)
+        options["runtime_env"] = _with_homes(runtime_env)
     if address is None:
         options |= {"address": "local", "include_dashboard": False}
     else:
@@ -55,6 +89,10 @@ def ray_session(address: str | None, runtime_env: Mapping[str, Any] | None = Non
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             arqon_ray.init(**options)
+    except ArqonError:
+        raise
+    except AuthenticationError as error:
+        raise ConfigError(f"--address is {address!r}: {one_line(error)}") from None
     except (ConnectionError, ValueError) as error:
         raise _no_cluster(address, error) from None
     try:
@@ -100,10 +138,20 @@ def interruptible(ending: Ending) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         ending.code = 128 + number
-        raise KeyboardInterrupt
+        ctrl_c = signal.getsignal(signal.SIGINT)
+        if callable(ctrl_c):
+            ctrl_c(signal.SIGINT, frame)
+        else:  # Ctrl-C is ignored, as in the background of a shell
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def give_up(error: EvaluationsFailedError) -> int:
+    """Say why the command gave up, in a line without the traceback, and return the exit code."""
+    click.echo(f"given up: {str(error).partition(chr(10))[0]}", err=True)
+    return 1

@@ -10,9 +10,10 @@ import click
 from arqon_ray.cli.job import SweepJob, load_job
 from arqon_ray.cli.objective import load_objective
 from arqon_ray.cli.record import echo, resume_command
-from arqon_ray.cli.session import Ending, interruptible, ray_session
-from arqon_ray.errors import ConfigError
+from arqon_ray.cli.session import Ending, broken_environment, check_environment, give_up, interruptible, ray_session
+from arqon_ray.errors import ConfigError, EvaluationsFailedError
 from arqon_ray.fanout import SweepResult
+from arqon_ray.fanout.table import check_names
 
 
 def sweep_command(
@@ -30,10 +31,15 @@ def sweep_command(
     Raises:
         ArqonError: before anything is evaluated, when the job or the output folder is refused.
     """
+    from ray.exceptions import RuntimeEnvSetupError
+
     from arqon_ray.fanout import sweep
 
+    config = config.expanduser()
     job = load_job(config, SweepJob, settings, output=output, max_concurrency=max_concurrency)
     function = load_objective(job.objective, config.parent)
+    check_environment(job.runtime_env)
+    check_names(job.study.bounds)
     if resume and not job.folder.exists():
         raise ConfigError(f"--resume: there is no sweep in '{job.folder}' to continue; leave --resume out to begin one")
     ending = Ending()
@@ -49,12 +55,19 @@ def sweep_command(
                 metric=job.metric,
                 resources=job.resources,
                 max_in_flight=job.max_concurrency,
+                evaluation_timeout_s=job.evaluation_timeout_s,
+                fail_fast=job.fail_fast,
                 progress=not no_progress,
             )
+    except RuntimeEnvSetupError as error:
+        raise broken_environment(job.runtime_env, error) from None
     except KeyboardInterrupt:
         again = resume_command("sweep", config, address=address, output=output, settings=settings)
         click.echo(f"interrupted; to continue: {again}")
         return ending.code
+    except EvaluationsFailedError as error:
+        echo(_summary(job, error.result))
+        return give_up(error)
     echo(_summary(job, result))
     return 0 if result.best is not None else 1
 

@@ -11,8 +11,11 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler
 
 from arqon_ray.cli.job import RunJob, SchedulerConfig
+from arqon_ray.fanout.evaluate import call
 from arqon_ray.fanout.progress import Progress
+from arqon_ray.fanout.shipping import Shipped
 from arqon_ray.service import SolverClient
+from arqon_ray.service.store import check_storage_path
 from arqon_ray.tune import ArqonSearcher
 
 
@@ -69,10 +72,10 @@ def tune_study(
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     mode = job.study.mode
     status = client.status()
-    storage = Path(job.storage_path) if job.storage_path else folder
+    storage = check_storage_path(job.storage_path) if job.storage_path else str(folder.resolve())
     progress.update(status["counts"]["told"])
     tuner = tune.Tuner(
-        tune.with_resources(train, dict(job.resources)),
+        tune.with_resources(_trainable(train), dict(job.resources)),
         tune_config=tune.TuneConfig(
             metric=job.metric,
             mode=mode,
@@ -85,12 +88,24 @@ def tune_study(
         ),
         run_config=tune.RunConfig(
             name="tune",
-            storage_path=str(storage.resolve()),
+            storage_path=storage,
             verbose=0,
             callbacks=[_Watch(progress, job.metric, mode, status["counts"]["told"], on_end)],
         ),
     )
     tuner.fit()
+
+
+def _trainable(train: Callable[..., Any]) -> Any:
+    """Return what Tune takes: one of its own classes as it is, anything else as a function of the config."""
+    kind = train.function if isinstance(train, Shipped) else train
+    if isinstance(kind, type) and issubclass(kind, tune.Trainable):
+        return kind
+
+    def trainable(config: dict[str, Any]) -> Any:
+        return call(train, config)
+
+    return trainable
 
 
 def _scheduler(config: SchedulerConfig) -> Any:

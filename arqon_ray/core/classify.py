@@ -8,22 +8,19 @@ nothing better was found, the share of the budget that is left and what is in fl
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from arqon_ray.core.evidence import Evidence, Memory
 from arqon_ray.core.fidelity import Scaled
+from arqon_ray.core.memories import Closed, Count, Finite, Standing, check, require
+from arqon_ray.core.noise import judge, wanted
 from arqon_ray.core.plan import budget_share, plan, plan_on_rungs
-from arqon_ray.core.refine import noise_share
 
 Array = NDArray[np.float64]
-
-_FIRST_NOISE_TEST = 12
-_NOISE_TEST_PERIOD = 8
-_SUSPICIOUS_NOISE = 5e-3
-"""From when on, how often (or whenever a tenth is new), and from which noise share on the incumbent is repeated."""
 
 _STALLED = 5
 """Observations without a better value, beyond those in flight, after which a surrogate of discrete parameters shares.
@@ -38,6 +35,23 @@ _APART = 0.05
 _ROWS = 300
 """Rank correlation of held-out predictions from which a landscape is called smooth; how far apart, in the unit
 cube, and how many the points are on which it is taken."""
+
+
+class _Memory(Closed):
+    """The noise that the surrogate finds, repeats, rank correlation, and where evolution began.
+
+    ``repeated``, ``value`` and ``noisy`` are those of release 0.1.0, which made one test and kept its verdict.
+    """
+
+    noise_share: Finite | None = None
+    noise_at: Count = 0
+    repeats: list[Annotated[tuple[Count, Finite, Count], Field(strict=False)]] = Field(default_factory=list)
+    repeated: Count = 0
+    value: Finite = 0.0
+    noisy: bool | None = None
+    correlation: Finite | None = None
+    correlation_at: Count = 0
+    evolving: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +86,37 @@ def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
         surrogate: the Gaussian process's memory, where its search for noise begins.
     """
     memory = dict(memory)
-    noisy = _noise(evidence, memory)
+    noise = judge(evidence, memory)
     findings = {
         "observations": len(evidence.y),
         "failed": len(evidence.failed),
         "in_flight": len(evidence.pending),
-        "noisy": noisy,
-        "noise_share": _noise_share(evidence, memory, surrogate),
+        "noisy": noise.noisy,
+        "noise": noise.size,
+        "noise_share": memory.get("noise_share"),
         "quadratic_rank_correlation": _rank_correlation(evidence, memory),
         "since_best": len(evidence.y) - 1 - int(np.argmin(evidence.y)),
         "budget_share": budget_share(evidence),
     }
+    repeat = wanted(evidence, memory, noise, surrogate)
     landscape = _landscape(evidence, findings)
     chosen = plan(evidence, landscape, findings, memory)
-    repeat = _repeat(evidence, memory, findings) if noisy is None else None
     return Verdict(landscape, chosen.strategies, chosen.reason, findings, memory, repeat, chosen.coarse)
+
+
+def check_memory(memory: Memory, standing: Standing) -> None:
+    """Refuse a memory that :func:`classify` did not write.
+
+    Raises:
+        ValueError: saying what is wrong with it.
+    """
+    check(_Memory, memory)
+    for key, companion in (
+        ("correlation", "correlation_at"),
+        ("repeated", "value"),
+        ("noise_share", "noise_at"),
+    ):
+        require(key not in memory or companion in memory, f"{companion}: it is missing beside {key}")
 
 
 WEIGHED = Verdict(
@@ -116,37 +146,6 @@ def _landscape(evidence: Evidence, findings: dict[str, Any]) -> str:
     return "smooth" if correlation >= _SMOOTH else "rugged"
 
 
-def _noise(evidence: Evidence, memory: dict[str, Any]) -> bool | None:
-    """Return whether values are noisy; None as long as it was not tested."""
-    if memory.get("noisy") is None and "repeated" in memory:
-        rows = np.flatnonzero(evidence.numbers == memory["repeated"])
-        if len(rows):
-            first, again = memory["value"], float(evidence.y[rows[0]])
-            memory["noisy"] = bool(abs(again - first) > 1e-9 * max(abs(first), abs(again)))
-    noisy: bool | None = memory.get("noisy")
-    return noisy
-
-
-def _noise_share(evidence: Evidence, memory: dict[str, Any], surrogate: Memory) -> float | None:
-    """Return the noise that the surrogate finds, measured now and then until the test is made; None before."""
-    n = len(evidence.y)
-    period = max(_NOISE_TEST_PERIOD, n // 10)
-    if "repeated" not in memory and n >= _FIRST_NOISE_TEST and n >= memory.get("noise_at", 0) + period:
-        memory.update(noise_share=noise_share(evidence, surrogate), noise_at=n)
-    share: float | None = memory.get("noise_share")
-    return share
-
-
-def _repeat(evidence: Evidence, memory: dict[str, Any], findings: dict[str, Any]) -> int | None:
-    """Return the row to evaluate once more, when the surrogate suspects noise; the test is made once."""
-    share = findings["noise_share"]
-    if share is None or share < _SUSPICIOUS_NOISE or "repeated" in memory:
-        return None
-    row = int(np.argmin(evidence.y))
-    memory.update(repeated=evidence.number, value=float(evidence.y[row]))
-    return row
-
-
 def _rank_correlation(evidence: Evidence, memory: dict[str, Any]) -> float | None:
     """Return Spearman's correlation of the values with held-out predictions of a separable quadratic.
 
@@ -157,9 +156,10 @@ def _rank_correlation(evidence: Evidence, memory: dict[str, Any]) -> float | Non
     if "correlation" in memory and n < 1.1 * memory["correlation_at"] + 1:
         known: float | None = memory["correlation"]
         return known
-    rows = _spread_out(evidence.X[:_ROWS])
+    wanted = 2 * evidence.space.d + 3
+    rows = _spread_out(evidence.X[:_ROWS]) if min(n, _ROWS) >= wanted else np.empty(0, dtype=np.int64)
     X, y = 2.0 * evidence.X[rows] - 1.0, evidence.y[rows]
-    correlation = _held_out_correlation(X, y) if len(rows) >= 2 * evidence.space.d + 3 else None
+    correlation = _held_out_correlation(X, y) if len(rows) >= wanted else None
     memory.update(correlation=correlation, correlation_at=n)
     return correlation
 

@@ -12,19 +12,41 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from arqon_ray.core.documents import read_json, read_yaml
+from arqon_ray.core.plain import Scalar, kind_and_value, plain, same, value_of
+from arqon_ray.core.spelling import did_you_mean
+from arqon_ray.core.values import as_number, shown
 from arqon_ray.errors import ConfigError
 
-Scalar = str | int | float | bool | None
-"""What a choice may be: the JSON scalars."""
-
 _MAX_LEVELS = 2**53  # beyond it float64 cannot tell neighboring integers apart
+_FINEST = 2**-48  # of the larger bound; finer steps drown in the rounding of their multiples
 
 
 def _fold_scale(value: Any) -> Any:
     return value.capitalize() if isinstance(value, str) else value
+
+
+def _read_number(value: Any) -> Any:
+    """Return whatever is a number as a float; None stays what it is."""
+    if value is None:
+        return None
+    try:
+        return as_number(value)
+    except TypeError:
+        raise ValueError(f"is {shown(value)}: it must be a number") from None
+
+
+Number = Annotated[float | None, BeforeValidator(_read_number)]
 
 
 class ParameterConfig(BaseModel):
@@ -34,20 +56,23 @@ class ParameterConfig(BaseModel):
         min: smallest value, in native units.
         max: largest value, included; equal to ``min`` for a constant. Excluded when ``scale`` is Periodic.
         scale: ``Linear``, ``Log`` (needs ``min > 0``) or ``Periodic``; read in any case.
-        type: ``float`` or ``int``.
-        step: the values are ``min + k * step``, none above ``max``.
-        choices: the values of a categorical parameter, JSON scalars.
+        type: ``float`` or ``int``, which reaches to +-2**53.
+        step: the values are ``min + k * step``, none above ``max``; at most 2**53 of them.
+        choices: the values of a categorical parameter, JSON scalars, in a list, a tuple, a range or an array. Members
+            of an enumeration, or the enumeration itself, count as their values, which must be such scalars. A solver
+            and ``optimize`` hand out the members in the process that was given them; wherever the config went through
+            JSON, in the service, a sweep, Tune and a restored state, it is the values.
         ordered: True when the choices have an order that the search may use.
         when: ``{earlier parameter: value or list of values}``; the parameter exists only then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    min: float | None = None
-    max: float | None = None
+    min: Number = None
+    max: Number = None
     scale: Annotated[Literal["Linear", "Log", "Periodic"], BeforeValidator(_fold_scale)] = "Linear"
     type: Literal["float", "int"] = "float"
-    step: float | None = None
+    step: Number = None
     choices: list[Any] | None = None
     ordered: bool = False
     when: dict[str, list[Any]] | None = None
@@ -59,6 +84,16 @@ class ParameterConfig(BaseModel):
             return when
         return {name: value if isinstance(value, list) else [value] for name, value in when.items()}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_bounds_are_exact(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("type") == "int":
+            for key in ("min", "max", "step"):
+                bound = given.get(key)
+                if isinstance(bound, int) and abs(bound) > _MAX_LEVELS:
+                    raise ValueError(f"{key} is {shown(bound)}: type int reaches to +-2**53")
+        return given
+
     @model_validator(mode="after")
     def _check(self) -> ParameterConfig:
         if self.choices is not None:
@@ -69,7 +104,7 @@ class ParameterConfig(BaseModel):
         else:
             self._check_range(self.min, self.max)
         if self.when is not None and (not self.when or not all(self.when.values())):
-            raise ValueError(f"when is {self.when!r}: it needs at least one parameter with at least one value")
+            raise ValueError(f"when is {shown(self.when)}: it needs at least one parameter with at least one value")
         return self
 
     def _check_choices(self, choices: list[Any]) -> None:
@@ -80,14 +115,19 @@ class ParameterConfig(BaseModel):
             raise ValueError(f"scale is {self.scale!r} and type {self.type!r}: choices have neither")
         if not choices:
             raise ValueError("choices is []: give at least one")
+        seen = set()
         for choice in choices:
-            if not isinstance(choice, Scalar):
-                raise ValueError(f"choices holds {choice!r}: a choice is a string, a number, true, false or null")
-        numbers = [c for c in choices if isinstance(c, int | float)]
-        if not all(abs(c) < 2**63 if isinstance(c, int) else math.isfinite(c) for c in numbers):
-            raise ValueError(f"choices is {choices!r}: every number must be finite, a whole one within 64 bits")
-        if len({_choice_key(c) for c in choices}) < len(choices):
-            raise ValueError(f"choices is {choices!r}: every choice may stand there once")
+            value = value_of(choice)
+            if not isinstance(value, Scalar):
+                raise ValueError(
+                    f"choices holds {shown(choice)}: a choice is a string, a number, true, false or null, or a member "
+                    "of an enumeration with such a value"
+                )
+            if not _can_be_written(value):
+                raise ValueError(f"choices holds {shown(choice)}: numbers must be finite, whole ones within 64 bits")
+            if kind_and_value(value) in seen:
+                raise ValueError(f"choices holds {shown(choice)} twice: every choice may stand there once")
+            seen.add(kind_and_value(value))
 
     def _check_range(self, low: float, high: float) -> None:
         for key, value in (("min", low), ("max", high), ("step", self.step)):
@@ -110,7 +150,10 @@ class ParameterConfig(BaseModel):
             if max(abs(low), abs(high)) > _MAX_LEVELS:
                 raise ValueError(f"min is {low!r} and max {high!r}: type int reaches to +-2**53")
         if self.grid_step is not None and (high - low) / self.grid_step > _MAX_LEVELS:
-            raise ValueError(f"step is {self.grid_step!r}: more than 2**53 values between min and max")
+            what = f"step is {self.step!r}" if self.step is not None else f"min is {low!r} and max {high!r}"
+            raise ValueError(f"{what}: more than 2**53 values between min and max")
+        if self.type == "float" and self.step is not None and self.step < _FINEST * max(abs(low), abs(high)):
+            raise ValueError(f"step is {self.step!r}: float64 needs at least 2**-48 of the larger bound to tell values")
 
     @property
     def grid_step(self) -> float | None:
@@ -120,9 +163,13 @@ class ParameterConfig(BaseModel):
         return self.step if self.step is not None else (1.0 if self.type == "int" else None)
 
 
-def _choice_key(choice: Scalar) -> tuple[str, Scalar]:
-    """Tell 1, 1.0 and True apart from each other, as JSON does for 1 and true."""
-    return ("bool" if isinstance(choice, bool) else "number" if isinstance(choice, int | float) else "other", choice)
+def _can_be_written(value: Any) -> bool:
+    """Tell whether all numbers in a plain value are finite, and the whole ones within 64 bits."""
+    if isinstance(value, dict | list):
+        return all(map(_can_be_written, value.values() if isinstance(value, dict) else value))
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 class StudyConfig(BaseModel):
@@ -133,10 +180,13 @@ class StudyConfig(BaseModel):
         budget: evaluations handed out in all; None for no limit.
         mode: ``min`` or ``max``.
         objectives: the mode of each, where there are several; ``mode`` is that of the first. None for a single one.
-        bounds: the parameters by name, at least one.
+        bounds: the parameters by name, at least one. A name is not empty and has no NUL.
         probe_ratio: at most this share of the budget goes to the probe, 0 .. 1.
         strategy: ``auto``, or the name of one strategy.
-        strategy_params: what the strategy takes.
+        strategy_params: what the strategy takes; JSON with finite numbers, whole ones within 64 bits.
+
+    A text has at most 2**20 characters, all of which UTF-8 can hold; dicts and lists are nested at most 100 deep. A
+    number is whatever :mod:`arqon_ray.core.values` reads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -164,10 +214,12 @@ class StudyConfig(BaseModel):
     @field_validator("strategy_params")
     @classmethod
     def _params_are_json(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if not _can_be_written(value):
+            raise ValueError(f"is {shown(value)}: numbers must be finite, whole ones within 64 bits")
         try:
-            json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"strategy_params is {value!r}: it must be JSON ({error})") from None
+            json.dumps(value)
+        except TypeError as error:
+            raise ValueError(f"is {shown(value)}: it must be JSON ({error})") from None
         return value
 
     @model_validator(mode="after")
@@ -176,8 +228,8 @@ class StudyConfig(BaseModel):
             raise ValueError(f"mode is {self.mode!r}: it must be that of the first of objectives {self.objectives!r}")
         earlier: dict[str, ParameterConfig] = {}
         for name, parameter in self.bounds.items():
-            if not name or name != name.encode("utf-8", "replace").decode():
-                raise ValueError(f"bounds has a parameter with the name {name!r}: a name is text, and not empty")
+            if not name or "\0" in name:
+                raise ValueError(f"bounds has the name {shown(name)}: a name is not empty and has no NUL")
             for parent, values in (parameter.when or {}).items():
                 self._check_condition(name, parent, values, earlier)
             earlier[name] = parameter
@@ -187,23 +239,36 @@ class StudyConfig(BaseModel):
     def _check_condition(name: str, parent: str, values: list[Scalar], earlier: dict[str, ParameterConfig]) -> None:
         where = f"bounds.{name}.when"
         if parent not in earlier:
-            raise ValueError(f"{where} is {parent!r}: it must name a parameter that stands earlier in bounds")
+            near = did_you_mean(parent, earlier)
+            raise ValueError(f"{where} is {parent!r}: it must name a parameter that stands earlier in bounds{near}")
         config = earlier[parent]
         if config.choices is None and config.grid_step is None and config.min != config.max:
             raise ValueError(f"{where} is {parent!r}: a condition needs choices, type int or step there")
         for value in values:
             if not _may_be(config, value):
-                raise ValueError(f"{where}.{parent} is {value!r}: {parent} never has this value")
+                raise ValueError(f"{where}.{parent} is {shown(value)}: {parent} never has this value")
+
+    def __repr__(self) -> str:
+        # A study may have thousands of parameters, and megabytes of choices.
+        names = list(self.bounds)
+        shown = ", ".join(map(repr, names[:3])) + (", ..." if len(names) > 3 else "")
+        return f"StudyConfig({len(names)} parameters: {shown[:200]}; strategy={self.strategy!r}, seed={self.seed})"
+
+    __str__ = __repr__
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain dict that reads back as this config, defaults left out but the seed."""
-        return {"seed": self.seed, **self.model_dump(exclude_defaults=True)}
+        document = {"seed": self.seed, **self.model_dump(exclude_defaults=True)}
+        for parameter in document["bounds"].values():
+            if "choices" in parameter:
+                parameter["choices"] = [value_of(choice) for choice in parameter["choices"]]
+        return document
 
 
 def _may_be(config: ParameterConfig, value: Scalar) -> bool:
     """Tell whether a parameter of this config can have this value."""
     if config.choices is not None:
-        return _choice_key(value) in {_choice_key(c) for c in config.choices}
+        return any(same(value, value_of(choice)) for choice in config.choices)
     if isinstance(value, bool) or not isinstance(value, int | float) or config.min is None or config.max is None:
         return False
     steps = (value - config.min) / (config.grid_step or 1.0)
@@ -244,65 +309,33 @@ def load_config(source: Mapping[str, Any] | str | StudyConfig) -> StudyConfig:
     if isinstance(source, StudyConfig):
         return source
     if isinstance(source, str):
-        source = _parse_json(source)
+        source = read_json(source, "config")
     if not isinstance(source, Mapping):
-        raise ConfigError(f"config is {source!r}: it must be a dict or a JSON object with the key bounds")
+        raise ConfigError(f"config is {shown(source)}: it must be a dict or a JSON object with the key bounds")
     try:
-        return StudyConfig.model_validate(_plain(source))
+        return StudyConfig.model_validate(plain(source))
     except ValidationError as error:
         raise ConfigError("; ".join(_explain(e) for e in error.errors())) from None
 
 
 def read_config_file(path: str | Path) -> dict[str, Any]:
-    """Read a YAML or JSON file into a dict, unchecked.
+    """Read a YAML 1.2 or JSON file (by its ending ``.json``) into a dict, unchecked.
 
     Raises:
-        ConfigError: when the file is missing, is no YAML, or holds no mapping.
+        ConfigError: when the file is missing, is malformed (see :mod:`arqon_ray.core.documents`), or holds no mapping.
     """
-    import yaml
-
+    file = Path(path).expanduser()
     try:
-        loaded = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_yaml_loader())
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no text in UTF-8: {error}") from None
+    read = read_json if file.suffix.lower() == ".json" else read_yaml
+    loaded = read(text, str(path))
     if not isinstance(loaded, dict):
         raise ConfigError(f"{path} holds {type(loaded).__name__}: it must hold a mapping with keys such as bounds")
     return loaded
-
-
-def _yaml_loader() -> Any:
-    """Return a safe loader that reads 1e-4 as a number, as YAML 1.2 and JSON do (PyYAML: a string)."""
-    import re
-
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    pattern = re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", pattern, list("-+.0123456789"))
-    return Loader
-
-
-def _parse_json(text: str) -> Any:
-    def refuse(constant: str) -> Any:
-        raise ConfigError(f"config holds {constant}: numbers must be finite")
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"config is not valid JSON: {error}. Got {text[:80]!r}") from None
-
-
-def _plain(value: Any) -> Any:
-    """Turn numpy scalars and tuples into plain Python, so that one schema fits JSON, YAML and Python."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _explain(error: Any) -> str:
@@ -310,10 +343,13 @@ def _explain(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"] if part not in ("list[union]",))
     if error["type"] == "extra_forbidden":
         known = ParameterConfig if error["loc"][0] == "bounds" else StudyConfig
-        return f"{where} is {error['input']!r}: unknown key; the keys are {', '.join(known.model_fields)}"
+        near = did_you_mean(error["loc"][-1], known.model_fields)
+        return f"{where} is {shown(error['input'])}: unknown key{near}; the keys are {', '.join(known.model_fields)}"
     if error["type"] == "missing":
         return f"{where} is missing: it must be there, a dict of the parameters"
     if error["type"] == "value_error":
         message = str(error["ctx"]["error"])
+        if message.startswith("is "):
+            return f"{where} {message}"
         return message if not where or message.startswith("bounds.") else f"{where}.{message}"
-    return f"{where} is {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+    return f"{where} is {shown(error['input'])}: {error['msg'][:1].lower()}{error['msg'][1:]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +13,10 @@ from arqon_ray.core.classify import WEIGHED, Verdict, classify, on_rungs
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.evidence import Array, Evidence
-from arqon_ray.core.fidelity import scaled
+from arqon_ray.core.fidelity import Fidelity, Scaled
 from arqon_ray.core.ledger import Candidate, Moment
+from arqon_ray.core.memories import remember
+from arqon_ray.core.noise import judge
 from arqon_ray.core.pareto import weighed
 from arqon_ray.core.random import generator
 from arqon_ray.core.refine import STRATEGIES, recommend
@@ -33,6 +36,11 @@ class _Choice:
     params: Params | None = None
 
 
+def _quietly() -> AbstractContextManager[object]:
+    """Let values near the largest float overflow in silence: what is not finite loses every comparison."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
 class Draft:
     """Candidates that are proposed one after another on the same evidence; make one with ``ArqonSolver.draft``.
 
@@ -41,18 +49,27 @@ class Draft:
 
     A candidate is a pure function of the config, the moment, the candidates that were admitted, and its place in the
     draft: after the first, strategies may reuse what they computed for the first.
+
+    Making one copies what is in flight and no more; what an ask costs beyond that is paid by whoever proposes.
     """
 
     def __init__(
-        self, config: StudyConfig, space: Space, coverage: Coverage, moment: Moment, memory: Mapping[str, Any]
+        self,
+        config: StudyConfig,
+        space: Space,
+        coverage: Coverage,
+        fidelity: Fidelity,
+        moment: Moment,
+        memory: Mapping[str, Any],
     ) -> None:
         self._config, self._space, self._coverage, self._moment = config, space, coverage, moment
+        self._fidelity, self._carried = fidelity, list[Scaled | None]()
         self._memory = dict(memory)
         self._ahead: list[Candidate] = []
         self._points: list[Array] = []
         self._taken: set[bytes] = set()
+        self._fresh = 0
         self._memo: dict[str, Any] = {}
-        self._scaled = scaled(moment) if config.objectives is None else None
         self.first = moment.number
 
     @property
@@ -61,10 +78,31 @@ class Draft:
         return self._moment.number + len(self._ahead)
 
     @property
+    def version(self) -> int:
+        """How often the solver's ledger had changed; the draft is up to date as long as the solver's is the same."""
+        return self._moment.version
+
+    @property
     def covering(self) -> bool:
         """Whether the next candidate is the probe's: it takes no model, and next to no time."""
+        place, observed = (self.number, self._moment.outside), len(self._moment.y)
+        least, most = (self._coverage.remaining(*place, observed, on_rungs) > 0 for on_rungs in (False, True))
+        if least == most and observed:
+            return least  # whatever the rungs
         known = self._moment if self._scaled is None else self._scaled
-        return self._coverage.remaining(self.number, self._moment.outside, len(known.y), self._scaled is not None) > 0
+        return self._coverage.remaining(*place, len(known.y), self._scaled is not None) > 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all points of a finite space were handed out or observed."""
+        return self._coverage.exhausted(self._moment.distinct + self._fresh)
+
+    @property
+    def _scaled(self) -> Scaled | None:
+        """The values on one scale where evaluations went differently far; see :class:`.fidelity.Fidelity`."""
+        if not self._carried:
+            self._carried.append(self._fidelity.at(self._moment) if self._config.objectives is None else None)
+        return self._carried[0]
 
     def admit(self, candidate: Candidate) -> None:
         """Count a candidate that was proposed before, and is not yet the solver's, as in flight.
@@ -94,13 +132,14 @@ class Draft:
         point = self._space.encode(candidate.params) if candidate.point is None else candidate.point
         self._ahead.append(candidate)
         self._points.append(point)
+        self._fresh += not self._knows(point)
         self._taken.add(point.tobytes())
-        self._memory.update(candidate.memory)
+        remember(self._memory, candidate.memory)
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them."""
         probing = self.covering
-        with one_thread():
+        with one_thread(), _quietly():
             verdict = _COVERING if probing else self._classify(self.evidence())
         return {
             "phase": "probe" if probing else "refine",
@@ -108,7 +147,7 @@ class Draft:
             "strategy": "probe" if probing else verdict.strategies[0],
             "reason": verdict.reason,
             "evidence": verdict.findings,
-            "exhausted": self._coverage.exhausted(self._moment.distinct + len(self._taken)),
+            "exhausted": self.exhausted,
             "trouble": self._memory.get("trouble"),
         }
 
@@ -124,18 +163,26 @@ class Draft:
         furthest = np.isinf(moment.steps)
         if not furthest.all():
             furthest |= moment.steps == np.max(moment.steps[~furthest])
-        elif self._memory.get("classify", {}).get("noisy"):
-            with one_thread():
+        elif self._noisy():
+            with one_thread(), _quietly():
                 row, predicted = recommend(self.evidence(), self._memory.get("noisy_gaussian_process", {}), warp=False)
             return int(moment.places[row]), predicted if self._config.mode == "min" else -predicted
         rows = np.flatnonzero(furthest)
         return int(moment.places[rows[np.argmin(moment.y[rows])]]), None
 
+    def _noisy(self) -> bool:
+        """Tell whether values are noisy: the config says so, or repeats of a point."""
+        if self._config.objectives is not None:
+            return False
+        if self._config.strategy == "noisy_gaussian_process":
+            return True
+        return judge(self.evidence(), self._memory.get("classify", {})).noisy is True
+
     # The three phases
 
     def _exploit(self) -> _Choice | None:
         """Decide what the landscape is like, then exploit that."""
-        with one_thread():
+        with one_thread(), _quietly():
             evidence = self.evidence()
             verdict = self._classify(evidence)
             if verdict.repeat is not None:
@@ -144,10 +191,11 @@ class Draft:
 
     def _probe(self) -> _Choice | None:
         """Return the next point of the probe that nobody knows; in an exhausted space, a known one."""
-        found, index = self._coverage.fresh(self._memory.get("probe", {}).get("index", 0), self._knows)
-        memory = {"probe": {"index": index}}
-        if found is not None:
-            return _Choice(found.point, "probe", memory, found.params)
+        memory: dict[str, Any] = {}
+        if not self.exhausted:
+            found, memory["probe"] = self._coverage.fresh(self._memory.get("probe", {}), self._knows)
+            if found is not None:
+                return _Choice(found.point, "probe", memory, found.params)
         if self._moment.withdrawn:
             return None  # in an exhausted space what was taken back goes first
         known = self._coverage.known_again(self.evidence())
@@ -167,7 +215,7 @@ class Draft:
     def _refine(self, evidence: Evidence, verdict: Verdict) -> _Choice | None:
         """Return the point of the first strategy that has a new one; the probe's when none has."""
         memory: dict[str, Any] = {"classify": verdict.memory} if verdict.memory else {}
-        for name in verdict.strategies:
+        for name in () if self.exhausted else verdict.strategies:
             if name not in STRATEGIES:
                 continue
             rng = generator(self._config.seed, name, evidence.number)
@@ -195,16 +243,20 @@ class Draft:
         """Return what a strategy may see at the next place."""
         # Each candidate of several objectives has weights of its own, and so nothing to go on with.
         single = self._config.objectives is None
-        known = self._moment if self._scaled is None else self._scaled
-        reported = set() if self._scaled is None else set(known.numbers.tolist())
-        flying = zip((*self._moment.pending, *self._ahead), (*self._moment.points, *self._points), strict=True)
-        pending = [(candidate, point) for candidate, point in flying if candidate.number not in reported]
+        scaled = self._scaled
+        known = self._moment if scaled is None else scaled
+        candidates = (*self._moment.pending, *self._ahead)
+        flying = np.array([candidate.number for candidate in candidates], dtype=np.int64)
+        spoken: Array = np.array([]) if scaled is None else np.concatenate([scaled.numbers, scaled.diverged])
+        reported = np.isin(flying, spoken)
+        waiting = zip(candidates, (*self._moment.points, *self._points), reported.tolist(), strict=True)
+        pending = [(candidate, point) for candidate, point, known_already in waiting if not known_already]
         return Evidence(
             space=self._space,
             X=known.X,
             y=known.y if single else weighed(self._moment.vectors, self._config.seed, self.number),
             numbers=known.numbers,
-            failed=self._moment.failed,
+            failed=self._moment.failed if scaled is None else np.concatenate([self._moment.failed, scaled.failed]),
             pending=np.array([point for _, point in pending]).reshape(len(pending), self._space.d),
             pending_numbers=np.array([candidate.number for candidate, _ in pending], dtype=np.int64),
             pending_origins=tuple(candidate.origin for candidate, _ in pending),

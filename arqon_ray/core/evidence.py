@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from arqon_ray.core.memories import Standing
     from arqon_ray.core.space import Space
 
 Array = NDArray[np.float64]
@@ -69,7 +70,8 @@ class Proposal:
 
     Attributes:
         point: ``(d,)`` the point to evaluate, in the unit cube.
-        memory: what the strategy wants back at its next call; JSON-able.
+        memory: what the strategy wants back at its next call, as far as it changed: keys that are not there stay as
+            they were. JSON-able; it is written down with the candidate, so what is large should change seldom.
         repeat: True when the point is a known one because nothing new is left; the solver then chooses for itself.
     """
 
@@ -86,6 +88,19 @@ class Strategy(Protocol):
         """What configs and ``explain()`` call it."""
         ...
 
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of the ``strategy_params`` that it reads."""
+        ...
+
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return the next point, or None when this strategy has nothing left to try."""
+        ...
+
+    def check_memory(self, memory: Memory, standing: Standing) -> None:
+        """Refuse a memory with which ``propose`` could not go on; called when a state is read.
+
+        Raises:
+            ValueError: saying what is wrong with it; see :mod:`arqon_ray.core.memories`.
+        """
         ...

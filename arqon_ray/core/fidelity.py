@@ -6,17 +6,25 @@ there by the line that the trials on both rungs draw, ``b = mean(b) + slope (a -
 the poor trials were stopped, since they were stopped for ``a``, which the line is conditional on. Few trials draw a
 line badly; :data:`_BELIEF` of them say that its slope is 1, i.e. that all improve by as much.
 
+A training that diverges says nothing about the others. A value that lies far outside, orders of magnitude from the
+better ones, is no value: its evaluation counts as failed there, unless it recovers on a later rung. Pairs that moved
+quite otherwise than most take no part in the line. And what is left of a long upper tail is drawn in, in its order,
+so that a few poor values do not hide the differences of the good ones.
+
 The rungs are where evaluations ended; beyond a dozen only some of them. A candidate in flight
-(or paused) that has reported from a rung counts with its value there.
+(or paused) that has reported from a rung counts with its value there. See :mod:`.curves`.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from arqon_ray.core.curves import Curves
 
 if TYPE_CHECKING:
     from arqon_ray.core.evidence import Array
@@ -24,8 +32,14 @@ if TYPE_CHECKING:
 
 _BELIEF = 2.0
 _STEEPEST = 3.0
-_MOST_RUNGS = 12
-_APART = 1.5
+_FAR, _FAR_IN_SIZE = 1e4, 1e2
+"""A value has diverged when it is so many times farther from the best one than the lower quartile is, and so many times
+larger than that: losses that all grow from rung to rung have not."""
+_OTHERWISE = 10.0
+"""A pair is left out of the line when it moved otherwise than the median by so many median deviations of all values."""
+_TAIL = 10.0
+"""So many times farther from the best value than the median is begins the tail that is drawn in."""
+_LARGEST = 2.0**500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +48,11 @@ class Scaled:
 
     Attributes:
         X: ``(n, d)`` points of the observations and of the candidates in flight that have reported, in the order in
-            which they said something first.
+            which they said something first; but for those that diverged.
         y: ``(n,)`` values.
         numbers: ``(n,)`` their candidates.
+        failed: ``(f, d)`` points of those that diverged.
+        diverged: ``(f,)`` their candidates.
         rungs: ``(k,)`` the steps of the rungs, ascending; infinity for whole evaluations.
         counts: ``(k,)`` how many values come from each.
     """
@@ -44,118 +60,145 @@ class Scaled:
     X: Array
     y: Array
     numbers: NDArray[np.int64]
+    failed: Array
+    diverged: NDArray[np.int64]
     rungs: Array
     counts: NDArray[np.int64]
 
 
-def scaled(moment: Moment) -> Scaled | None:
-    """Bring all values to one scale; None when every evaluation went as far as any other.
+class Fidelity:
+    """The carried values of one study, computed once for each version of its ledger; any thread may ask for them.
 
-    An evaluation is known to be cut short when another one, told or still in flight, went farther.
+    It saves time and changes nothing else: :func:`scaled` returns the same, bit for bit.
+
+    Attributes:
+        computed: how often values were carried.
     """
-    told, flying = len(moment.y), len(moment.pending)
-    if not len(moment.reports) and (not told or np.min(moment.steps) == np.max(moment.steps)):
-        return None  # every ask passes here: what follows is for studies with steps alone
-    numbers = np.array([*moment.numbers.tolist(), *(c.number for c in moment.pending)], dtype=np.int64)
-    rows = _rows(moment.reports[:, 0].astype(np.int64), numbers)
-    furthest = float(np.max(moment.reports[rows >= told, 1], initial=-np.inf))
-    if told and np.min(moment.steps) == np.max(moment.steps) >= furthest:
+
+    def __init__(self) -> None:
+        """Begin with nothing computed."""
+        self.computed = 0
+        self._curves = Curves()
+        self._latest: tuple[int, Scaled | None] = (-1, None)
+        self._lock = threading.Lock()
+
+    @property
+    def touched(self) -> int:
+        """How many reports were sorted by rung so far; one counts as often as it was."""
+        return self._curves.touched
+
+    def at(self, moment: Moment) -> Scaled | None:
+        """Return what :func:`scaled` does."""
+        if _plain(moment):
+            return None
+        with self._lock:
+            version, known = self._latest
+            if version != moment.version:
+                self.computed += 1
+                if version > moment.version:
+                    return scaled(moment)  # an older draft: what is kept has gone on
+                known = _scaled(moment, self._curves)
+                self._latest = moment.version, known
+            return known
+
+
+def scaled(moment: Moment) -> Scaled | None:
+    """Bring all values to one scale; None when every evaluation went as far as any other."""
+    return None if _plain(moment) else _scaled(moment, Curves())
+
+
+def _plain(moment: Moment) -> bool:
+    """Tell whether there are no steps to speak of; every ask passes here."""
+    return not len(moment.reports) and (not len(moment.y) or np.min(moment.steps) == np.max(moment.steps))
+
+
+def _scaled(moment: Moment, curves: Curves) -> Scaled | None:
+    levels = curves.at(moment)
+    if levels is None:
         return None
-    if not told and furthest == -np.inf:
-        return None
-    rungs = _rungs(moment.steps if told else moment.reports[rows >= told, 1], furthest)
-    levels = _levels(moment, rows, len(numbers), rungs)
-    seen = ~np.isnan(levels)
+    seen = ~np.isnan(levels.values)
     known = seen.any(axis=1)
-    points = np.concatenate([moment.X, np.reshape(moment.points, (flying, moment.X.shape[1]))])
-    order = np.flatnonzero(known)[np.argsort(_first_known(moment, rows, len(numbers))[known], kind="stable")]
-    top = len(rungs) - 1 - np.argmax(seen[known, ::-1], axis=1)
+    points = np.concatenate([moment.X, np.reshape(moment.points, (len(moment.points), moment.X.shape[1]))])
+    order = np.flatnonzero(known)[np.argsort(levels.first[known], kind="stable")]
+    top = len(levels.rungs) - 1 - np.argmax(seen[known, ::-1], axis=1)
+    values = _carried(levels.values[order])
+    kept, lost = order[np.isfinite(values)], order[np.isinf(values)]
     return Scaled(
-        X=points[order],
-        y=_carried(levels[order]),
-        numbers=numbers[order],
-        rungs=rungs,
-        counts=np.bincount(top, minlength=len(rungs)),
+        X=points[kept],
+        y=values[np.isfinite(values)],
+        numbers=levels.numbers[kept],
+        failed=points[lost],
+        diverged=levels.numbers[lost],
+        rungs=levels.rungs,
+        counts=np.bincount(top, minlength=len(levels.rungs)),
     )
 
 
-def _rows(reporters: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where the candidates ``reporters (r,)`` stand in ``numbers``, -1 for those that do not."""
-    place = np.full(max(np.max(reporters, initial=0), np.max(numbers, initial=0)) + 1, -1)
-    inside = numbers >= 0
-    place[numbers[inside]] = np.flatnonzero(inside)
-    return place[reporters]
-
-
-def _first_known(moment: Moment, rows: NDArray[np.int64], n: int) -> Array:
-    """Return ``(n,)`` when each evaluation said something first, so that a row keeps its place when it is told."""
-    first = np.full(n + 1, np.inf)
-    first[: len(moment.y)] = moment.places
-    between = (np.arange(len(rows)) + 1.0) / (len(rows) + 1.0)
-    np.minimum.at(first, rows, moment.reports[:, 3] - 1.0 + between)
-    return first[:n]
-
-
-def _rungs(ends: Array, furthest: float) -> Array:
-    """Return the steps at which evaluations ended, thinned where they are many, and how far one in flight is ahead."""
-    steps = np.unique(ends)[::-1]
-    if len(steps) > _MOST_RUNGS:
-        steps = _thinned(steps)
-    ahead = [furthest] if furthest >= _APART * steps[0] else []
-    return np.array([*steps[::-1], *ahead])
-
-
-def _thinned(steps: Array) -> Array:
-    """Return the steps, descending, of which each is well below the one before."""
-    kept = [float(steps[0])]
-    for step in steps[1:].tolist():
-        if _APART * step <= kept[-1]:
-            kept.append(step)
-    return np.array(kept)
-
-
-def _levels(moment: Moment, rows: NDArray[np.int64], n: int, rungs: Array) -> Array:
-    """Return the ``(n, k)`` values on the rungs, NaN where an evaluation did not come.
-
-    Args:
-        moment: what is known.
-        rows: ``(r,)`` the row of each report, -1 for one that is of no use.
-        n: how many rows there are, those of the observations first.
-        rungs: ``(k,)`` steps.
-    """
-    levels = np.full((n, len(rungs)), np.nan)
-    steps, values = moment.reports[:, 1], moment.reports[:, 2]
-    reached = np.full(n + 1, -np.inf)
-    reached[: len(moment.y)] = moment.steps
-    np.maximum.at(reached, rows, steps)
-    for k, rung in enumerate(rungs):
-        # The last result since the rung below says how it was on this one, if the evaluation came here at all.
-        below = rungs[k - 1] if k else -np.inf
-        here = np.flatnonzero((rows >= 0) & (steps > below) & (steps <= rung) & (reached[rows] >= rung))
-        here = here[np.argsort(steps[here], kind="stable")]
-        levels[rows[here], k] = values[here]
-    told = np.arange(len(moment.y))
-    own = np.maximum(np.searchsorted(rungs, moment.steps, side="right") - 1, 0)
-    take = (rungs[own] == moment.steps) | np.isnan(levels[told, own])
-    levels[told[take], own[take]] = moment.y[take]
-    return levels
-
-
 def _carried(levels: Array) -> Array:
-    """Return the ``(n,)`` values of ``levels (n, k)`` carried to the highest rung, never beyond the best one there."""
+    """Return the ``(n,)`` values of ``levels (n, k)`` carried to the highest rung, never beyond the best one there.
+
+    Infinity stands for an evaluation that diverged on the highest rung that it reached. Each row of ``levels`` has a
+    value at least.
+    """
+    # A power of two that brings the better values to order one: nothing overflows, and nothing is rounded.
+    finite = levels[~np.isnan(levels)]
+    exponent = int(np.frexp(np.max(np.abs(_best_and_quartile(finite))))[1])
+    with np.errstate(over="ignore"):
+        levels = np.clip(np.ldexp(levels, -exponent), -_LARGEST, _LARGEST)
     values = levels[:, 0].copy()
-    for k in range(1, levels.shape[1]):
+    for k in range(levels.shape[1]):
         here = levels[:, k]
-        both = ~np.isnan(values) & ~np.isnan(here)
-        if both.any():
-            values = np.maximum(_line(values[both], here[both], values), np.nanmin(here))
-        values = np.where(np.isnan(here), values, here)
-    return values
+        reached = ~np.isnan(here)
+        alive = np.isfinite(values)
+        if not reached.any():
+            continue
+        here = np.where(here > _limit(np.concatenate([values[alive], here[reached]])), np.inf, here)
+        both = alive & np.isfinite(here)
+        if k and both.any():
+            carried = _line(values[both], here[both], values[alive])
+            values[alive] = np.maximum(carried, np.min(here[both]))
+        values = np.where(reached, here, values)
+    with np.errstate(over="ignore"):
+        back = np.ldexp(_drawn_in(values), exponent)
+    largest = np.finfo(np.float64).max
+    return np.where(np.isinf(values), np.inf, np.clip(back, -largest, largest))
+
+
+def _best_and_quartile(values: Array) -> tuple[float, float]:
+    """Return the best of ``values (n,)``, and the one that a quarter of them do not exceed; at least the second."""
+    ordered = np.sort(values)
+    return float(ordered[0]), float(ordered[min(max(len(ordered) // 4, 1), len(ordered) - 1)])
+
+
+def _limit(values: Array) -> float:
+    """Return the value above which an evaluation has diverged; infinity where ``values (n,)`` do not tell."""
+    best, quartile = _best_and_quartile(values)
+    limit = max(best + _FAR * (quartile - best), _FAR_IN_SIZE * max(abs(best), abs(quartile)))
+    return limit if limit > quartile else np.inf
 
 
 def _line(a: Array, b: Array, at: Array) -> Array:
-    """Return what the line through the pairs ``a``, ``b`` says at other values of ``a``."""
-    spread = float(np.nanvar(at)) or 1.0
-    da, db = a - np.mean(a), b - np.mean(b)
-    slope = (float(da @ db) + _BELIEF * spread) / (float(da @ da) + _BELIEF * spread)
-    return np.asarray(np.mean(b) + np.clip(slope, 0.0, _STEEPEST) * (at - np.mean(a)))
+    """Return what the line through the pairs ``a``, ``b`` says at values ``at`` on the scale of ``a``.
+
+    It is written as a move from there, so that values of unlike sizes keep their digits.
+    """
+    moved = b - a
+    usual = np.sort(moved)[(len(moved) - 1) // 2]
+    deviation = float(np.median(np.abs(at - np.median(at)))) or float(np.ptp(at)) or 1.0
+    alike = np.abs(moved - usual) <= _OTHERWISE * deviation
+    a, moved = a[alike], moved[alike]
+    da, dm = a - np.mean(a), moved - np.mean(moved)
+    steeper = float(da @ dm) / ((float(da @ da) + _BELIEF * float(np.var(at))) or 1.0)
+    return np.asarray(at + np.mean(moved) + np.clip(steeper, -1.0, _STEEPEST - 1.0) * (at - np.mean(a)))
+
+
+def _drawn_in(values: Array) -> Array:
+    """Return ``values (n,)`` whose tail, above ten times the median's distance from the best, is logarithmic."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return values
+    best, unit = float(np.min(finite)), float(np.median(finite) - np.min(finite))
+    if unit <= 0.0:
+        return values
+    excess = np.maximum((values - best) / unit - _TAIL, 0.0)
+    return np.where(excess > 0.0, best + unit * (_TAIL + np.log1p(excess)), values)

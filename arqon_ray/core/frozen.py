@@ -11,8 +11,11 @@ import numpy as np
 from arqon_ray.core import state
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.ledger import Candidate, Ledger, Moment, Observation, Report
+from arqon_ray.core.memories import Standing
+from arqon_ray.core.pareto import front
+from arqon_ray.core.recall import check_memories
 from arqon_ray.core.space import Space
-from arqon_ray.errors import ArqonError, StateError
+from arqon_ray.errors import ArqonError, ConfigError, StateError
 
 _PART = 1000
 """Observations in one part: small enough that writing one keeps no other thread waiting for long."""
@@ -25,24 +28,48 @@ class Frozen:
     Attributes:
         config: the study's.
         moment: what was known.
-        observations: in the order in which they were told.
+        log: the ledger's observations, which grow while this is kept.
+        told: how many there were.
         withdrawn: candidates that wait to be handed out again.
-        reports: the intermediate results, see :meth:`.Ledger.report`.
         memory: what the strategies remember.
         phases: the phases so far.
     """
 
     config: StudyConfig
     moment: Moment
-    observations: list[Observation]
+    log: list[Observation]
+    told: int
     withdrawn: list[Candidate]
-    reports: list[Report]
     memory: dict[str, Any]
     phases: list[list[Any]]
+
+    @property
+    def observations(self) -> list[Observation]:
+        """The observations in the order in which they were told."""
+        return self.log[: self.told]
+
+    def reports(self) -> list[Report]:
+        """Return the intermediate results as :meth:`.Ledger.report` takes them."""
+        sign = 1.0 if self.config.mode == "min" else -1.0
+        rows = self.moment.reports
+        slices = (rows[start : start + _PART].tolist() for start in range(0, len(rows), _PART))
+        return [
+            (int(number), int(step), sign * value, int(place)) for each in slices for number, step, value, place in each
+        ]
 
     def history(self) -> list[dict[str, Any]]:
         """Return the observations as :meth:`.ArqonSolver.history` does."""
         return [state.row(observation) for observation in self.observations]
+
+    def pareto(self) -> list[dict[str, Any]]:
+        """Return the observations that no other one beats in all objectives, as :meth:`history` has them.
+
+        Raises:
+            ConfigError: when the config has no ``objectives``.
+        """
+        if self.config.objectives is None:
+            raise ConfigError("objectives is None: a study with a single objective has best(), and no Pareto set")
+        return front(self.history(), self.config.objectives)
 
     def export(self) -> str:
         """Return the state as JSON; see :mod:`.state`."""
@@ -51,13 +78,14 @@ class Frozen:
             self.observations,
             self.moment.number,
             {"pending": self.moment.pending, "withdrawn": self.withdrawn},
-            self.reports,
+            self.reports(),
             self.memory,
             self.phases,
         )
 
     def parts(self) -> Iterator[dict[str, Any]]:
         """Yield the state in parts of plain Python and bytes, for :func:`thaw`."""
+        reports, observations = self.reports(), self.observations
         yield {
             "config": self.config.to_dict(),
             "handed_out": self.moment.number,
@@ -65,14 +93,14 @@ class Frozen:
             "withdrawn": [_row(candidate) for candidate in self.withdrawn],
             "memory": self.memory,
             "phases": self.phases,
-            **({"reports": self.reports} if self.reports else {}),
+            **({"reports": reports} if reports else {}),
         }
-        points = np.empty((len(self.observations), self.moment.X.shape[1]))
+        points = np.empty((len(observations), self.moment.X.shape[1]))
         complete = np.zeros(len(points), dtype=bool)
         complete[self.moment.places] = True
         points[complete], points[~complete] = self.moment.X, self.moment.failed
         for i in range(0, len(points), _PART):
-            rows = [_tuple(observation) for observation in self.observations[i : i + _PART]]
+            rows = [_tuple(observation) for observation in observations[i : i + _PART]]
             yield {"observations": rows, "points": points[i : i + _PART].astype("<f8").tobytes()}
 
 
@@ -115,6 +143,7 @@ def thaw(parts: Iterable[dict[str, Any]]) -> tuple[StudyConfig, Ledger, dict[str
                 ledger.withdraw(number)
         for report in head.get("reports", ()):
             ledger.report(*report)
+        check_memories(head["memory"], Standing(space, ledger.handed_out))
         return config, ledger, head["memory"], head["phases"]
     except (ArqonError, ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
         raise StateError(f"the parts of a state are malformed: {error!r}") from None

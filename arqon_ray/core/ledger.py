@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -95,6 +95,7 @@ class Moment:
         vectors: ``(n, m)`` values of all objectives, to be minimized; ``m`` is 0 where there is only one.
         withdrawn: whether any candidate waits to be handed out again.
         distinct: how many distinct points are known.
+        version: how often the ledger had changed; of one ledger, moments of the same version are the same.
     """
 
     number: int
@@ -111,6 +112,7 @@ class Moment:
     vectors: Array
     withdrawn: bool
     distinct: int
+    version: int
     _known: dict[bytes, int]
 
     def knows(self, key: bytes) -> bool:
@@ -149,14 +151,15 @@ class Ledger:
         handed_out: how many candidates there are.
         pending: candidates in flight, in the order of their asks.
         withdrawn: candidates whose lease ended without a result.
-        observations: in the order in which they were told.
+        observations: in the order in which they were told; it grows at its end alone.
+        version: advances with whatever a proposal may depend on.
     """
 
     def __init__(self, space: Space, mode: Literal["min", "max"], objectives: Sequence[str] | None = None) -> None:
         """Begin an empty ledger; ``objectives`` are the modes of all, where there are several."""
         self._space = space
         self._sign = 1.0 if mode == "min" else -1.0
-        self.handed_out = 0
+        self.handed_out = self.version = 0
         self.pending: dict[int, Candidate] = {}
         self.withdrawn: dict[int, Candidate] = {}
         self.observations: list[Observation] = []
@@ -183,6 +186,7 @@ class Ledger:
 
     def readmit(self, candidate: Candidate, point: Array) -> None:
         """Register a candidate that was counted before, as pending."""
+        self.version += 1
         self._points[candidate.number] = point
         self._open_at.setdefault(point.tobytes(), []).append(candidate.number)
         self._known.setdefault(point.tobytes(), len(self._known))
@@ -213,6 +217,7 @@ class Ledger:
     def _open(self, number: int, where: dict[int, Candidate]) -> Candidate:
         if number not in where:
             raise UnknownCandidateError(f"candidate {number} is {self.state_of(number)}: only another state allows it")
+        self.version += 1
         return where.pop(number)
 
     def state_of(self, number: int) -> str:
@@ -222,9 +227,15 @@ class Ledger:
                 return state
         return "unknown"
 
-    def find(self, point: Array) -> int | None:
-        """Return the oldest candidate without a result at this point, a pending one if there is any."""
-        return min(self._open_at.get(point.tobytes(), ()), key=lambda n: (n not in self.pending, n), default=None)
+    def find(self, point: Array, besides: Container[int] = ()) -> int | None:
+        """Return the oldest candidate without a result at this point, a pending one if there is any.
+
+        Args:
+            point: the ``(d,)`` point.
+            besides: candidates that are not meant.
+        """
+        there = (n for n in self._open_at.get(point.tobytes(), ()) if n not in besides)
+        return min(there, key=lambda n: (n not in self.pending, n), default=None)
 
     def record(self, observation: Observation, point: Array | None = None) -> None:
         """Take a result; ``point`` is needed for one from outside alone."""
@@ -253,14 +264,11 @@ class Ledger:
         self._reported[number] = step
         place = len(self.observations) if place is None else place
         self._reports.append((number, step, self._sign * value, place))
-
-    def reports(self) -> list[Report]:
-        """Return the intermediate results as :meth:`report` takes them."""
-        rows = self._reports.view().tolist()
-        return [(int(number), int(step), self._sign * value, int(place)) for number, step, value, place in rows]
+        self.version += 1
 
     def _store(self, observation: Observation, point: Array) -> None:
         number = observation.number
+        self.version += 1
         if number >= 0:
             self.told[number] = len(self.observations)
         self._known.setdefault(point.tobytes(), len(self._known))
@@ -297,5 +305,6 @@ class Ledger:
             vectors=self._vectors.view(),
             withdrawn=bool(self.withdrawn),
             distinct=len(self._known),
+            version=self.version,
             _known=self._known,
         )

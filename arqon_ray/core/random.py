@@ -19,5 +19,17 @@ def generator(seed: int, purpose: str, index: int) -> np.random.Generator:
         purpose: what the numbers are for; streams of different purposes are independent.
         index: the number of the candidate or dimension, 0 .. 2**32 - 1.
     """
+    return np.random.Generator(bits(seed, purpose, index))
+
+
+def bits(seed: int, purpose: str, index: int, counter: int = 0) -> np.random.Philox:
+    """Return the words of stream ``(seed, purpose, index)`` from a place on.
+
+    Args:
+        seed: the study's seed, 0 .. 2**64 - 1.
+        purpose: see :func:`generator`.
+        index: likewise.
+        counter: how many steps of four words are passed over.
+    """
     stream = (zlib.crc32(purpose.encode()) << 32) | index
-    return np.random.Generator(np.random.Philox(key=np.array([seed, stream], dtype=np.uint64)))
+    return np.random.Philox(key=np.array([seed, stream], dtype=np.uint64), counter=counter)

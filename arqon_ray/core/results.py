@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from arqon_ray.core import values as read
 from arqon_ray.core.ledger import Status
+from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.errors import ResultsError
 
 _KEYS = ("params", "value", "cost", "eval_id", "id", "status", "step", "reason", "values")
-_KNOWN = frozenset(_KEYS)
+ECHOED = ("note", "owner", "key")
+"""What the answers of ``ask`` and ``pending`` say beside a candidate: a result may be one of them with its value."""
+_KNOWN = frozenset({*_KEYS, *ECHOED})
 _LONGEST_REASON = 10_000
+
+OUTSIDE = -1
+"""The number of a point from outside that is no candidate's whatever its params are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Entry:
 
     Attributes:
         params: native values, or None when the id alone names the point.
-        number: the candidate's number that the entry names, or None.
+        number: the candidate's number that the entry names; None to go by the params; :data:`OUTSIDE`.
         value: finite, or None for a failed evaluation.
         cost: finite, 0 or more.
         status: ``complete`` or ``failed``.
@@ -57,13 +61,22 @@ def parse_results(results: Results) -> list[Entry]:
     Raises:
         ResultsError: when any entry is malformed; it names the entry, the key, the value and the rule.
     """
+    return [parse_entry(entry, f"results[{i}]") for i, entry in enumerate(rows_of(results))]
+
+
+def rows_of(results: Any) -> Sequence[Any]:
+    """Return the rows of a list of results, of one result, or of the JSON of either.
+
+    Raises:
+        ResultsError: when it is none of them.
+    """
     if isinstance(results, str):
         results = _read(results)
     if isinstance(results, Mapping):
-        results = [results]
+        return [results]
     if not isinstance(results, Sequence) or isinstance(results, str | bytes):
-        raise ResultsError(f"results is {results!r}: it must be a list of dicts with params and value")
-    return [_parse_entry(entry, f"results[{i}]") for i, entry in enumerate(results)]
+        raise ResultsError(read.broken("results", results, "a list of dicts with params and value"))
+    return results
 
 
 def _read(text: str) -> Any:
@@ -73,20 +86,23 @@ def _read(text: str) -> Any:
         raise ResultsError(f"results is not valid JSON: {error}. Got {text[:80]!r}") from None
 
 
-def _parse_entry(entry: Any, where: str) -> Entry:
+def parse_entry(entry: Any, where: str) -> Entry:
+    """Check one result; ``where`` is how messages call it."""
     if not isinstance(entry, Mapping):
-        raise ResultsError(f"{where} is {entry!r}: it must be a dict with params and value")
+        raise ResultsError(read.broken(where, entry, "a dict with params and value"))
     if not entry.keys() <= _KNOWN:
         key = next(key for key in entry if key not in _KNOWN)
-        raise ResultsError(f"{where} has {key!r}: the keys are {', '.join(_KEYS)}")
+        near = did_you_mean(key, _KEYS)
+        raise ResultsError(f"{where} has {read.shown(key)}{near}: the keys are {', '.join(_KEYS)}")
     params, number = entry.get("params"), _parse_id(entry, where)
     if params is None and number is None:
         raise ResultsError(f"{where} has neither params nor eval_id: it must say which point it is about")
     if params is not None and not isinstance(params, Mapping):
-        raise ResultsError(f"{where}.params is {params!r}: it must be a dict of the parameters' values")
-    status = entry.get("status") or "complete"
-    if status not in ("complete", "failed"):
-        raise ResultsError(f"{where}.status is {status!r}: it must be complete or failed")
+        raise ResultsError(read.broken(f"{where}.params", params, "a dict of the parameters' values"))
+    status = entry.get("status")
+    status = "complete" if read.is_missing(status) else status
+    if not isinstance(status, str) or status not in ("complete", "failed"):
+        raise ResultsError(read.broken(f"{where}.status", status, "complete or failed"))
     values = _parse_values(entry.get("values"), f"{where}.values")
     if values is not None:
         entry = {**entry, "value": values[0] if all(value is not None for value in values) else None}
@@ -113,7 +129,9 @@ def _parse_values(values: Any, where: str) -> list[float | None] | None:
     """Return the values of several objectives; one that is not finite is None, and means a failed evaluation."""
     if values is None:
         return None
-    if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or len(values) < 2:
+    if callable(getattr(values, "tolist", None)):
+        values = values.tolist()  # an array, a tensor, a series
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence) or len(values) < 2:
         raise ResultsError(read.broken(where, values, "a list of one number for each objective"))
     return [read.result(f"{where}[{i}]", value, ResultsError) for i, value in enumerate(values)]
 

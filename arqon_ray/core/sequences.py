@@ -14,8 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from arqon_ray.core.random import generator
-from arqon_ray.errors import ConfigError
+from arqon_ray.core.random import bits, generator
 
 Array = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -27,7 +26,9 @@ _TABLE_SIZE = 1024
 """Dimensions for which direction numbers are shipped."""
 
 _BLOCK_BITS = 12
-"""A block of 2**12 points is one table XOR one word a dimension; the table fits in the processor's cache."""
+_TABLE_WORDS = 2**20
+"""A block of 2**12 points is one table XOR one word a dimension; the table fits in the processor's cache. Of many
+dimensions it has fewer points, so that it stays below 8 MB."""
 
 
 class Sequence(Protocol):
@@ -48,6 +49,10 @@ class Sobol:
     GF(2), so that a scrambled point is the XOR of scrambled direction numbers at the set bits of its index: a
     block of ``2**m`` points is one table of the low bits XOR one word of the high bits. Direction numbers: Joe
     and Kuo (2008). The order is that of the Gray code, as in Antonov and Saleev (1979).
+
+    There are direction numbers for 1024 dimensions. Those beyond are padded with independent uniform numbers (Spanier,
+    "Quasi-Monte Carlo methods for particle transport problems", 1995), see :class:`Uniform`: so many dimensions no
+    sequence covers evenly with the points that anybody can evaluate, and the first ones stay as even as they are.
     """
 
     limit = 2**_BITS
@@ -56,14 +61,12 @@ class Sobol:
         """Prepare the tables.
 
         Args:
-            d: dimensions, 1 .. 1024.
+            d: dimensions; those above 1024 are padded.
             seed: 0 .. 2**64 - 1; None for the plain sequence, not scrambled.
-
-        Raises:
-            ConfigError: when there are more dimensions than direction numbers.
         """
-        if d > _TABLE_SIZE:
-            raise ConfigError(f"bounds has {d} parameters: the sobol sequence reaches to {_TABLE_SIZE}")
+        self._padding = Uniform(d - _TABLE_SIZE, seed or 0) if d > _TABLE_SIZE else None
+        d = min(d, _TABLE_SIZE)
+        self._bits = min(_BLOCK_BITS, (_TABLE_WORDS // d).bit_length() - 1)
         V, shift = _direction_numbers(d), np.zeros(d, dtype=np.uint64)
         if seed is not None:
             V, shift = _scramble(V, seed)
@@ -71,13 +74,17 @@ class Sobol:
         self._words = V.copy()
         self._words[:, 1:] ^= V[:, :-1]
         self._shift = shift
-        self._table: Words = _xor_table(self._words[:, :_BLOCK_BITS])
+        self._table: Words = _xor_table(self._words[:, : self._bits])
 
     def points(self, start: int, count: int) -> Array:
         """Return the points ``start .. start + count - 1``, ``(count, d)``."""
+        points = self._even(start, count)
+        return points if self._padding is None else np.hstack([points, self._padding.points(start, count)])
+
+    def _even(self, start: int, count: int) -> Array:
         if count == 0:
             return np.empty((0, len(self._shift)))
-        size = 1 << _BLOCK_BITS
+        size = 1 << self._bits
         first, last = start // size, (start + count - 1) // size
         if first == last:
             offset = start - first * size
@@ -93,9 +100,29 @@ class Sobol:
 
     def _high(self, block: int) -> Words:
         """Return what all points of a block share, a word a dimension."""
-        bits = [_BLOCK_BITS + b for b in range(block.bit_length()) if block >> b & 1]
+        bits = [self._bits + b for b in range(block.bit_length()) if block >> b & 1]
         shared: Words = np.bitwise_xor.reduce(self._words[:, bits], axis=1, initial=np.uint64(0)) ^ self._shift
         return shared
+
+
+class Uniform:
+    """Independent uniform numbers, any index at the same cost: the counter of Philox says which point it is.
+
+    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): four words a step of the counter, so that a
+    point of ``d`` dimensions takes the next ``ceil(d / 4)`` steps.
+    """
+
+    limit = 2**_BITS
+
+    def __init__(self, d: int, seed: int) -> None:
+        """Prepare ``d`` dimensions of the stream of a seed, 0 .. 2**64 - 1."""
+        self._d, self._seed, self._steps = d, seed, -(-d // 4)
+
+    def points(self, start: int, count: int) -> Array:
+        """Return the points ``start .. start + count - 1``, ``(count, d)``."""
+        random = bits(self._seed, "padding", 0, counter=start * self._steps)
+        words = random.random_raw(4 * self._steps * count).reshape(count, 4 * self._steps)
+        return np.asarray((words[:, : self._d] >> np.uint64(64 - _BITS)) * 2.0**-_BITS)
 
 
 def _xor_table(words: Words) -> Words:
@@ -165,13 +192,13 @@ class Kronecker:
 
 @cache
 def _primes(count: int) -> list[int]:
-    """Return the first primes (trial division: a few hundred of them)."""
-    primes: list[int] = []
-    candidate = 2
-    while len(primes) < count:
-        if all(candidate % p for p in primes if p * p <= candidate):
-            primes.append(candidate)
-        candidate += 1
+    """Return the first primes, by the sieve of Eratosthenes up to Rosser's bound for the last of them."""
+    size = max(16, math.ceil(count * (math.log(count + 2) + math.log(math.log(count + 2) + 1.0))) + 16)
+    sieve = np.ones(size, dtype=bool)
+    sieve[:2] = False
+    for p in range(2, math.isqrt(size) + 1):
+        sieve[p * p :: p] = False
+    primes: list[int] = np.flatnonzero(sieve)[:count].tolist()
     return primes
 
 

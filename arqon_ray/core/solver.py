@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
-
-import numpy as np
 
 from arqon_ray.core import state, values
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.draft import Draft
-from arqon_ray.core.evidence import Array
+from arqon_ray.core.fidelity import Fidelity
 from arqon_ray.core.frozen import Frozen, thaw
-from arqon_ray.core.ledger import Candidate, Ledger, Observation
-from arqon_ray.core.pareto import front
+from arqon_ray.core.ledger import Candidate, Ledger
+from arqon_ray.core.memories import remember
 from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.results import Entry, Results, check_report, parse_results
+from arqon_ray.core.seeds import OutOfBounds, answers, fit, parse_seeds
 from arqon_ray.core.space import Params, Space
-from arqon_ray.errors import ConfigError, ResultsError, UnknownCandidateError
+from arqon_ray.core.spelling import did_you_mean
+from arqon_ray.core.unread import warn_of_unread
+from arqon_ray.core.verdicts import Verdict, check_number, resolve
+from arqon_ray.errors import ConfigError, ResultsError
 
 
 class ArqonSolver:
@@ -44,10 +47,14 @@ class ArqonSolver:
         self.config = load_config(config)
         known = ("auto", "probe", *STRATEGIES)
         if self.config.strategy not in known:
-            raise ConfigError(f"strategy is {self.config.strategy!r}: it must be one of {', '.join(known)}")
+            name, near = self.config.strategy, did_you_mean(self.config.strategy, known)
+            raise ConfigError(f"strategy is {values.shown(name)}{near}: it must be one of {', '.join(known)}")
+        if config is not self.config:
+            warn_of_unread(self.config)
         self.space = Space(self.config.bounds)
         self._coverage = Coverage(self.space, self.config)
         self._ledger = Ledger(self.space, self.config.mode, self.config.objectives)
+        self._fidelity = Fidelity()
         self._memory: dict[str, Any] = {}
         self._phases: list[list[Any]] = []
 
@@ -59,7 +66,7 @@ class ArqonSolver:
         There is none when the budget is spent, or when every point of a finite space is in flight.
         """
         candidate = self.propose()
-        return None if candidate is None else dict(candidate.params)
+        return None if candidate is None else self.space.given(candidate.params)
 
     def ask(self, n: int | None = None) -> list[Params] | None:
         """Return a batch of fresh candidates, or None when there is none to hand out.
@@ -88,7 +95,7 @@ class ArqonSolver:
             if candidate is None:
                 break
             self.adopt(candidate)
-            batch.append(dict(candidate.params))
+            batch.append(self.space.given(candidate.params))
         return batch or None
 
     def propose(self) -> Candidate | None:
@@ -99,8 +106,16 @@ class ArqonSolver:
         return candidate
 
     def draft(self) -> Draft:
-        """Return a draft of the next candidates on what is known now; the solver can go on meanwhile."""
-        return Draft(self.config, self.space, self._coverage, self._ledger.moment(), self._memory)
+        """Return a draft of the next candidates on what is known now; the solver can go on meanwhile.
+
+        It copies what is in flight and nothing else, however much was told.
+        """
+        return Draft(self.config, self.space, self._coverage, self._fidelity, self._ledger.moment(), self._memory)
+
+    @property
+    def version(self) -> int:
+        """Advances with each result, report, ask and withdrawal: a draft of the same ``version`` is up to date."""
+        return self._ledger.version
 
     def adopt(self, candidate: Candidate) -> None:
         """Hand out a candidate that was computed before (a log is replayed); its number must be the next.
@@ -109,14 +124,28 @@ class ArqonSolver:
             ResultsError: when its parameters do not fit the space.
             StateError: when its number is not the next one.
         """
-        state.check_next(candidate, self._ledger.handed_out)
-        # The native values are the truth: a point read back from them is the same, bit for bit.
-        point = self.space.encode(candidate.params) if candidate.point is None else candidate.point
-        self._ledger.hand_out(candidate, point)
-        self._memory.update(candidate.memory)
+        (located,) = self.locate([candidate])
+        assert located.point is not None
+        self._ledger.hand_out(located, located.point)
+        remember(self._memory, candidate.memory)
         if not self._phases or self._phases[-1][0] != candidate.origin:
             self._phases.append([candidate.origin, 0])
         self._phases[-1][1] += 1
+
+    def locate(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return candidates with their points, if they can be adopted one after another; nothing is changed.
+
+        Raises:
+            ResultsError: when the parameters of one do not fit the space.
+            StateError: when their numbers are not the next ones.
+        """
+        located = []
+        for number, candidate in enumerate(candidates, self._ledger.handed_out):
+            state.check_next(candidate, number)
+            # The native values are the truth: a point read back from them is the same, bit for bit.
+            point = self.space.encode(candidate.params) if candidate.point is None else candidate.point
+            located.append(candidate if candidate.point is not None else replace(candidate, point=point))
+        return located
 
     @property
     def handed_out(self) -> int:
@@ -134,11 +163,22 @@ class ArqonSolver:
         Raises:
             ConfigError: when it is smaller than the present one.
         """
+        self.config = self.with_budget(budget)
+        self._coverage = Coverage(self.space, self.config)
+
+    def with_budget(self, budget: int | None) -> StudyConfig:
+        """Return the config with a larger budget, None for no limit; nothing is changed.
+
+        Raises:
+            ConfigError: when it is smaller than the present one.
+        """
+        own = self.config.budget
         config = load_config({**self.config.to_dict(), "budget": budget})
-        if budget is not None and (self.config.budget is None or budget < self.config.budget):
-            raise ConfigError(f"budget is {budget}, below {self.config.budget}: a budget only grows")
-        self.config = config
-        self._coverage = Coverage(self.space, config)
+        if budget is not None and own is None:
+            raise ConfigError(f"budget is {budget}: this study has no limit, and a budget only grows; leave it None")
+        if budget is not None and own is not None and budget < own:
+            raise ConfigError(f"budget is {budget}, below {own}: a budget only grows")
+        return config
 
     # Telling
 
@@ -150,8 +190,9 @@ class ArqonSolver:
 
         Args:
             results: a list of dicts, or its JSON: ``params``, ``value``, and optionally ``cost`` (1.0),
-                ``eval_id``, ``status`` (``complete`` or ``failed``), ``step``, ``reason``. A value that is
-                None, NaN or infinite is a failed evaluation. With several objectives ``values``, one of each.
+                ``eval_id``, ``status`` (``complete`` or ``failed``), ``step``, ``reason``. A value is whatever is a
+                number, see :mod:`arqon_ray.core.values`; None, NaN and infinities are failed evaluations. With several
+                objectives ``values``, one of each.
 
         Returns:
             One dict an entry: ``id``, ``accepted`` and, where it was not, a ``note`` that says why.
@@ -164,45 +205,41 @@ class ArqonSolver:
 
     def take(self, entries: Sequence[Entry]) -> list[dict[str, Any]]:
         """Take results that were read before; see :meth:`tell`."""
-        points = [self._locate(entry) for entry in entries]
-        return [self._take(entry, point) for entry, point in zip(entries, points, strict=True)]
+        verdicts = self.resolve(entries)
+        self.apply(verdicts)
+        return [verdict.answer for verdict in verdicts]
 
-    seed = tell
+    def seed(self, results: Results, out_of_bounds: OutOfBounds = "raise") -> list[dict[str, Any]]:
+        """Take points from outside, which count as evidence and not in the budget: old results, rows of a table.
 
-    def _locate(self, entry: Entry) -> Array | None:
-        """Return the point of an entry with params; check the id of one without, and how many values there are."""
-        expected = self.config.objectives and len(self.config.objectives)
-        given = entry.values and len(entry.values)
-        if entry.value is not None and given != expected:
-            raise ResultsError(
-                f"a result has {given or 'no list of'} values: it must have {expected or 'one value, no list'}, "
-                f"as the config's objectives are {self.config.objectives!r}"
-            )
-        if entry.params is not None:
-            return self.space.encode(entry.params)
-        self._check_number(-1 if entry.number is None else entry.number)
-        return None
+        Rows of :meth:`history`, :meth:`best` and :meth:`pareto`, of this or another study, are taken as they are. The
+        ids in them are where they came from, never candidates of this study. A row without an id whose parameters are
+        those of a candidate in flight is that candidate's result.
 
-    def _take(self, entry: Entry, point: Array | None) -> dict[str, Any]:
-        number = self._number_of(entry, point)
-        if number is not None and number in self._ledger.told:
-            return {"id": str(number), "accepted": False, "note": "already told: this result was ignored"}
-        of = (
-            Candidate(-1, self.space.native(entry.params or {}), "outside")
-            if number is None
-            else self.candidate(number)
-        )
-        result = (entry.value, of.origin, entry.cost, entry.status, entry.step, entry.reason, entry.values)
-        self._ledger.record(Observation(of.number, of.params, *result), point)
-        return {"id": None if number is None else str(number), "accepted": True}
+        Args:
+            results: as for :meth:`tell`, each with ``params``; see :func:`.parse_seeds`.
+            out_of_bounds: what becomes of a row whose parameters lie outside the space, such as old results in a
+                range that was narrowed: ``raise`` refuses the whole list, ``skip`` passes the row over.
 
-    def _number_of(self, entry: Entry, point: Array | None) -> int | None:
-        if point is None or entry.params is None:
-            return entry.number
-        if entry.number is None or self._ledger.state_of(entry.number) == "unknown":
-            return self._ledger.find(point)
-        same = np.array_equal(self.space.encode(self.candidate(entry.number).params), point)
-        return entry.number if same else self._ledger.find(point)
+        Returns:
+            One dict a row, as :meth:`tell`. A row that was skipped is not ``accepted``, and its ``note`` says why.
+
+        Raises:
+            OutOfBoundsError: when a row lies outside the space; nothing is taken then.
+            ResultsError: when any row is malformed; nothing is taken then.
+        """
+        fitting, notes = fit(parse_seeds(results), self.space, out_of_bounds)
+        return answers(notes, self.take(fitting))
+
+    def resolve(self, entries: Sequence[Entry]) -> list[Verdict]:
+        """Return what results mean to the solver, without taking them; see :func:`.verdicts.resolve`."""
+        return resolve(entries, self.space, self._ledger, self.config.objectives)
+
+    def apply(self, verdicts: Sequence[Verdict]) -> None:
+        """Take results as :meth:`resolve` judged them a moment before."""
+        for verdict in verdicts:
+            if verdict.observation is not None:
+                self._ledger.record(verdict.observation, verdict.point)
 
     def observe(
         self,
@@ -219,7 +256,7 @@ class ArqonSolver:
             ResultsError: when the value is no number, or the candidate was told before.
             UnknownCandidateError: when there is no such candidate.
         """
-        self._check_number(number)
+        check_number(number, self._ledger)
         entry = {"eval_id": number, "value": value, "cost": cost, "status": status, "step": step, "reason": reason}
         answer = self.tell([entry])[0]
         if not answer["accepted"]:
@@ -237,7 +274,7 @@ class ArqonSolver:
             ResultsError: when step or value is malformed, or the candidate was told before.
             UnknownCandidateError: when there is no such candidate.
         """
-        self._check_number(number)
+        check_number(number, self._ledger)
         step, finite = check_report(step, value)
         if number in self._ledger.told:
             raise ResultsError(f"candidate {number} was told before: it has no intermediate results any more")
@@ -278,19 +315,12 @@ class ArqonSolver:
         Raises:
             UnknownCandidateError: when there is no such candidate.
         """
-        self._check_number(number)
+        check_number(number, self._ledger)
         return self._ledger.candidate(number)
 
     def is_open(self, number: int) -> bool:
         """Tell whether a candidate was handed out and has no result yet."""
         return self._ledger.state_of(number) in ("pending", "withdrawn")
-
-    def _check_number(self, number: int) -> None:
-        if self._ledger.state_of(number) == "unknown":
-            raise UnknownCandidateError(
-                f"id {number!r} was never handed out: {self._ledger.handed_out} candidates were, from '0' on; "
-                "give a point from outside to seed(), with its params"
-            )
 
     def get_history_len(self) -> int:
         """Return the number of observations, failed ones included."""
@@ -301,7 +331,11 @@ class ArqonSolver:
 
         ``id`` is None for a point from outside; ``step`` and ``reason`` are there when they were given.
         """
-        return self.freeze().history()
+        return [self._given(row) for row in self.freeze().history()]
+
+    def _given(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row of the history with its params as users see them."""
+        return {**row, "params": self.space.given(row["params"])}
 
     def pareto(self) -> list[dict[str, Any]]:
         """Return the observations that no other one beats in all objectives, as :meth:`history` has them.
@@ -309,9 +343,7 @@ class ArqonSolver:
         Raises:
             ConfigError: when the config has no ``objectives``.
         """
-        if self.config.objectives is None:
-            raise ConfigError("objectives is None: a study with a single objective has best(), and no Pareto set")
-        return front(self.history(), self.config.objectives)
+        return [self._given(row) for row in self.freeze().pareto()]
 
     def best(self) -> dict[str, Any] | None:
         """Return the recommended point: id, params, value (observed) and predicted; None before any value.
@@ -328,7 +360,7 @@ class ArqonSolver:
         if recommended is None:
             return None
         place, predicted = recommended
-        return {**state.row(self._ledger.observations[place]), "predicted": predicted}
+        return {**self._given(state.row(self._ledger.observations[place])), "predicted": predicted}
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them, and the phases so far."""
@@ -347,11 +379,12 @@ class ArqonSolver:
         return Frozen(
             self.config,
             ledger.moment(),
-            ledger.observations.copy(),
+            ledger.observations,
+            len(ledger.observations),
             list(ledger.withdrawn.values()),
-            ledger.reports(),
             dict(self._memory),
-            [phase.copy() for phase in self._phases],
+            # Only the last one still grows.
+            [*self._phases[:-1], *(phase.copy() for phase in self._phases[-1:])],
         )
 
     @classmethod
@@ -375,7 +408,7 @@ class ArqonSolver:
         """
         document = state.parse(exported)
         solver = cls(state.config_of(document))
-        solver._memory, solver._phases = state.restore(document, solver.space, solver._ledger)
+        solver._memory, solver._phases = state.restore(document, solver.config, solver.space, solver._ledger)
         return solver
 
     def __reduce__(self) -> tuple[Any, ...]:

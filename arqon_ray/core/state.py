@@ -8,12 +8,17 @@ candidates in flight and what the strategies remember.
 from __future__ import annotations
 
 import json
+import reprlib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from arqon_ray.core.config import StudyConfig, identity, load_config
 from arqon_ray.core.ledger import Candidate, Ledger, Observation, Report
+from arqon_ray.core.memories import Count, Finite, Standing, Strict, check
+from arqon_ray.core.recall import check_memories
 from arqon_ray.core.results import Entry, check_report, parse_results
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ArqonError, StateError
@@ -21,8 +26,40 @@ from arqon_ray.errors import ArqonError, StateError
 FORMAT = "arqon_ray.solver"
 VERSION = 1
 
+_SLICE = 200
+"""Entries of a list that are written at once."""
+
 _OUTSIDE = 2**32
 """The ``eval_id`` of a point from outside is its place in the history above this."""
+
+
+class _Row(Strict):
+    """An observation; what else it has is checked as a result that a user gives."""
+
+    eval_id: Count
+    place: Count
+    params: dict[str, Any]
+    origin: str
+
+
+class _Waiting(Strict):
+    number: Count
+    params: dict[str, Any]
+    origin: str
+
+
+class _Document(Strict):
+    """What :func:`export` writes, as far as :func:`restore` reads it."""
+
+    config: dict[str, Any]
+    history: list[_Row]
+    failed: list[_Row]
+    handed_out: Count
+    pending: list[_Waiting]
+    withdrawn: list[_Waiting]
+    memory: dict[str, dict[str, Any]]
+    phases: list[Annotated[tuple[str, Count], Field(strict=False)]]
+    reports: list[Annotated[tuple[Count, Count, Finite, Count], Field(strict=False)]] = Field(default_factory=list)
 
 
 def export(
@@ -61,7 +98,19 @@ def export(
         "phases": phases,
         **({"reports": reports} if reports else {}),
     }
-    return json.dumps(document, allow_nan=False)
+    return _written(document)
+
+
+def _written(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON; its long lists in slices, since one call holds up every other thread."""
+    return "{" + ", ".join(f"{json.dumps(key)}: {_value(value)}" for key, value in document.items()) + "}"
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, list) or len(value) <= _SLICE:
+        return json.dumps(value, allow_nan=False)
+    slices = (value[start : start + _SLICE] for start in range(0, len(value), _SLICE))
+    return f"[{', '.join(json.dumps(each, allow_nan=False)[1:-1] for each in slices)}]"
 
 
 def parse(exported: str) -> dict[str, Any]:
@@ -73,23 +122,23 @@ def parse(exported: str) -> dict[str, Any]:
     if not isinstance(exported, str):
         raise StateError(f"state is a {type(exported).__name__}: it must be the string that export() returned")
     try:
-        document = json.loads(exported)
+        document = json.loads(exported, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise StateError(f"state is not valid JSON: {error}. Give the whole string that export() returned") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise StateError(f"state has no format {FORMAT!r}: give the string that export() returned")
-    if document.get("version") != VERSION:
-        raise StateError(f"state has version {document.get('version')!r}: this release reads version {VERSION}")
-    shape = {"config": dict, "history": list, "failed": list, "pending": list, "withdrawn": list, "memory": dict}
-    for key, kind in {**shape, "handed_out": int, "phases": list}.items():
-        if not isinstance(document.get(key), kind):
-            raise StateError(f"state.{key} is {document.get(key)!r}: it must be a {kind.__name__}")
-    if not all(isinstance(memory, dict) for memory in document["memory"].values()):
-        raise StateError("state.memory is malformed: it must be a dict of dicts, one for each strategy")
-    for phase in document["phases"]:
-        if not (isinstance(phase, list) and [type(part) for part in phase] == [str, int]):
-            raise StateError(f"state.phases holds {phase!r}: a phase is a name and a number of candidates")
+    version = document.get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise StateError(f"state has version {reprlib.repr(version)}: this release reads version {VERSION}")
+    try:
+        check(_Document, document)
+    except ValueError as error:
+        raise StateError(f"state.{error}") from None
     return document
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f"it holds {constant}, and every number is finite")
 
 
 def config_of(document: dict[str, Any]) -> StudyConfig:
@@ -104,28 +153,34 @@ def config_of(document: dict[str, Any]) -> StudyConfig:
         raise StateError(f"state.config: {error}") from None
 
 
-def restore(document: dict[str, Any], space: Space, ledger: Ledger) -> tuple[dict[str, Any], list[list[Any]]]:
+def restore(
+    document: dict[str, Any], config: StudyConfig, space: Space, ledger: Ledger
+) -> tuple[dict[str, Any], list[list[Any]]]:
     """Fill an empty ledger from a parsed state; return the strategies' memory and the phases.
 
     Raises:
         StateError: when an entry is malformed or a candidate is there twice or not at all.
     """
     try:
-        _refill(document, space, ledger)
+        _refill(document, config, space, ledger)
     except StateError:
         raise
     except (ArqonError, ArithmeticError, KeyError, TypeError, ValueError) as error:
         raise StateError(f"state is malformed: {error}") from None
+    check_memories(document["memory"], Standing(space, ledger.handed_out))
     return document["memory"], document["phases"]
 
 
-def _refill(document: dict[str, Any], space: Space, ledger: Ledger) -> None:
+def _refill(document: dict[str, Any], config: StudyConfig, space: Space, ledger: Ledger) -> None:
     told = sorted(document["history"] + document["failed"], key=lambda row: int(row["place"]))
+    if any(row["place"] != place for place, row in enumerate(told)):
+        raise StateError("state.history and state.failed: each place must be there exactly once")
     entries = parse_results([{k: v for k, v in row.items() if k not in ("place", "origin")} for row in told])
+    _check_values(entries, 1 if config.objectives is None else len(config.objectives))
     observations = [_observation(entry, row["origin"]) for entry, row in zip(entries, told, strict=True)]
     waiting = [(_candidate(row), kind) for kind in ("pending", "withdrawn") for row in document[kind]]
     numbers = [o.number for o in observations if o.number >= 0] + [candidate.number for candidate, _ in waiting]
-    if sorted(numbers) != list(range(document["handed_out"])):
+    if len(numbers) != document["handed_out"] or sorted(numbers) != list(range(len(numbers))):
         raise StateError(f"state.handed_out is {document['handed_out']}: every candidate must be there exactly once")
     points = space.encode_many([o.params for o in observations])
     ledger.restore(observations, points)
@@ -135,13 +190,22 @@ def _refill(document: dict[str, Any], space: Space, ledger: Ledger) -> None:
         if kind == "withdrawn":
             ledger.withdraw(candidate.number)
     for report in document.get("reports", ()):
-        ledger.report(*_checked(report, ledger.handed_out))
+        ledger.report(*_checked(report, ledger.handed_out, len(observations)))
 
 
-def _checked(report: Any, handed_out: int) -> Report:
+def _check_values(entries: Sequence[Entry], objectives: int) -> None:
+    """Refuse results that have not one value for each objective."""
+    for place, entry in enumerate(entries):
+        given = 1 if entry.values is None else len(entry.values)
+        if entry.value is not None and given != objectives:
+            raise StateError(f"state has {given} values at place {place}: the config has {objectives} objectives")
+
+
+def _checked(report: Any, handed_out: int, observed: int) -> Report:
     number, step, value, place = report
     step, finite = check_report(step, value)
-    if finite is None or not (isinstance(number, int) and 0 <= number < handed_out and isinstance(place, int)):
+    known = isinstance(number, int) and number < handed_out and isinstance(place, int) and place <= observed
+    if finite is None or not known:
         raise StateError(f"state.reports holds {report!r}: it must be a candidate, step, finite value and place")
     return number, step, finite, place
 
@@ -190,7 +254,4 @@ def _observation(entry: Entry, origin: str) -> Observation:
 
 
 def _candidate(plain: dict[str, Any]) -> Candidate:
-    number, params, origin = plain["number"], plain["params"], plain["origin"]
-    if not isinstance(number, int) or not isinstance(origin, str):
-        raise StateError(f"state has the candidate {plain!r}: it needs a whole number and an origin")
-    return Candidate(number, params, origin)
+    return Candidate(plain["number"], plain["params"], plain["origin"])

@@ -1,22 +1,90 @@
-"""One BLAS thread while the solver computes: small matrices run faster so, and sums have one order."""
+"""One BLAS thread while the solver computes: small matrices run faster so, and sums have one order.
+
+Most pools belong to the process, not to a thread. So there is one count of those that compute: the first to enter
+lowers the pools, the last to leave gives them back what they had. A BLAS that runs on OpenMP has a number for each
+thread, which no other thread can give back: there each who enters lowers his own. OpenMP itself is left alone, as
+nothing here runs on it.
+"""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
+
+Lowered = list[tuple[LibController, int]]
+"""Pools, and how many threads each had before."""
 
 
 @cache
-def _controller() -> ThreadpoolController:
+def _pools(of_each_thread: bool) -> tuple[LibController, ...]:
     # Looking for the loaded libraries takes milliseconds, so it is done once, when scipy's are loaded.
     import scipy.linalg  # noqa: F401
 
-    return ThreadpoolController()
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    return tuple(pool for pool in found if (getattr(pool, "threading_layer", "") == "openmp") is of_each_thread)
 
 
-def one_thread() -> AbstractContextManager[object]:
-    """Return a context in which BLAS and OpenMP use one thread."""
-    context: AbstractContextManager[object] = _controller().limit(limits=1)
-    return context
+def _set(pool: LibController, count: int) -> None:
+    """Set a pool, whichever thread asks: threadpoolctl from 3.7 on heeds the first one alone unless it is told."""
+    release = getattr(pool, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+    pool.set_num_threads(count)
+    if release is not None:
+        release(force=True)
+
+
+def _lower(pools: tuple[LibController, ...]) -> Lowered:
+    before = [(pool, pool.get_num_threads()) for pool in pools]
+    for pool in pools:
+        _set(pool, 1)
+    return before
+
+
+def _raise(before: Lowered) -> None:
+    """Give the pools back what they had, but for those that somebody else has set meanwhile."""
+    for pool, count in before:
+        if pool.get_num_threads() == 1:
+            _set(pool, count)
+
+
+class _Count:
+    """Who computes, in all threads, and what the pools had before."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._before: Lowered = []
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before = _lower(_pools(False))
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                _raise(self._before)
+
+
+_COUNT = _Count()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one BLAS thread; threads and calls may overlap and nest as they like."""
+    _COUNT.enter()
+    try:
+        mine = _lower(_pools(True))
+        try:
+            yield
+        finally:
+            _raise(mine)
+    finally:
+        _COUNT.leave()

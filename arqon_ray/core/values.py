@@ -19,6 +19,7 @@ MAX_WHOLE = 2**53 - 1
 
 _LONGEST_SHOWN = 200
 _MISSING = frozenset({"NAType", "NaTType", "MaskedConstant"})  # pandas.NA, pandas.NaT, numpy.ma.masked
+_PLAIN_TYPES = frozenset({bool, int, float, str, type(None)})
 _TEXTS = (str, bytes, bytearray, memoryview)
 
 
@@ -50,8 +51,10 @@ def as_number(value: Any) -> float:
     """
     if type(value) is float:
         return value
-    value = _plain(value)
-    if isinstance(value, (bool, *_TEXTS)):
+    # Dates are stored as whole numbers; they are none.
+    dated = getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M")
+    value = element(value)
+    if dated or isinstance(value, (bool, *_TEXTS)):
         raise TypeError(value)
     try:
         return float(value)
@@ -69,7 +72,7 @@ def as_whole(value: Any) -> int:
     """
     if type(value) is int:
         return value
-    value = _plain(value)
+    value = element(value)
     if isinstance(value, bool):
         raise TypeError(value)
     try:
@@ -78,8 +81,25 @@ def as_whole(value: Any) -> int:
         raise TypeError(value) from None
 
 
+def element(value: Any) -> Any:
+    """Return the one element of an array, a tensor or a numpy scalar as Python has it; anything else as it is."""
+    if type(value) in _PLAIN_TYPES:
+        return value
+    if type(value).__name__ in _MISSING:
+        return None  # below a mask there is a number too
+    item = getattr(value, "item", None)
+    if not callable(item):
+        return value
+    try:
+        return item()
+    except Exception:  # more than one element
+        return value
+
+
 def is_missing(value: Any) -> bool:
     """Tell whether a value is what tables have in an empty cell: None, NaN, ``pandas.NA`` or ``pandas.NaT``."""
+    if type(value) is float:
+        return math.isnan(value)
     if value is None or type(value).__name__ in _MISSING:
         return True
     if isinstance(value, _TEXTS):
@@ -180,20 +200,6 @@ def is_unicode(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _plain(value: Any) -> Any:
-    """Return the one element of an array, a tensor or a numpy scalar as Python has it; anything else as it is."""
-    # Dates are stored as whole numbers, and below a mask there is a number too; item() would return them.
-    if getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M") or type(value).__name__ in _MISSING:
-        return None
-    item = getattr(value, "item", None)
-    if not callable(item):
-        return value
-    try:
-        return item()
-    except Exception:  # more than one element
-        return value
 
 
 def _power(limit: int) -> str:

@@ -14,6 +14,7 @@ _HOME = {
     "OptimizeInterrupted": "results",
     "Progress": "progress",
     "Result": "results",
+    "SweepInterrupted": "results",
     "SweepResult": "results",
     "optimize": "optimizing",
     "probe_shard": "shard",
@@ -24,7 +25,7 @@ _HOME = {
 if TYPE_CHECKING:
     from arqon_ray.fanout.optimizing import optimize
     from arqon_ray.fanout.progress import Progress, show_progress
-    from arqon_ray.fanout.results import Failure, OptimizeInterrupted, Result, SweepResult
+    from arqon_ray.fanout.results import Failure, OptimizeInterrupted, Result, SweepInterrupted, SweepResult
     from arqon_ray.fanout.shard import probe_shard
     from arqon_ray.fanout.sweeping import sweep
 
@@ -33,6 +34,7 @@ __all__ = [
     "OptimizeInterrupted",
     "Progress",
     "Result",
+    "SweepInterrupted",
     "SweepResult",
     "optimize",
     "probe_shard",

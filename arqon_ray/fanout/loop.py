@@ -12,21 +12,32 @@ import ray
 from ray.exceptions import RayError
 
 from arqon_ray.errors import ArqonError, AskTimeoutError, StudyRefusedError
-from arqon_ray.fanout.evaluate import Outcome, Parcel, died, evaluate_point, unpack
-from arqon_ray.fanout.pool import Died, TaskPool
+from arqon_ray.fanout.evaluate import Outcome, evaluate_point, timed_out
+from arqon_ray.fanout.failfast import FailFast
+from arqon_ray.fanout.handover import Handover, Place
+from arqon_ray.fanout.interrupts import Interrupts
+from arqon_ray.fanout.kinds import RAISED
+from arqon_ray.fanout.lacking import MetricCheck
+from arqon_ray.fanout.parcel import Parcel, unpack
+from arqon_ray.fanout.pool import Died, Interrupted, TaskPool, judge_death
 from arqon_ray.fanout.progress import Progress
 from arqon_ray.fanout.resources import slots
 from arqon_ray.fanout.results import Failure
 from arqon_ray.fanout.stop import StopRule
+from arqon_ray.fanout.watchdog import Watchdog
 from arqon_ray.service import Heartbeat, SolverClient
 
 Callback = Callable[[dict[str, Any]], Any]
 """Called in the driver after each evaluation: ``{"id", "params", "value", "error", "seconds"}``; True stops the run."""
 
+FAIL_FAST = "fail_fast"
+"""The reason to stop when the first evaluations all failed alike."""
+
 _ASK_AT_ONCE = 16  # so that a large cluster begins to work while the rest of its candidates are computed
 _TICK = 1.0  # seconds after which stop conditions and other drivers' releases are looked at while nothing happens
 _REFRESH = 10.0  # seconds between two looks at the cluster's size and at what other drivers did
 _SHOWN_FAILURES = 3
+_TRACES = 100  # failures that keep their traceback
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +51,9 @@ class Evaluator:
         options: Ray's options of the task.
         retries: how often a candidate whose process dies is started again.
         max_concurrency: evaluations at once; None for what the cluster has resources for.
+        limit: seconds that an evaluation may take; None for any time.
+        given: turns a candidate's params into what the function gets: members of an enumeration where the config had
+            them.
     """
 
     parcel: Parcel
@@ -47,22 +61,40 @@ class Evaluator:
     options: dict[str, Any]
     retries: int
     max_concurrency: int | None
+    limit: float | None = None
+    given: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
-    def pool(self) -> TaskPool[str]:
-        """Make the tasks' pool; what is captured here reaches every worker once."""
-        fn, metric = self.parcel.fn, self.metric
+    def function(self) -> Any:
+        """Make the remote function; what is captured here reaches every worker once."""
+        fn, metric, limit = self.parcel.fn, self.metric, self.limit
+        if limit is None:
+
+            @ray.remote
+            def evaluate(params: dict[str, Any], stored: list[Any]) -> Outcome:
+                return evaluate_point(unpack(fn, stored), params, metric)
+
+            return evaluate
 
         @ray.remote
-        def evaluate(params: dict[str, Any], stored: list[Any]) -> Outcome:
-            return evaluate_point(unpack(fn, stored), params, metric)
+        def evaluate_within(params: dict[str, Any], stored: list[Any], place: Place) -> Outcome:
+            def hand_on(trace: str | None) -> None:
+                if trace is not None:
+                    place.leave(timed_out(limit, time.perf_counter() - began, trace))
 
-        return TaskPool(evaluate, self.options)
+            objective = unpack(fn, stored)
+            place.begin()
+            began = time.perf_counter()
+            with Watchdog(limit, hand_on) as watchdog:
+                return evaluate_point(objective, params, metric, watchdog)
+
+        return evaluate_within
 
 
 class Loop:
     """One call of ``optimize`` on a study.
 
     Attributes:
+        evaluator: how an evaluation is run.
         evaluations: how many ended, failed ones too.
         failures: those that gave no value.
     """
@@ -73,8 +105,10 @@ class Loop:
         beat: Heartbeat,
         evaluator: Evaluator,
         stop: StopRule,
+        fail_fast: FailFast,
         callbacks: Sequence[Callback],
         shown: Progress,
+        interrupts: Interrupts,
     ) -> None:
         """Prepare the first ask.
 
@@ -83,17 +117,21 @@ class Loop:
             beat: keeps what this driver holds.
             evaluator: how an evaluation is run.
             stop: when to end before the budget does.
+            fail_fast: when to give up.
             callbacks: called after each evaluation.
             shown: the progress.
+            interrupts: where Ctrl-C may interrupt.
         """
-        self._study, self._beat, self._evaluator = study, beat, evaluator
-        self._stop, self._callbacks, self._shown = stop, callbacks, shown
-        self._pool = evaluator.pool()
+        self._study, self._beat, self.evaluator = study, beat, evaluator
+        self._stop, self._fail_fast, self._callbacks, self._shown = stop, fail_fast, callbacks, shown
+        self._interrupts = interrupts
+        self._handover = None if evaluator.limit is None else Handover(evaluator.limit)
+        self._pool: TaskPool[str] = TaskPool(evaluator.function(), evaluator.options, interrupts, self._handover)
         self._held: dict[str, dict[str, Any]] = {}
+        self._metric_check: MetricCheck[tuple[str, dict[str, Any], Outcome]] = MetricCheck()
         self._started = 0
         self.evaluations = 0
         self.failures: list[Failure] = []
-        self._best: float | None = None
         self._elsewhere = (0, 0)  # evaluations, and failed ones, that are not this call's
         self._limit = 1
         self._looked = float("-inf")
@@ -101,73 +139,105 @@ class Loop:
     def run(self) -> str:
         """Work until the study is finished or a stop condition holds; return which.
 
-        What is in flight when it is left, by an exception too, is cancelled and released.
+        What is in flight when it is left, by an exception too, is ended; what still gave a value is told, the rest
+        is released.
         """
+        calling_back = False
         try:
-            while True:
-                self._refresh()
-                finished = not self._stop.look() and self._fill()
-                if self._stop.look():
-                    return self._stop.reason
-                if not self._pool and (finished or self._stop.remaining(self._started) <= 0):
-                    return "finished" if finished else "max_evaluations"
-                self._take(self._stop.wait(_TICK))
+            reason = self._work()
+            self._metric_check.conclude()
+            calling_back = True
+            return reason
         except KeyboardInterrupt:
-            self._take(0.0)  # what came in meanwhile is worth keeping
+            calling_back = True
             raise
         finally:
-            self._give_back()
+            self._end(calling_back)
+
+    def _work(self) -> str:
+        while True:
+            self._refresh()
+            finished = not self._stop.look() and self._fill()
+            if self._stop.look():
+                return self._stop.reason
+            if not self._pool:
+                self._metric_check.conclude()
+            if not self._pool and (finished or self._stop.remaining(self._started) <= 0):
+                return "finished" if finished else "max_evaluations"
+            self._take(self._stop.wait(_TICK))
 
     def _fill(self) -> bool:
         """Start evaluations while there are slots and candidates; return whether the study is finished."""
         while (room := int(min(self._limit - len(self._pool), self._stop.remaining(self._started)))) > 0:
             patience = 0.0 if self._pool else self._stop.wait(_TICK)
             try:
-                candidates = self._study.ask(
-                    min(room, _ASK_AT_ONCE), owner=self._beat.owner, lease=self._beat.lease, timeout=patience
-                )
+                with self._interrupts.waiting():
+                    candidates = self._study.ask(
+                        min(room, _ASK_AT_ONCE), owner=self._beat.owner, lease=self._beat.lease, timeout=patience
+                    )
             except AskTimeoutError:
                 return False
             for candidate in candidates:
-                self._held[candidate["id"]] = candidate["params"]
-                self._started += 1
-                stored = self._evaluator.parcel.stored
-                self._pool.submit(candidate["id"], candidate["params"], stored, retries=self._evaluator.retries)
+                self._submit(candidate["id"], candidate["params"])
             if not candidates:
                 return True
             if len(self._pool) < self._limit:
                 self._take(0.0)
         return False
 
+    def _submit(self, identity: str, params: dict[str, Any]) -> None:
+        params = self._held[identity] = self.evaluator.given(params)
+        self._started += 1
+        place = () if self._handover is None else (self._pool.place(identity),)
+        self._pool.submit(identity, params, self.evaluator.parcel.stored, *place, retries=self.evaluator.retries)
+
     def _take(self, timeout: float) -> None:
         """Tell what has ended."""
-        rows = []
-        for identity, result in self._pool.take(timeout):
-            params = self._held.pop(identity)
-            attempts = result.attempts if isinstance(result, Died) else 1
-            outcome = died(result.reason, attempts) if isinstance(result, Died) else result
-            rows.append((identity, params, outcome))
-            if outcome.error is not None:
-                self._fail(Failure(identity, params, outcome.error, outcome.trace, attempts))
+        ended = self._pool.take(timeout)
+        interrupted = [identity for identity, result in ended if isinstance(result, Interrupted)]
+        self._tell([row for row in ended if not isinstance(row[1], Interrupted)])
+        if interrupted:
+            self._started -= len(interrupted)
+            for identity in interrupted:
+                del self._held[identity]
+            self._study.release(interrupted)
+
+    def _tell(self, ended: Sequence[tuple[str, Any]], calling_back: bool = True) -> None:
+        if not ended:
+            return
+        rows = [row for identity, result in ended for row in self._sift(identity, self._outcome(result))]
         if not rows:
             return
         self._study.tell([_told(identity, outcome) for identity, _, outcome in rows])
+        attempts = {identity: result.attempts for identity, result in ended if isinstance(result, Died)}
         self.evaluations += len(rows)
         for identity, params, outcome in rows:
-            self._note(outcome.value)
-            self._call_back(identity, params, outcome)
+            if outcome.error is not None:
+                self._fail(identity, params, outcome, attempts.get(identity, 1))
+            self._note(outcome)
+            if calling_back:
+                self._call_back(identity, params, outcome)
         self._show()
 
-    def _fail(self, failure: Failure) -> None:
-        self.failures.append(failure)
-        if len(self.failures) <= _SHOWN_FAILURES:
-            self._shown.note(f"evaluation {failure.id} failed: {failure.error}")
+    def _sift(self, identity: str, outcome: Outcome) -> list[tuple[str, dict[str, Any], Outcome]]:
+        row = identity, self._held.pop(identity), outcome
+        return self._metric_check.sift(row, outcome.value is not None, int(outcome.lacking), outcome.error or "")
 
-    def _note(self, value: float | None) -> None:
-        self._stop.see(value)
-        if value is not None:
-            better = max if self._stop.mode == "max" else min
-            self._best = value if self._best is None else better(self._best, value)
+    def _outcome(self, result: Outcome | Died) -> Outcome:
+        return judge_death(result, self.evaluator.limit) if isinstance(result, Died) else result
+
+    def _fail(self, identity: str, params: dict[str, Any], outcome: Outcome, attempts: int) -> None:
+        trace = outcome.trace if len(self.failures) < _TRACES else None
+        kind, error = outcome.kind or RAISED, outcome.error or ""
+        self.failures.append(Failure(identity, params, error, trace, attempts, kind))
+        if len(self.failures) <= _SHOWN_FAILURES:
+            self._shown.note(f"evaluation {identity} failed: {error}")
+
+    def _note(self, outcome: Outcome) -> None:
+        self._stop.see(outcome.value)
+        self._fail_fast.see(outcome.kind, outcome.error, outcome.trace)
+        if self._fail_fast.reached and not self._stop.reason:
+            self._stop.reason = FAIL_FAST
 
     def _call_back(self, identity: str, params: dict[str, Any], outcome: Outcome) -> None:
         row = {"id": identity, "params": dict(params), "value": outcome.value, "error": outcome.error}
@@ -181,7 +251,7 @@ class Loop:
         if now - self._looked < _REFRESH:
             return
         self._looked = now
-        self._limit = self._evaluator.max_concurrency or slots(self._evaluator.options)
+        self._limit = self.evaluator.max_concurrency or slots(self.evaluator.options)
         status = self._study.status()
         if status["state"] == "refused":
             raise StudyRefusedError(status["reason"])
@@ -189,21 +259,32 @@ class Loop:
         self._elsewhere = counts["told"] - self.evaluations, counts["failed"] - len(self.failures)
         self._shown.total = status["budget"]
         if best is not None:
-            self._note(best["value"])
+            self._stop.know(best["value"])
         self._show()
 
     def _show(self) -> None:
         done, failed = self._elsewhere
-        self._shown.update(done + self.evaluations, failed + len(self.failures), self._best)
+        self._shown.update(done + self.evaluations, failed + len(self.failures), self._stop.best)
+
+    def _end(self, calling_back: bool) -> None:
+        kept = self._pool.wind_down()
+        try:
+            self._tell(kept, calling_back)
+        except (ArqonError, RayError) as error:
+            # The study is gone, or storage fails. What ended the run is the better error.
+            _log.warning("%d results were not told: %s", len(kept), error)
+        finally:
+            self._give_back()
+        if self._pool.interrupted:
+            raise KeyboardInterrupt
 
     def _give_back(self) -> None:
-        self._pool.cancel()
         self._beat.stop()
         try:
             # By the owner's name, not by the ids: an ask that was interrupted may hold some that never arrived here.
             self._study.release(owner=self._beat.owner)
         except (ArqonError, RayError) as error:
-            # The study is gone, or storage fails. What ended the run is the better error, and leases run out.
+            # Leases run out.
             _log.warning("what %s held was not released: %s", self._beat.owner, error)
 
 

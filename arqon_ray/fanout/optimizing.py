@@ -10,13 +10,17 @@ from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
-from arqon_ray.errors import ConfigError, IdentityError, StudyNotFoundError
-from arqon_ray.fanout.evaluate import Objective, pack
-from arqon_ray.fanout.loop import Callback, Evaluator, Loop
+from arqon_ray.core.space import Space
+from arqon_ray.errors import ConfigError, EvaluationsFailedError, IdentityError, StudyNotFoundError
+from arqon_ray.fanout.evaluate import Objective
+from arqon_ray.fanout.failfast import FailFast
+from arqon_ray.fanout.interrupts import Interrupts
+from arqon_ray.fanout.loop import FAIL_FAST, Callback, Evaluator, Loop
+from arqon_ray.fanout.parcel import pack
 from arqon_ray.fanout.progress import show_progress
 from arqon_ray.fanout.resources import ensure_ray, task_options
 from arqon_ray.fanout.results import OptimizeInterrupted, Result
-from arqon_ray.fanout.stop import check_limits, check_most, check_whole, make_stop_rule
+from arqon_ray.fanout.stop import check_limits, check_metric, check_most, check_seconds, check_whole, make_stop_rule
 from arqon_ray.fanout.store import differences
 from arqon_ray.service import SolverClient, connect, start
 
@@ -36,6 +40,9 @@ def optimize(
     max_evaluations: int | None = None,
     time_budget_s: float | None = None,
     target: float | None = None,
+    evaluation_timeout_s: float | None = None,
+    fail_fast: int | None = 10,
+    patience: int | None = None,
     callbacks: Sequence[Callback] = (),
     retries: int = 2,
 ) -> Result:
@@ -47,10 +54,12 @@ def optimize(
 
     Ctrl-C cancels what runs, gives it back, and raises :class:`OptimizeInterrupted`, a KeyboardInterrupt, so that a
     script stops as it should. Its ``result`` has all that was found; the same call with its ``name`` goes on where it
-    stopped, in a new Ray too if it had a ``storage_path``. When the driver is killed its leases run out.
+    stopped, in a new Ray too if it had a ``storage_path``. A second Ctrl-C does not wait for what runs. When the driver
+    is killed its leases run out.
 
     Args:
-        fn: takes the candidate's parameters as one dict; returns a number or a dict of metrics.
+        fn: takes the candidate's parameters as one dict; returns a number or a dict of metrics. A coroutine function is
+            awaited in the worker; a class is constructed once in each worker process, and its instance called.
         config: an arqon config, dict or JSON string. With ``study`` it may be left out, and must mean that study.
         max_concurrency: evaluations at once; None for as many as the cluster has resources for.
         resources: what one evaluation takes: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
@@ -63,49 +72,75 @@ def optimize(
         max_evaluations: evaluations of this call.
         time_budget_s: seconds of wall time.
         target: a value that is good enough.
+        evaluation_timeout_s: seconds that one evaluation may run, from when the function starts; None for any time.
+            One that takes longer gets an exception raised in it, and 5 s later its process is ended; it is told as
+            failed, of the kind ``timeout``, and not tried again.
+        fail_fast: give up when so many evaluations, the first of this call, all failed alike: of one kind and with one
+            message, numbers aside; lost nodes do not count. None for never.
+        patience: stop when so many evaluations in a row brought nothing better; None for any number.
         callbacks: called after each evaluation with its row; one that returns True stops the run.
-        retries: how often a candidate whose worker process or node dies is started again before it is told as failed.
+        retries: how often a candidate whose worker process dies is started again before it is told as failed. One
+            whose node is lost is started again without counting.
 
     Returns:
         The best parameters, the history, the failures, and how the solver went about it.
 
     Raises:
-        ConfigError: for a config or argument that breaks a rule.
+        ConfigError: for a config or argument that breaks a rule, or a ``metric`` that none of the first results has.
         IdentityError: when the study exists with another config.
         TypeError: when ``fn`` cannot be sent to the workers.
+        EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; its ``result`` has them.
         OptimizeInterrupted: on Ctrl-C.
     """
     began = time.monotonic()
     max_concurrency = check_most("max_concurrency", max_concurrency)
     max_evaluations = check_most("max_evaluations", max_evaluations)
     retries = check_whole("retries", retries, 0)
+    fail_fast, patience = check_most("fail_fast", fail_fast), check_most("patience", patience)
     time_budget_s, target = check_limits(time_budget_s, target)
+    limit = check_seconds("evaluation_timeout_s", evaluation_timeout_s)
+    metric = check_metric(metric)
     options = task_options(resources)
     checked = None if config is None else _single(load_config(config))
     if study is not None and (name is not None or storage_path is not None):
         raise ConfigError("study is given together with name or storage_path: a study has both already")
     remark = ensure_ray()
-    evaluator = Evaluator(pack(fn), metric, options, retries, max_concurrency)
-    own = False
+    given = dict if checked is None else Space(checked.bounds).given
+    evaluator = Evaluator(pack(fn), metric, options, retries, max_concurrency, limit, given)
+    own, advice = False, "the same call goes on"
     if study is None:
         study, own = _start(checked, name, storage_path, resume)
+        advice = _advice(study.name, storage_path)
     else:
         checked = _own_config(study, checked)
     try:
         assert checked is not None  # _start has refused None
-        rule = make_stop_rule(began, checked.mode, max_evaluations, time_budget_s, target)
+        rule = make_stop_rule(began, checked.mode, max_evaluations, time_budget_s, target, patience)
+        failing = FailFast(fail_fast)
         with show_progress("optimize", checked.budget, enabled=progress) as shown, study.heartbeat() as beat:
             if remark:
                 shown.note(remark)
-            loop = Loop(study, beat, evaluator, rule, callbacks, shown)
+            interrupts = Interrupts()
+            loop = Loop(study, beat, evaluator, rule, failing, callbacks, shown, interrupts)
             try:
-                stopped_by = loop.run()
+                with interrupts:
+                    stopped_by = loop.run()
             except KeyboardInterrupt:
-                raise OptimizeInterrupted(_result(study, loop, "interrupt", began)) from None
-        return _result(study, loop, stopped_by, began)
+                raise OptimizeInterrupted(_result(study, loop, "interrupt", began), advice) from None
+        result = _result(study, loop, stopped_by, began)
+        if stopped_by == FAIL_FAST:
+            raise EvaluationsFailedError(failing.message(), result)
+        return result
     finally:
         if own:
             study.stop()
+
+
+def _advice(name: str, storage_path: str | os.PathLike[str] | None) -> str:
+    """Return how an interrupted call is continued."""
+    if storage_path is None:
+        return f"the same call with name={name!r} goes on while this Ray runs; with a storage_path in a new one too"
+    return f"the same call with name={name!r}, storage_path={os.fspath(storage_path)!r} goes on"
 
 
 def _start(
@@ -126,7 +161,7 @@ def _start(
 
 def _own_config(study: SolverClient, config: StudyConfig | None) -> StudyConfig:
     """Return the study's own config; one that was given must mean the same study."""
-    stored = ArqonSolver.from_state(study.export()).config
+    stored = load_config(study.config())
     changes = [] if config is None else differences(identity(stored), identity(config))
     if changes:
         raise IdentityError(f"study {study.name!r} is another one ({'; '.join(changes)}): give its config, or none")
@@ -145,14 +180,16 @@ def _single(config: StudyConfig) -> StudyConfig:
 
 def _result(study: SolverClient, loop: Loop, stopped_by: str, began: float) -> Result:
     solver = ArqonSolver.from_state(study.export())
+    best, given = solver.best(), loop.evaluator.given
     return Result(
         name=study.name,
-        best=solver.best(),
-        history=solver.history(),
+        best=None if best is None else {**best, "params": given(best["params"])},
+        history=[{**row, "params": given(row["params"])} for row in solver.history()],
         failures=loop.failures,
         explanation=solver.explain(),
         evaluations=loop.evaluations,
         stopped_by=stopped_by,
         seconds=time.monotonic() - began,
         path=study.status().get("storage"),
+        config=solver.config.to_dict(),
     )

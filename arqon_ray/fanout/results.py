@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arqon_ray.fanout.kinds import RAISED
 from arqon_ray.fanout.store import DirectoryStore, ShardStore
-from arqon_ray.fanout.table import KEPT_ERRORS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +23,9 @@ class Failure:
         id: the candidate's id.
         params: its parameters.
         error: why, one line.
-        trace: the last lines of the traceback; None when nothing was raised or the process died.
+        trace: the last lines of the traceback, of the first hundred; None when nothing was raised or the process died.
         attempts: how often it was started; more than 1 when its process died.
+        kind: ``raised``, ``bad_value``, ``timeout``, ``died``, ``out_of_memory`` or ``node_lost``.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Failure:
     error: str
     trace: str | None = None
     attempts: int = 1
+    kind: str = RAISED
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,10 @@ class Result:
         explanation: how the solver went about it: phase, landscape, strategy and the evidence for each.
         evaluations: how many this call ran to their end, failed ones too.
         stopped_by: ``finished`` (the budget is spent, or a finite space is), ``max_evaluations``, ``time_budget_s``,
-            ``target``, ``callback`` or ``interrupt``.
+            ``target``, ``patience``, ``callback``, ``fail_fast`` or ``interrupt``.
         seconds: the wall time of this call.
         path: where the study is stored; None when the client does not say.
+        config: the study's config, plain; what reports draw the axes from.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Result:
     stopped_by: str
     seconds: float
     path: str | None = None
+    config: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def params(self) -> dict[str, Any] | None:
@@ -84,23 +88,6 @@ class Result:
         return pd.concat([pd.DataFrame(plain), params.add_prefix("params.")], axis=1)
 
 
-class OptimizeInterrupted(KeyboardInterrupt):
-    """Ctrl-C during ``optimize``: every value that came in is stored.
-
-    Attributes:
-        result: what was found until then.
-    """
-
-    def __init__(self, result: Result) -> None:
-        """Keep the partial result."""
-        found = f"after {result.evaluations} evaluations, best {result.value}"
-        super().__init__(f"{found}; study {result.name!r} is kept at {result.path}")
-        self.result = result
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (OptimizeInterrupted, (self.result,))
-
-
 class SweepResult:
     """The rows of a sweep, read from its shards when they are asked for.
 
@@ -109,7 +96,7 @@ class SweepResult:
         num_done: indices with a row.
         num_failed: how many of them failed.
         best: ``{"index", "params", "value"}``; None when nothing succeeded. The lowest index of equal ones.
-        failures: the first failures in the order of the indices, at most 20: ``{"index", "params", "error"}``.
+        failures: the first failures in the order of the indices, at most 20: ``{"index", "params", "error", "kind"}``.
         seconds: the wall time of this call.
     """
 
@@ -123,11 +110,10 @@ class SweepResult:
         """
         self._store = store
         self.path: Path | None = store.path if isinstance(store, DirectoryStore) else None
-        summaries = [store.finished[shard] for shard in sorted(store.finished)]
-        self.num_done: int = sum(summary["count"] for summary in summaries)
-        self.num_failed: int = sum(summary["failed"] for summary in summaries)
-        self.best: dict[str, Any] | None = best_row(summaries, mode)
-        self.failures: list[dict[str, Any]] = [e for summary in summaries for e in summary["errors"]][:KEPT_ERRORS]
+        self.num_done: int = store.tally.count
+        self.num_failed: int = store.tally.failed
+        self.best: dict[str, Any] | None = store.tally.best(mode)
+        self.failures: list[dict[str, Any]] = list(store.tally.errors)
         self.seconds = seconds
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -151,6 +137,8 @@ class SweepResult:
         """
         import pyarrow as pa
 
+        if not self.num_done:
+            raise ValueError("the sweep was interrupted before its first row: there is no table")
         return pa.concat_tables(self.batches(columns))
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -170,8 +158,38 @@ class SweepResult:
         return f"SweepResult(num_done={self.num_done}, num_failed={self.num_failed}, best={self.best}{where})"
 
 
-def best_row(summaries: Sequence[dict[str, Any]], mode: str) -> dict[str, Any] | None:
-    """Return the best row of some shards' summaries."""
-    rows = [summary[mode] for summary in summaries if summary[mode] is not None]
-    sign = -1.0 if mode == "max" else 1.0
-    return min(rows, key=lambda row: (sign * row["value"], row["index"]), default=None)
+class OptimizeInterrupted(KeyboardInterrupt):
+    """Ctrl-C during ``optimize``: every value that came in is stored. The message says how to go on.
+
+    Attributes:
+        result: what was found until then.
+    """
+
+    def __init__(self, result: Result, advice: str = "the same call goes on") -> None:
+        """Keep the partial result."""
+        found = f"after {result.evaluations} evaluations, best {result.value}"
+        super().__init__(f"{found}; study {result.name!r} is kept at {result.path}: {advice}")
+        self.result, self._advice = result, advice
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (OptimizeInterrupted, (self.result, self._advice))
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """Ctrl-C during ``sweep``: every finished row is in the files, or in the result. The message says how to go on.
+
+    Attributes:
+        result: the finished rows.
+    """
+
+    def __init__(self, result: SweepResult, num_samples: int) -> None:
+        """Keep the partial result."""
+        kept = f"their files are in {result.path}: the same call goes on" if result.path else _IN_MEMORY
+        super().__init__(f"{result.num_done} of {num_samples} points have their row; {kept}")
+        self.result, self._num_samples = result, num_samples
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (SweepInterrupted, (self.result, self._num_samples))
+
+
+_IN_MEMORY = "they are in the result of this exception; with an output the same call would go on"

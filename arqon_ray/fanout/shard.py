@@ -10,8 +10,11 @@ import ray
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe import ArqonProbe
-from arqon_ray.fanout.evaluate import Objective, Parcel, evaluate_point, unpack
+from arqon_ray.fanout.evaluate import Objective, Outcome, evaluate_point, timed_out
+from arqon_ray.fanout.handover import Place
+from arqon_ray.fanout.parcel import Parcel, unpack
 from arqon_ray.fanout.table import Bounds, pack_rows
+from arqon_ray.fanout.watchdog import GRACE, Watchdog
 
 
 @ray.remote(num_cpus=1)
@@ -35,7 +38,8 @@ def probe_shard(
         seed: 0 .. 2**64 - 1.
         start: the first index.
         count: how many.
-        evaluate: takes one point's parameters as a dict; returns a number or a dict of metrics.
+        evaluate: takes one point's parameters as a dict; returns a number or a dict of metrics. It may be a coroutine
+            function or a class, as for ``optimize``.
         metric: which entry of that dict counts; None for its only entry, or ``loss``.
         sequence: ``sobol`` or ``kronecker``.
 
@@ -65,8 +69,13 @@ def open_probe(config: str, seed: int, sequence: str) -> tuple[ArqonProbe, Bound
     return ArqonProbe(config, seed, sequence), load_config(config).bounds
 
 
-def remote_shard(parcel: Parcel, config: str, seed: int, sequence: str, metric: str | None) -> Any:
-    """Make the remote function ``(start, stop, stored) -> bytes`` of one sweep.
+def remote_shard(
+    parcel: Parcel, config: str, seed: int, sequence: str, metric: str | None, limit: float | None = None
+) -> Any:
+    """Make the remote function ``(start, stop, stored, place) -> bytes`` of one sweep.
+
+    It returns the rows of the whole range. Those that are finished, when the task is cancelled; the finished ones and
+    the one that ran too long, when the process has to end for it: then they are left at ``place``.
 
     Args:
         parcel: the user's function.
@@ -74,14 +83,40 @@ def remote_shard(parcel: Parcel, config: str, seed: int, sequence: str, metric: 
         seed: the probe's seed.
         sequence: the probe's sequence.
         metric: which entry counts when the function returns a dict.
+        limit: seconds that one evaluation may take; None for any time.
     """
     fn = parcel.fn
 
     @ray.remote
-    def sweep_shard(start: int, stop: int, stored: list[Any]) -> bytes:
+    def sweep_shard(start: int, stop: int, stored: list[Any], place: Place) -> bytes:
         probe, bounds = open_probe(config, seed, sequence)
         objective = unpack(fn, stored)
         points = probe.sample_range(start, stop - start)
-        return pack_rows(bounds, start, points, [evaluate_point(objective, point, metric) for point in points])
+        outcomes: list[Outcome] = []
+
+        def rows(*more: Outcome) -> bytes:
+            finished = [*outcomes, *more]
+            return pack_rows(bounds, start, points[: len(finished)], finished)
+
+        def hand_on(trace: str | None) -> None:
+            if trace is not None:
+                assert limit is not None
+                place.leave(rows(timed_out(limit, limit + GRACE, trace)))
+            elif outcomes:
+                place.leave(rows())
+
+        if limit is not None:
+            place.begin()
+        with Watchdog(limit, hand_on) as watchdog:
+            timer = watchdog if limit is not None else None
+            try:
+                for point in points:
+                    outcomes.append(evaluate_point(objective, point, metric, timer))
+                    if watchdog.cancelled:
+                        break
+            except KeyboardInterrupt:
+                if not outcomes:
+                    raise
+        return rows()
 
     return sweep_shard

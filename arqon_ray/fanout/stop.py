@@ -10,6 +10,8 @@ from typing import Any
 from arqon_ray.core import values
 from arqon_ray.errors import ConfigError
 
+_LONGEST_METRIC = 1000  # characters
+
 
 @dataclass(slots=True)
 class StopRule:
@@ -20,14 +22,19 @@ class StopRule:
         max_evaluations: evaluations of this call; None for no limit.
         deadline: on the monotonic clock; infinity for none.
         target: a value that is good enough; None for none.
+        patience: evaluations that may bring nothing better; None for any number.
         reason: which condition held; empty while none did.
+        best: the best value seen; None before the first.
     """
 
     mode: str
     max_evaluations: int | None
     deadline: float
     target: float | None
+    patience: int | None = None
     reason: str = ""
+    best: float | None = None
+    _idle: int = 0  # evaluations since it became better
 
     def look(self) -> bool:
         """Return whether to stop now; the clock is read here."""
@@ -35,12 +42,22 @@ class StopRule:
             self.reason = "time_budget_s"
         return bool(self.reason)
 
-    def see(self, value: float | None) -> None:
-        """Note a value."""
-        if value is None or self.target is None or self.reason:
+    def know(self, value: float) -> None:
+        """Note a value, of whichever driver."""
+        if self.best is None or (value > self.best if self.mode == "max" else value < self.best):
+            self.best, self._idle = value, 0
+        if self.target is None or self.reason:
             return
         if (value >= self.target) if self.mode == "max" else (value <= self.target):
             self.reason = "target"
+
+    def see(self, value: float | None) -> None:
+        """Note an evaluation of this call; None for one that failed."""
+        self._idle += 1
+        if value is not None:
+            self.know(value)
+        if self.patience is not None and self._idle >= self.patience and not self.reason:
+            self.reason = "patience"
 
     def remaining(self, started: int) -> float:
         """Return how many evaluations may still be started."""
@@ -52,11 +69,16 @@ class StopRule:
 
 
 def make_stop_rule(
-    began: float, mode: str, max_evaluations: int | None, time_budget_s: float | None, target: float | None
+    began: float,
+    mode: str,
+    max_evaluations: int | None,
+    time_budget_s: float | None,
+    target: float | None,
+    patience: int | None,
 ) -> StopRule:
     """Return the rule; the arguments are those of ``optimize``, ``began`` is on the monotonic clock."""
     deadline = math.inf if time_budget_s is None else began + time_budget_s
-    return StopRule(mode, max_evaluations, deadline, target)
+    return StopRule(mode, max_evaluations, deadline, target, patience)
 
 
 def check_whole(name: str, number: Any, least: int) -> int:
@@ -77,11 +99,29 @@ def check_most(name: str, number: Any) -> int | None:
     return None if number is None else check_whole(name, number, 1)
 
 
+def check_metric(name: Any) -> str | None:
+    """Return the name of the metric that counts: None, or a text.
+
+    Raises:
+        ConfigError: when it is none.
+    """
+    return None if name is None else values.text("metric", name, _LONGEST_METRIC, error=ConfigError)
+
+
+def check_seconds(name: str, number: Any) -> float | None:
+    """Return a duration in seconds: None, or a finite number above 0.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    return values.seconds(name, number, error=ConfigError)
+
+
 def check_limits(time_budget_s: Any, target: Any) -> tuple[float | None, float | None]:
     """Return the limits as plain numbers.
 
     Raises:
         ConfigError: when one is no finite number, or the time is not above 0.
     """
-    seconds = values.seconds("time_budget_s", time_budget_s, error=ConfigError)
+    seconds = check_seconds("time_budget_s", time_budget_s)
     return seconds, None if target is None else values.number("target", target, ConfigError)

@@ -18,8 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from arqon_ray.core.plain import same
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
+from arqon_ray.fanout.lock import FolderLock
 from arqon_ray.fanout.table import read_summary
+from arqon_ray.fanout.tally import Summary, Tally
 
 FORMAT_VERSION = 1
 MANIFEST = "_manifest.json"  # readers of Parquet data sets skip names that begin with _ or .
@@ -32,15 +36,21 @@ Range = tuple[int, int]
 class ShardStore(Protocol):
     """What keeps the finished shards."""
 
-    finished: dict[Range, dict[str, Any]]
-    """The summary of each stored range."""
+    finished: set[Range]
+    """The stored ranges."""
+    tally: Tally
+    """The sum of their summaries."""
 
-    def write(self, start: int, stop: int, parquet: bytes) -> None:
-        """Store one shard, whole or not at all."""
+    def write(self, start: int, parquet: bytes, summary: Summary | None = None) -> Summary:
+        """Store the rows from index ``start`` on, all or none, and return their summary, read unless it is given."""
         ...
 
     def sources(self) -> Iterator[Any]:
         """Yield what ``pyarrow.parquet`` opens, in the order of the indices."""
+        ...
+
+    def withdraw(self) -> None:
+        """Leave no trace of a sweep that was refused before it had a row."""
         ...
 
     def close(self) -> None:
@@ -53,18 +63,26 @@ class MemoryStore:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self.finished: dict[Range, dict[str, Any]] = {}
+        self.finished: set[Range] = set()
+        self.tally = Tally()
         self._shards: dict[Range, bytes] = {}
 
-    def write(self, start: int, stop: int, parquet: bytes) -> None:
+    def write(self, start: int, parquet: bytes, summary: Summary | None = None) -> Summary:
         """Store one shard."""
-        self._shards[start, stop] = parquet
-        self.finished[start, stop] = read_summary(io.BytesIO(parquet))
+        summary = summary or read_summary(io.BytesIO(parquet))
+        shard = start, start + summary["count"]
+        self._shards[shard] = parquet
+        self.finished.add(shard)
+        self.tally.add(summary)
+        return summary
 
     def sources(self) -> Iterator[Any]:
         """Yield the shards in the order of the indices."""
         for shard in sorted(self._shards):
             yield io.BytesIO(self._shards[shard])
+
+    def withdraw(self) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """Do nothing."""
@@ -85,19 +103,21 @@ class DirectoryStore:
             ConfigError: when another sweep, or something else, lies there; it names what differs.
         """
         self.path = path
-        self.finished: dict[Range, dict[str, Any]] = {}
-        self._lock: Any = None
+        self.finished: set[Range] = set()
+        self.tally = Tally()
         manifest = {"format_version": FORMAT_VERSION, **manifest}
-        stored = _read_manifest(path)
-        if stored is None:
-            _refuse_foreign(path)
-        elif not resume:
-            raise ConfigError(f"{path} holds a sweep already: give resume=True to continue it, or another output")
-        elif changes := differences(stored, manifest):
-            raise ConfigError(f"{path} holds another sweep ({'; '.join(changes)}): give the same, or another output")
-        path.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path)
+        if path.exists() and not path.is_dir():
+            raise ConfigError(f"output is {str(path)!r}: it must be a directory, and it is a file")
+        self._lock = FolderLock(path, "sweep")
         try:
+            stored = _read_manifest(path)
+            if stored is None:
+                _refuse_foreign(path)
+            elif not resume:
+                raise ConfigError(f"{path} holds a sweep already: give resume=True to continue it, or another output")
+            elif changes := differences(stored, manifest):
+                changed = "; ".join(changes)
+                raise ConfigError(f"{path} holds another sweep ({changed}): give the same, or another output")
             if stored is None:
                 self._write_whole(MANIFEST, json.dumps(manifest, indent=2).encode())
             for leftover in path.glob(".shard-*.tmp"):  # of a driver that was killed: the lock says that none lives
@@ -107,11 +127,14 @@ class DirectoryStore:
             self.close()
             raise
 
+    def withdraw(self) -> None:
+        """Remove the manifest, where there is no row; the folder goes when it is closed."""
+        if not self.finished:
+            (self.path / MANIFEST).unlink(missing_ok=True)
+
     def close(self) -> None:
         """Let another sweep write there."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.release()
 
     def _load(self) -> None:
         for file in sorted(self.path.glob("shard-*.parquet")):
@@ -127,7 +150,8 @@ class DirectoryStore:
                 kept = file.rename(file.with_name(f".damaged-{file.name}"))
                 warnings.warn(f"{file.name} is damaged ({error}): kept as {kept}, evaluated again", stacklevel=4)
                 continue
-            self.finished[start, stop] = summary
+            self.finished.add((start, stop))
+            self.tally.add(summary)
         self._refuse_overlap()
 
     def _refuse_overlap(self) -> None:
@@ -139,10 +163,14 @@ class DirectoryStore:
                     "there at once; remove one of the files"
                 )
 
-    def write(self, start: int, stop: int, parquet: bytes) -> None:
+    def write(self, start: int, parquet: bytes, summary: Summary | None = None) -> Summary:
         """Store one shard as ``shard-<start>-<stop>.parquet``; it is on the disk when this returns."""
+        summary = summary or read_summary(io.BytesIO(parquet))
+        stop = start + summary["count"]
         self._write_whole(f"shard-{start:012d}-{stop:012d}.parquet", parquet)
-        self.finished[start, stop] = read_summary(io.BytesIO(parquet))
+        self.finished.add((start, stop))
+        self.tally.add(summary)
+        return summary
 
     def sources(self) -> Iterator[Any]:
         """Yield the paths of the files in the order of the indices."""
@@ -166,25 +194,8 @@ class DirectoryStore:
 
 
 def _refuse_foreign(path: Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise ConfigError(f"output is {str(path)!r}: it must be a directory, and it is a file")
     if any(path.glob("*.parquet")):
         raise ConfigError(f"{path} holds Parquet files and no {MANIFEST}: give another output")
-
-
-def _lock(path: Path) -> Any:
-    """Keep a second sweep out for as long as the returned file is open; the system lets go when the process dies."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two sweeps at once are noticed by the overlap only
-        return None
-    file = open(path / ".lock", "wb")  # noqa: SIM115
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise ConfigError(f"{path} is written by another sweep now: wait for it, or give another output") from None
-    return file
 
 
 def _read_manifest(path: Path) -> dict[str, Any] | None:
@@ -192,13 +203,11 @@ def _read_manifest(path: Path) -> dict[str, Any] | None:
         text = (path / MANIFEST).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    except NotADirectoryError:
-        return None
     except OSError as error:
         raise ConfigError(f"output is {str(path)!r}: {error.strerror or error}") from None
     try:
         manifest = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path / MANIFEST} is damaged ({error}): give another output") from None
     if not isinstance(manifest, dict):
         raise ConfigError(f"{path / MANIFEST} is damaged (it holds no object): give another output")
@@ -213,7 +222,7 @@ def differences(stored: Any, given: Any, where: str = "") -> list[str]:
         order = f"{where}: the order of the parameters differs"
         moved = [order] if where == "bounds" and list(stored) != list(given) and not any(nested) else []
         return [line for lines in nested for line in lines] + moved
-    return [] if stored == given else [f"{where} was {stored!r} and is {given!r}"]
+    return [] if same(stored, given) else [f"{where} was {shown(stored)} and is {shown(given)}"]
 
 
 def gaps(finished: list[Range], total: int) -> Iterator[Range]:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import time
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe import check_seed
-from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.evaluate import Objective, Parcel, died, pack
-from arqon_ray.fanout.plan import ShardPlan, split
-from arqon_ray.fanout.pool import Died, TaskPool
+from arqon_ray.errors import ConfigError, EvaluationsFailedError
+from arqon_ray.fanout.evaluate import Objective, Outcome
+from arqon_ray.fanout.failfast import FailFast
+from arqon_ray.fanout.handover import Handover
+from arqon_ray.fanout.interrupts import Interrupts
+from arqon_ray.fanout.lacking import MetricCheck
+from arqon_ray.fanout.parcel import pack
+from arqon_ray.fanout.plan import ShardPlan
+from arqon_ray.fanout.pool import Died, Interrupted, TaskPool, judge_death
 from arqon_ray.fanout.progress import Progress, show_progress
-from arqon_ray.fanout.resources import ensure_ray, slots, task_options
-from arqon_ray.fanout.results import SweepResult, best_row
+from arqon_ray.fanout.resources import ensure_ray, task_options
+from arqon_ray.fanout.results import SweepInterrupted, SweepResult
 from arqon_ray.fanout.shard import open_probe, remote_shard
-from arqon_ray.fanout.stop import check_most, check_whole
+from arqon_ray.fanout.shards import Shards
+from arqon_ray.fanout.stop import check_metric, check_most, check_seconds, check_whole
 from arqon_ray.fanout.store import DirectoryStore, MemoryStore, Range, ShardStore
-from arqon_ray.fanout.table import check_names, pack_rows
-
-_LOOK_AGAIN = 10.0  # seconds after which the cluster's size is read again: it may have grown
+from arqon_ray.fanout.table import check_names, pack_rows, read_summary
+from arqon_ray.fanout.tally import Summary
 
 
 def sweep(
@@ -40,6 +47,8 @@ def sweep(
     mode: str | None = None,
     max_in_flight: int | None = None,
     resources: Mapping[str, float] | None = None,
+    evaluation_timeout_s: float | None = None,
+    fail_fast: int | None = 10,
     retries: int = 2,
     sequence: str = "sobol",
     progress: bool = True,
@@ -51,11 +60,12 @@ def sweep(
     cut into pieces until the point that kills it is alone, which becomes a failed row after ``retries``.
 
     The driver writes the files, so the workers need no file system in common; each shard's file appears whole.
-    Ctrl-C or a killed driver leaves what is finished, and the same call continues.
+    Ctrl-C raises :class:`SweepInterrupted`, a KeyboardInterrupt, whose ``result`` has every finished row, also those of
+    shards that still ran. With an ``output`` the same call continues, after a killed driver too.
 
     Args:
-        fn: takes one point's parameters as a dict; returns a number or a dict of metrics. A resumed sweep takes for
-            granted that it is the same function.
+        fn: takes one point's parameters as a dict; returns a number or a dict of metrics. It may be a coroutine
+            function or a class, as for ``optimize``. A resumed sweep takes for granted that it is the same function.
         config: an arqon config, dict or JSON string; only ``bounds`` is needed.
         num_samples: how many points.
         seed: the probe's seed; None for the config's.
@@ -66,6 +76,11 @@ def sweep(
         mode: ``min`` or ``max``, for ``best``; None for the config's.
         max_in_flight: shards submitted at once; None for twice what the cluster runs at once.
         resources: what one shard takes: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
+        evaluation_timeout_s: seconds that one evaluation may run, from when the function starts; None for any time.
+            One that takes longer gets an exception raised in it, and 5 s later its process is ended, without the rows
+            that are finished being lost; its own is a failed row that says ``timeout``.
+        fail_fast: give up when so many evaluations, the first of this call, all failed alike: of one kind and with one
+            message, numbers aside; lost nodes do not count. None for never.
         retries: how often a point that kills its process is tried again.
         sequence: ``sobol`` or ``kronecker``.
         progress: whether progress is shown, on standard error.
@@ -74,7 +89,10 @@ def sweep(
         The best row, the counts, the first failures, and access to the table.
 
     Raises:
-        ConfigError: for a config or argument that breaks a rule, or an ``output`` that holds another sweep.
+        ConfigError: for a config or argument that breaks a rule, an ``output`` that holds another sweep, or a
+            ``metric`` that none of the first results has.
+        EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; finished rows are kept.
+        SweepInterrupted: on Ctrl-C.
         TypeError: when ``fn`` cannot be sent to the workers.
     """
     began = time.monotonic()
@@ -85,25 +103,49 @@ def sweep(
         raise ConfigError(f"mode is {mode!r}: it must be 'min' or 'max'")
     num_samples, retries = check_whole("num_samples", num_samples, 1), check_whole("retries", retries, 0)
     shard_size, max_in_flight = check_most("shard_size", shard_size), check_most("max_in_flight", max_in_flight)
+    limit, fail_fast = check_seconds("evaluation_timeout_s", evaluation_timeout_s), check_most("fail_fast", fail_fast)
+    metric = check_metric(metric)
     check_names(checked.bounds)
     bounds = checked.to_dict()["bounds"]
     text = json.dumps({"bounds": bounds})
-    open_probe(text, seed, sequence)[0].sample_range(num_samples - 1, 1)
+    probe = open_probe(text, seed, sequence)[0]
+    try:
+        probe.sample_range(num_samples - 1, 1)
+    except ValueError as error:  # beyond the end of the sequence
+        raise ConfigError(f"num_samples is {num_samples}: {error}") from None
     options = task_options(resources)
     manifest = {"num_samples": num_samples, "seed": seed, "sequence": sequence, "metric": metric, "bounds": bounds}
     remark = ensure_ray()
     parcel = pack(fn)
     store = open_store(output, manifest, resume=resume)
+    failing = FailFast(fail_fast)
     try:
-        with show_progress("sweep", num_samples, enabled=progress) as shown:
+        with show_progress("sweep", num_samples, enabled=progress) as shown, Interrupts() as interrupts:
             if remark:
                 shown.note(remark)
             plan = ShardPlan(list(store.finished), num_samples, shard_size)
-            run = _Sweep(store, plan, parcel, text, seed, sequence, metric, mode, options, retries)
-            run.work(shown, max_in_flight)
+            function = remote_shard(parcel, text, seed, sequence, metric, limit)
+            pool: TaskPool[Range] = TaskPool(function, options, interrupts, Handover(limit))
+            shards = Shards(pool, plan, options, parcel.stored, retries, max_in_flight)
+            point = partial(_one_point, text, seed, sequence)
+            _Sweep(store, plan, shards, failing, mode, limit, point).work(shown)
+    except ConfigError:
+        store.withdraw()
+        raise
+    except KeyboardInterrupt:
+        raise SweepInterrupted(SweepResult(store, mode, time.monotonic() - began), num_samples) from None
     finally:
         store.close()
-    return SweepResult(store, mode, time.monotonic() - began)
+    result = SweepResult(store, mode, time.monotonic() - began)
+    if failing.reached:
+        raise EvaluationsFailedError(failing.message(), result)
+    return result
+
+
+def _one_point(config: str, seed: int, sequence: str, index: int, outcome: Outcome) -> bytes:
+    """Return the rows of one index whose worker could not return them."""
+    probe, bounds = open_probe(config, seed, sequence)
+    return pack_rows(bounds, index, probe.sample_range(index, 1), [outcome])
 
 
 def open_store(output: str | os.PathLike[str] | None, manifest: dict[str, Any], *, resume: bool) -> ShardStore:
@@ -126,73 +168,65 @@ class _Sweep:
         self,
         store: ShardStore,
         plan: ShardPlan,
-        parcel: Parcel,
-        config: str,
-        seed: int,
-        sequence: str,
-        metric: str | None,
+        shards: Shards,
+        failing: FailFast,
         mode: str,
-        options: dict[str, Any],
-        retries: int,
+        limit: float | None,
+        one_point: Callable[[int, Outcome], bytes],
     ) -> None:
-        self._store, self._plan, self._parcel, self._mode = store, plan, parcel, mode
-        self._probe, self._bounds = open_probe(config, seed, sequence)
-        self._options, self._retries = options, retries
-        self._pool: TaskPool[Range] = TaskPool(remote_shard(parcel, config, seed, sequence, metric), options)
-        self._pieces: deque[Range] = deque()
-        self._slots = 1
-        self._slots_read = float("-inf")
-        self._done = self._failed = 0
-        self._best: dict[str, Any] | None = None
-        for summary in store.finished.values():
-            self._count(summary)
+        self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
+        self._mode, self._limit, self._one_point = mode, limit, one_point
+        self._metric_check: MetricCheck[tuple[int, bytes, Summary]] = MetricCheck(
+            store.tally.count > store.tally.failed
+        )
 
-    def work(self, shown: Progress, max_in_flight: int | None) -> None:
-        """Run until every index has its row."""
+    def work(self, shown: Progress) -> None:
+        """Run until every index has its row, or it is known that each fails."""
         self._show(shown)
-        with self._pool.cancelled_on_error():
-            while True:
-                self._submit(max_in_flight)
-                if not self._pool:
-                    return
-                for shard, result in self._pool.take():
+        try:
+            while not self._failing.reached and self._shards.fill():
+                for shard, result in self._shards.take():
                     self._finish(shard, result)
                 self._show(shown)
+            self._metric_check.conclude()
+        finally:
+            for (start, _), result in self._shards.wind_down():
+                # Of results without the metric none is kept; what ended the sweep is the better error.
+                with contextlib.suppress(ConfigError):
+                    self._write(start, result)
+            self._show(shown)
+        if self._shards.interrupted:
+            raise KeyboardInterrupt
 
-    def _submit(self, max_in_flight: int | None) -> None:
-        if time.monotonic() - self._slots_read > _LOOK_AGAIN:
-            self._slots, self._slots_read = slots(self._options), time.monotonic()
-        while len(self._pool) < (max_in_flight or 2 * self._slots):
-            if self._pieces:
-                start, stop = self._pieces.popleft()
-                retries = self._retries if stop - start == 1 else 0
-            elif (shard := self._plan.next(self._slots)) is not None:
-                start, stop = shard
-                retries = self._retries if stop - start == 1 else min(self._retries, 1)
-            else:
-                return
-            self._pool.submit((start, stop), start, stop, self._parcel.stored, retries=retries)
-
-    def _finish(self, shard: Range, result: bytes | Died) -> None:
+    def _finish(self, shard: Range, result: bytes | Died | Interrupted) -> None:
         start, stop = shard
         if isinstance(result, bytes):
-            self._write(shard, result)
-            summary = self._store.finished[shard]
+            summary = self._write(start, result)
             self._plan.learn(summary["count"], summary["seconds"])
+            self._shards.again(start + summary["count"], stop)  # what its process did not come to
+        elif isinstance(result, Interrupted):
+            self._shards.again(start, stop)
         elif stop - start > 1:
-            self._pieces.extendleft(reversed(split(start, stop)))
+            self._shards.split(start, stop)
         else:
-            outcome = died(result.reason, result.attempts)
-            self._write(shard, pack_rows(self._bounds, start, self._probe.sample_range(start, 1), [outcome]))
+            self._write(start, self._one_point(start, judge_death(result, self._limit)))
 
-    def _write(self, shard: Range, parquet: bytes) -> None:
-        self._store.write(*shard, parquet)
-        self._count(self._store.finished[shard])
+    def _write(self, start: int, parquet: bytes) -> Summary:
+        summary = read_summary(io.BytesIO(parquet))
+        has_value, lacking = summary["failed"] < summary["count"], summary.get("lacking", 0)
+        for shard in self._metric_check.sift((start, parquet, summary), has_value, lacking, summary.get("lacks", "")):
+            self._keep(*shard)
+        return summary
 
-    def _count(self, summary: dict[str, Any]) -> None:
-        self._done += summary["count"]
-        self._failed += summary["failed"]
-        self._best = best_row([{self._mode: self._best}, summary], self._mode)
+    def _keep(self, start: int, parquet: bytes, summary: Summary) -> None:
+        self._store.write(start, parquet, summary)
+        first = summary["errors"][0]["error"] if summary["errors"] else ""
+        if summary["failed"] < summary["count"]:
+            self._failing.see_many(0, None, "", None)
+        elif summary.get("counted"):
+            self._failing.see_many(summary["counted"], summary["alike"], first, summary["trace"])
 
     def _show(self, shown: Progress) -> None:
-        shown.update(self._done, self._failed, self._best["value"] if self._best else None)
+        tally = self._store.tally
+        best = tally.best(self._mode)
+        shown.update(tally.count, tally.failed, best["value"] if best else None)

@@ -13,8 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from arqon_ray.core.config import ParameterConfig
+from arqon_ray.core.plain import column_text
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.evaluate import Outcome
+from arqon_ray.fanout.failfast import common_likeness
+from arqon_ray.fanout.kinds import NODE_LOST, RAISED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,16 +76,19 @@ def _column_type(parameter: ParameterConfig) -> pa.DataType:
 def pack_rows(bounds: Bounds, start: int, points: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]) -> bytes:
     """Return the rows ``start .. start + len(points)`` as one Parquet file, its summary in the file's metadata.
 
-    Choices of mixed types become text: a string as it is, anything else as JSON.
+    Choices of mixed types become text: a string as it is, anything else as JSON; all of them as JSON where two would
+    be the same text.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = schema(bounds)
     columns: dict[str, Any] = {"index": range(start, start + len(points))}
-    for name in bounds:
-        values = [point.get(name) for point in points]
-        columns[name] = [_text(v) for v in values] if types.field(name).type == pa.string() else values
+    for name, parameter in bounds.items():
+        columns[name] = [point.get(name) for point in points]
+        if types.field(name).type == pa.string():
+            text = column_text(parameter.choices or (), _text)
+            columns[name] = [text(point[name]) if name in point else None for point in points]
     columns["value"] = [outcome.value for outcome in outcomes]
     columns["error"] = [outcome.error for outcome in outcomes]
     columns["seconds"] = [None if math.isnan(outcome.seconds) else outcome.seconds for outcome in outcomes]
@@ -113,8 +119,30 @@ def summarize(start: int, points: Sequence[Mapping[str, Any]], outcomes: Sequenc
         "min": row(min(finite)[1]) if finite else None,
         "max": row(min(finite, key=lambda pair: (-pair[0], pair[1]))[1]) if finite else None,
         "errors": [
-            {"index": start + i, "params": dict(points[i]), "error": outcomes[i].error} for i in failed[:KEPT_ERRORS]
+            {
+                "index": start + i,
+                "params": dict(points[i]),
+                "error": outcomes[i].error,
+                "kind": outcomes[i].kind or RAISED,
+            }
+            for i in failed[:KEPT_ERRORS]
         ],
+        **_failing([outcomes[i] for i in failed] if not finite else []),
+    }
+
+
+def _failing(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return what is said of rows that failed one and all: what they have in common, and the first traceback."""
+    if not outcomes:
+        return {}
+    counted = [(outcome.kind, outcome.error or "") for outcome in outcomes if outcome.kind != NODE_LOST]
+    lacking = [outcome.error for outcome in outcomes if outcome.lacking]
+    return {
+        "lacking": len(lacking),
+        "lacks": lacking[0] if lacking else "",
+        "alike": common_likeness(counted),
+        "counted": len(counted),
+        "trace": outcomes[0].trace,
     }
 
 

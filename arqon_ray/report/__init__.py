@@ -1,7 +1,8 @@
 """What a run was, as data, as plots and as one HTML page.
 
 Used from outside: :class:`Run`, :class:`Evaluation`, :func:`read_run`, :func:`write_run`, the three figures,
-:func:`render_html`, :func:`write_html` and :func:`export_to_optuna`. Only the figures and the page need plotly.
+:func:`render_html`, :func:`write_html` and :func:`export_to_optuna`, which take what ``optimize`` returned too. Only
+the figures and the page need plotly.
 """
 
 from arqon_ray.report.html import render_html, write_html

@@ -11,6 +11,7 @@ from typing import Any
 
 from arqon_ray.report.plots import history_figure, parallel_figure, slice_figure
 from arqon_ray.report.run import Run
+from arqon_ray.report.source import Optimized, run_of
 
 TOP = 10
 
@@ -43,12 +44,13 @@ $sections
 """)
 
 
-def render_html(run: Run) -> str:
-    """Return the page of a run.
+def render_html(run: Run | Optimized) -> str:
+    """Return the page of a run, or of what ``optimize`` returned.
 
     Raises:
         ImportError: when plotly, the extra ``[plot]``, is not installed.
     """
+    run = run_of(run)
     figures = [history_figure(run)] if run.evaluations else []
     if run.completed:
         figures += [slice_figure(run), parallel_figure(run)]
@@ -69,9 +71,9 @@ def render_html(run: Run) -> str:
     )
 
 
-def write_html(run: Run, path: str | Path) -> Path:
+def write_html(run: Run | Optimized, path: str | Path) -> Path:
     """Write the page of a run and return its path."""
-    target = Path(path)
+    target = Path(path).expanduser()
     page = render_html(run)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page, encoding="utf-8")

@@ -8,6 +8,7 @@ from typing import Any
 
 from arqon_ray.core.config import ParameterConfig
 from arqon_ray.report.run import Evaluation, Run
+from arqon_ray.report.source import Optimized, run_of
 
 # M. Okabe and K. Ito, Color Universal Design, 2008: told apart by colour-blind readers too.
 PALETTE = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -40,12 +41,12 @@ def _short(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def history_figure(run: Run) -> Any:
+def history_figure(run: Run | Optimized) -> Any:
     """Return every evaluation in the order told, coloured by the phase that proposed it, and the best so far.
 
     Failed evaluations stand as crosses at the lower edge.
     """
-    graph = _plotly()
+    graph, run = _plotly(), run_of(run)
     figure = graph.Figure()
     numbered = list(enumerate(run.evaluations, start=1))
     for color, origin in zip(_colors(run), run.origins(), strict=True):
@@ -113,9 +114,9 @@ def _colors(run: Run) -> list[str]:
     return [PALETTE[k % len(PALETTE)] for k in range(len(run.origins()))]
 
 
-def slice_figure(run: Run) -> Any:
+def slice_figure(run: Run | Optimized) -> Any:
     """Return one panel per parameter: its value against the metric, later evaluations lighter."""
-    graph = _plotly()
+    graph, run = _plotly(), run_of(run)
     from plotly.subplots import make_subplots
 
     bounds = run.config.bounds
@@ -168,12 +169,12 @@ def _axis(parameter: ParameterConfig) -> dict[str, Any]:
     return {"type": "log", "exponentformat": "power"} if parameter.scale == "Log" else {}
 
 
-def parallel_figure(run: Run) -> Any:
+def parallel_figure(run: Run | Optimized) -> Any:
     """Return one axis per parameter and the metric as the last; a line is an evaluation, coloured by its value.
 
     An inactive conditional parameter stands at the tick ``off`` below the axis.
     """
-    graph = _plotly()
+    graph, run = _plotly(), run_of(run)
     shown = run.ranked()[::-1]
     values = [e.value for e in shown]
     axes = [_parallel_axis(name, parameter, shown) for name, parameter in run.config.bounds.items()]

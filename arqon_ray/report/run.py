@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.plain import column_text
 from arqon_ray.errors import ArqonError, StateError
 
 RESULTS_FILE = "results.json"
@@ -124,18 +125,30 @@ class Run:
 
 
 def write_run(run: Run, folder: Path) -> None:
-    """Write ``results.json`` and ``history.csv``; each appears whole or not at all."""
+    """Write ``results.json`` and ``history.csv``; each appears whole or not at all.
+
+    In the table a parameter with the name of another column is ``params.NAME``, and choices that would be the same text
+    are JSON.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     record = {"format": FORMAT, **asdict(run)}
     _replace(folder / RESULTS_FILE, json.dumps(record, indent=1, allow_nan=False) + "\n")
-    names = list(run.study["bounds"])
+    bounds = run.config.bounds
+    own = ("id", "origin", run.metric, "cost", "step", "error")
+    header = [f"params.{name}" if name in own else name for name in bounds]
+    cells = {name: column_text(parameter.choices or (), _cell) for name, parameter in bounds.items()}
     temporary = folder / (HISTORY_FILE + ".part")
     with temporary.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
-        table.writerow(["id", "origin", *names, run.metric, "cost", "step", "error"])
+        table.writerow([*own[:2], *header, *own[2:]])
         for e in run.evaluations:
-            table.writerow([e.id, e.origin, *(e.params.get(n, "") for n in names), e.value, e.cost, e.step, e.error])
+            params = [cells[name](e.params[name]) if name in e.params else "" for name in bounds]
+            table.writerow([e.id, e.origin, *params, e.value, e.cost, e.step, e.error])
     os.replace(temporary, folder / HISTORY_FILE)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _replace(target: Path, text: str) -> None:
@@ -153,7 +166,7 @@ def read_run(folder: str | Path) -> Run:
     Raises:
         StateError: when there is no run, or it is damaged.
     """
-    path = Path(folder)
+    path = Path(folder).expanduser()
     path = path / RESULTS_FILE if path.is_dir() or not path.suffix else path
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -164,6 +177,6 @@ def read_run(folder: str | Path) -> Run:
         load_config(run.study)
     except OSError as error:
         raise StateError(f"{folder} holds no run: cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, ArqonError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArqonError) as error:
         raise StateError(f"{path} is not a run's record: {error}") from None
     return run

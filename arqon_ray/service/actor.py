@@ -15,7 +15,9 @@ from typing import Any
 
 import ray
 
-GROUPS = {"ask": 64, "tell": 32, "read": 8}
+GROUPS = {"ask": 64, "tell": 32, "read": 8, "ping": 2}
+LEAVING = "the actor leaves"
+"""The note on what its creator is told: the name will be free in a moment."""
 JOURNALS = "ARQON_RAY_JOURNALS"
 """The environment variable that says where on a node studies without a ``storage_path`` lie."""
 
@@ -64,7 +66,7 @@ class SolverActor:
         self._leaving = False
 
     def __repr__(self) -> str:
-        return f"SolverActor({self._birth['name']})"
+        return f"SolverActor({self._birth.get('name')!r})"
 
     def _serving(self) -> Any:
         with self._lock:
@@ -109,19 +111,25 @@ class SolverActor:
 
     @ray.method(concurrency_group="tell")
     def begin(
-        self, config: dict[str, Any], token: str, snapshot: dict[str, Any] | None = None
+        self,
+        config: dict[str, Any],
+        token: str,
+        snapshot: dict[str, Any] | None = None,
+        storage_path: str | None = None,
     ) -> dict[str, Any] | None:
         """Join or begin the study, from another's snapshot where one is given; the client's ``start`` calls it first.
 
+        A study that lies elsewhere than in a ``storage_path`` that is given is refused.
         Returns the status; None when this actor is about to leave, so that its name will be free. An actor whose
         creator is refused leaves too: nothing was acknowledged, and the name must not stay taken.
         """
         if self._leaving:
             return None
         try:
-            return self._do("begin", config, token, snapshot)  # type: ignore[no-any-return]
-        except (ValueError, RuntimeError):
+            return self._do("begin", config, token, snapshot, storage_path)  # type: ignore[no-any-return]
+        except (ValueError, RuntimeError) as error:
             if token == self._birth["token"]:
+                error.add_note(LEAVING)
                 self._leave()
             raise
 
@@ -195,9 +203,14 @@ class SolverActor:
         return self._call("renew", owner)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
-    def seed(self, observations: list[dict[str, Any]], key: str | None = None) -> list[dict[str, Any]]:
-        """Take points from outside: a list of ``{"params", "value", "cost"?, "status"?}``."""
-        return self._change("seed", observations, key=key)  # type: ignore[no-any-return]
+    def seed(
+        self, observations: list[dict[str, Any]], key: str | None = None, out_of_bounds: str = "raise"
+    ) -> list[dict[str, Any]]:
+        """Take points from outside: a list of ``{"params", "value", "cost"?, "status"?}``, or rows of ``history``.
+
+        Rows outside the space are refused, or passed over with ``out_of_bounds="skip"``.
+        """
+        return self._change("seed", observations, key=key, out_of_bounds=out_of_bounds)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
     def best(self) -> dict[str, Any] | None:
@@ -208,6 +221,11 @@ class SolverActor:
     def history(self) -> list[dict[str, Any]]:
         """Return all observations in the order in which they were told."""
         return self._call("history")  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="read")
+    def pareto(self) -> list[dict[str, Any]]:
+        """Return the observations that no other one beats in all objectives."""
+        return self._call("pareto")  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
     def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
@@ -233,22 +251,43 @@ class SolverActor:
         return self._call("export")  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
-    def snapshot(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
+        """Return the study's config as a dict, with the budget in force."""
+        return self._call("config")  # type: ignore[no-any-return]
+
+    @ray.method(concurrency_group="read")
+    def snapshot(self, since: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """Return what ``start(snapshot=...)`` can begin the study from elsewhere.
 
-        ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies.
+        ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies. None
+        when nothing was written to the log ``since`` an earlier snapshot (or its ``uuid`` and ``seq``).
         """
-        return self._do("snapshot")  # type: ignore[no-any-return]
+        return self._do("snapshot", since)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def extend_budget(self, budget: int | None) -> int | None:
         """Set a larger budget, None for no limit; returns the budget in force."""
         return self._call("extend_budget", budget)  # type: ignore[no-any-return]
 
+    @ray.method(concurrency_group="ping")
+    def ping(self) -> int:
+        """Return the actor's pid, whatever else it does: who waits for another call sees that the process lives."""
+        return os.getpid()
+
     @ray.method(concurrency_group="tell")
     def stop(self, purge: bool = False) -> None:
-        """Serve nothing more and leave; the study stays on its storage, or with ``purge`` is deleted there."""
-        self._do("stop", purge)
+        """Serve nothing more and leave; the study stays on its storage, or with ``purge`` is deleted there.
+
+        The actor leaves within 30 seconds, also when its storage or a strategy hangs; then TimeoutError says so.
+        """
+        from arqon_ray.service.background import within
+
+        self._host or self._serving()
+        try:
+            within(30.0, "stopping the study", lambda: self._do("stop", purge))
+        except TimeoutError:
+            self._leave()
+            raise
         self._leave()
 
     def _leave(self) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from arqon_ray.core.ledger import USER, Candidate
 from arqon_ray.errors import AskTimeoutError
 from arqon_ray.service import checks
+from arqon_ray.service.changes import Ask
 from arqon_ray.service.durable import DurableState
 from arqon_ray.service.line import Waiter
-from arqon_ray.service.preparer import Prepared
+from arqon_ray.service.operations import differs, digest_of, reused
+from arqon_ray.service.records import comfortable
 from arqon_ray.service.state import Answer
 
 COMPUTING = 60.0
@@ -19,6 +22,16 @@ COMPUTING = 60.0
 
 _PATIENCE = 0.5
 """Seconds for which an ask of many waits until all of them are computed; then it takes what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """Under which key, for whom and for how many seconds candidates are asked for; and the digest of what is asked."""
+
+    key: str | None
+    owner: str | None
+    lease: float | None
+    digest: bytes | None
 
 
 class Asking(DurableState):
@@ -57,9 +70,8 @@ class Asking(DurableState):
             AskTimeoutError: every candidate is held by somebody and none came free in time, or none was computed.
             ResultsError: an argument is malformed.
         """
-        checks.check_count(n)
-        hold = {"key": checks.check_text("key", key), "owner": checks.check_text("owner", owner)}
-        hold["lease"] = checks.check_seconds("lease", lease)  # type: ignore[assignment]
+        n = checks.check_count(n)
+        hold = _hold(key, owner, lease, None if key is None else digest_of("ask", n))
         limit = checks.check_seconds("timeout", timeout, zero=True)
         deadline = None if limit is None else self._clock() + limit
 
@@ -79,37 +91,34 @@ class Asking(DurableState):
         Raises:
             ResultsError: it does not fit the space, or an argument is malformed.
         """
-        hold = {"key": checks.check_text("key", key), "owner": checks.check_text("owner", owner)}
-        hold["lease"] = checks.check_seconds("lease", lease)  # type: ignore[assignment]
-        answer = self._durably(lambda: self._place(params, hold))
+        space = self._state.solver.space
+        space.encode(params)
+        plain = space.native(params)
+        hold = _hold(key, owner, lease, None if key is None else digest_of("place", plain))
+        answer = self._durably(lambda: self._place(plain, hold))
         return answer[0] if answer else None
 
-    def _place(self, params: Mapping[str, Any], hold: dict[str, Any]) -> list[Answer]:
-        again = self._again(hold)
+    def _place(self, params: dict[str, Any], hold: _Hold) -> list[Answer]:
+        again = self._again(hold, params)
         solver = self._state.solver
         if again is not None or solver.spent:
             return again or []
-        solver.space.encode(params)
-        plain = solver.space.native(params)
-        candidate = Candidate(solver.handed_out, plain, USER)
+        candidate = Candidate(solver.handed_out, params, USER)
+        plain = {"number": candidate.number, "params": params, "origin": USER, "memory": {}}
+        self._hand_out([candidate], [plain], [], hold)
         self._preparer.discard()
-        solver.adopt(candidate)
-        fresh = {"number": candidate.number, "params": plain, "origin": USER, "memory": {}}
-        self._record({"op": "ask", **hold, "fresh": [fresh], "again": []}, [])
         self._line.call()
-        return [{"id": candidate.id, "params": dict(plain)}]
+        return [{"id": candidate.id, "params": dict(params)}]
 
-    def _at_once(self, n: int, hold: dict[str, Any]) -> list[Answer] | None:
+    def _at_once(self, n: int, hold: _Hold) -> list[Answer] | None:
         """Answer an ask that was answered before, or whose candidates lie ready while nobody waits."""
         again = self._again(hold)
         if again is not None or len(self._line) or (self._preparer.ready(n, begin=False) or 0) < n:
             return again
         self._expire()
-        return self._answer(self._preparer.take(n), [], hold)
+        return self._answer(n, [], hold)
 
-    def _stand_in_line(
-        self, n: int, hold: dict[str, Any], deadline: float | None, timeout: float | None
-    ) -> list[Answer]:
+    def _stand_in_line(self, n: int, hold: _Hold, deadline: float | None, timeout: float | None) -> list[Answer]:
         with self._line.join(n, self._preparer.told) as waiter:
             self._preparer.note_rush()
             while True:
@@ -119,7 +128,7 @@ class Asking(DurableState):
                         return answer
                 self._wait(waiter, deadline, timeout)
 
-    def _serve(self, waiter: Waiter, hold: dict[str, Any]) -> list[Answer] | None:
+    def _serve(self, waiter: Waiter, hold: _Hold) -> list[Answer] | None:
         """Hand out what the first in the line waits for; None when it must wait on."""
         # Another call under the same key may have been answered meanwhile.
         answered = self._again(hold)
@@ -129,34 +138,65 @@ class Asking(DurableState):
         computing = self._preparer.ready(waiter.count, since=waiter.told) is None
         if computing and self._clock() - waiter.since < _PATIENCE:
             return None
-        fresh = self._preparer.take(waiter.count)
+        ready = len(self._preparer.first(waiter.count))
         # Released ones, lowest number first, only when nothing fresh is left.
-        again = [] if computing else sorted(self._state.pool)[: waiter.count - len(fresh)]
-        if fresh or again:
-            return self._answer(fresh, again, hold)
+        again = [] if computing else sorted(self._state.pool)[: waiter.count - ready]
+        if ready or again:
+            return self._answer(ready, again, hold)
         return [] if self._state.finished else None
 
-    def _answer(self, fresh: list[Prepared], again: list[int], hold: dict[str, Any]) -> list[Answer]:
-        for prepared in fresh:
-            self._state.solver.adopt(prepared.candidate)
-        self._record({"op": "ask", **hold, "fresh": [each.plain() for each in fresh], "again": again}, [])
-        new = [{"id": each.candidate.id, "params": dict(each.candidate.params)} for each in fresh]
-        return new + [self._state.item(number, hold["key"]) for number in again]
+    def _answer(self, count: int, again: list[int], hold: _Hold) -> list[Answer]:
+        """Hand out ``count`` of what lies ready, fewer where they are too large for one record, and some again."""
+        fresh = self._preparer.first(count)
+        plain = [each.plain() for each in fresh]
+        few = comfortable(plain)
+        if few < count:
+            again = []  # they come when nothing fresh is left
+        candidates = [each.candidate for each in fresh[:few]]
+        self._hand_out(candidates, plain[:few], again, hold)
+        self._preparer.take(few)
+        new = [{"id": each.id, "params": dict(each.params)} for each in candidates]
+        return new + [self._state.item(number, hold.key) for number in again]
 
-    def _again(self, hold: dict[str, Any]) -> list[Answer] | None:
-        """Answer a repeated ask: the same candidates, leased to the asker again where nobody else has them."""
-        state, key = self._state, hold["key"]
-        numbers: list[int] | None = state.done.get("ask", key)
-        if numbers is None:
+    def _hand_out(
+        self, fresh: Sequence[Candidate], plain: Sequence[dict[str, Any]], again: Sequence[int], hold: _Hold
+    ) -> None:
+        self._make(Ask(fresh, plain, again, hold.key, hold.owner, hold.lease, hold.digest))
+
+    def _again(self, hold: _Hold, params: Mapping[str, Any] | None = None) -> list[Answer] | None:
+        """Answer a repeated ask: the same candidates, leased to the asker again where nobody else has them.
+
+        Args:
+            hold: whose ask it is.
+            params: the asker's own point, where there is one.
+        """
+        state, key = self._state, hold.key
+        done = state.done.find("ask", key)
+        if key is None or done is None:
             return None
+        numbers: list[int] = done[2]
+        if differs(hold.digest, done) and not self._is_same(numbers, hold, params):
+            raise reused(key)
         self._expire()
         own = [n for n in numbers if n in state.leases and state.asker.get(n) == key]
-        again = [n for n in own if state.leases.owner(n) != hold["owner"]] + [n for n in numbers if n in state.pool]
+        again = [n for n in own if state.leases.owner(n) != hold.owner] + [n for n in numbers if n in state.pool]
         if again:
-            self._record({"op": "ask", **hold, "fresh": [], "again": again}, [])
+            self._hand_out([], [], again, hold)
         for number in own:
             state.leases.touch(number)
         return [state.item(number, key) for number in numbers]
+
+    def _is_same(self, numbers: list[int], hold: _Hold, params: Mapping[str, Any] | None) -> bool:
+        """Tell whether an ask means the one candidate of its key although it asks otherwise than before.
+
+        Whoever comes back for a trial's candidate need not know whether it was the solver's point or its own.
+        """
+        if len(numbers) != 1:
+            return False
+        candidate = self._state.solver.candidate(numbers[0])
+        if params is not None:
+            return candidate.params == params
+        return candidate.origin == USER and hold.digest == digest_of("ask", 1)
 
     def _wait(self, waiter: Waiter, deadline: float | None, timeout: float | None) -> None:
         """Wait until there may be something for this one; ``COMPUTING`` longer for what is being computed."""
@@ -186,3 +226,9 @@ class Asking(DurableState):
             ends.append(lease)
         waiter.called.wait(min(max(0.0, min(ends) - now), threading.TIMEOUT_MAX) if ends else None)
         self._journal.check_open()
+
+
+def _hold(key: object, owner: object, lease: object, digest: bytes | None) -> _Hold:
+    return _Hold(
+        checks.check_text("key", key), checks.check_text("owner", owner), checks.check_seconds("lease", lease), digest
+    )

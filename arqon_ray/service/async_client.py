@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+import ray
 from ray.exceptions import ActorDiedError
 
-from arqon_ray.errors import AskTimeoutError
-from arqon_ray.service.calling import Retry, Slices, StudyReference, key_or_new
+from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
+from arqon_ray.service.calling import Retry, Slices, StudyReference, key_or_new, position_of
 from arqon_ray.service.heartbeat import LEASE, AsyncHeartbeat
+from arqon_ray.service.pulse import SLICE, Pulse
 
 _log = logging.getLogger(__name__)
 _background: set[asyncio.Task[None]] = set()
@@ -28,7 +30,8 @@ class AsyncSolverClient(StudyReference):
     Args:
         name: the study's name.
         handle: the actor's handle, if it is at hand.
-        patience: seconds for which a call that failed is repeated, from its first failure; None for ever.
+        patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
+            waited for that shows no sign of life; None for ever.
     """
 
     async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -36,7 +39,8 @@ class AsyncSolverClient(StudyReference):
         retry = Retry(self.patience)
         while True:
             try:
-                return await _answer(getattr(self.handle, method).remote(*args, **kwargs))
+                handle = self.handle
+                return await _answer(getattr(handle, method).remote(*args, **kwargs), self._pulse(handle))
             except Exception as error:
                 pause = retry.pause_after(error)
             self._forget()
@@ -146,10 +150,14 @@ class AsyncSolverClient(StudyReference):
         return AsyncHeartbeat(self, owner, lease)
 
     async def seed(
-        self, observations: Sequence[Mapping[str, Any]] | str, key: str | None = None
+        self,
+        observations: Sequence[Mapping[str, Any]] | str,
+        key: str | None = None,
+        out_of_bounds: Literal["raise", "skip"] = "raise",
     ) -> list[dict[str, Any]]:
         """See ``SolverClient.seed``."""
-        answer: list[dict[str, Any]] = await self._call("seed", observations, key=key_or_new(key))
+        hold = {"key": key_or_new(key), "out_of_bounds": out_of_bounds}
+        answer: list[dict[str, Any]] = await self._call("seed", observations, **hold)
         return answer
 
     async def best(self) -> dict[str, Any] | None:
@@ -160,6 +168,11 @@ class AsyncSolverClient(StudyReference):
     async def history(self) -> list[dict[str, Any]]:
         """See ``SolverClient.history``."""
         answer: list[dict[str, Any]] = await self._call("history")
+        return answer
+
+    async def pareto(self) -> list[dict[str, Any]]:
+        """See ``SolverClient.pareto``."""
+        answer: list[dict[str, Any]] = await self._call("pareto")
         return answer
 
     async def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
@@ -176,9 +189,14 @@ class AsyncSolverClient(StudyReference):
         """See ``SolverClient.export``."""
         return str(await self._call("export"))
 
-    async def snapshot(self) -> dict[str, Any]:
+    async def config(self) -> dict[str, Any]:
+        """See ``SolverClient.config``."""
+        answer: dict[str, Any] = await self._call("config")
+        return answer
+
+    async def snapshot(self, since: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """See ``SolverClient.snapshot``."""
-        answer: dict[str, Any] = await self._call("snapshot")
+        answer: dict[str, Any] | None = await self._call("snapshot", *(() if since is None else (position_of(since),)))
         return answer
 
     async def extend_budget(self, budget: int | None) -> int | None:
@@ -189,10 +207,15 @@ class AsyncSolverClient(StudyReference):
     async def stop(self, purge: bool = False) -> None:
         """See ``SolverClient.stop``."""
         handle, retry = self.handle, Retry(self.patience)
+        killed: StudyUnreachableError | None = None
         while True:
             try:
-                await _answer(handle.stop.remote(purge))
+                await _answer(handle.stop.remote(purge), self._pulse(handle))
             except ActorDiedError:
+                break
+            except StudyUnreachableError as error:
+                ray.kill(handle, no_restart=True)
+                killed = error if purge else None
                 break
             except Exception as error:
                 pause = retry.pause_after(error)
@@ -202,8 +225,15 @@ class AsyncSolverClient(StudyReference):
         self._forget()
         for pause in self._until_gone(handle):
             await asyncio.sleep(pause)
+        if killed is not None:
+            raise killed
 
 
-async def _answer(reference: Any) -> Any:
-    """Await an object reference; shielded, because Ray logs an error when its future was cancelled in between."""
-    return await asyncio.shield(asyncio.wrap_future(reference.future()))
+async def _answer(reference: Any, pulse: Pulse) -> Any:
+    """Await an object reference, and look at the actor's pulse meanwhile; see :func:`.pulse.answer`."""
+    # asyncio.wait leaves the future alone: Ray logs an error when one was cancelled in between.
+    future = asyncio.wrap_future(reference.future())
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    while not (await asyncio.wait({future}, timeout=SLICE))[0]:
+        await asyncio.to_thread(pulse.take)
+    return future.result()

@@ -178,8 +178,8 @@ class Background:
             else:
                 with self._changed:
                     self._next, self._busy_since, self._pausing = time.monotonic() + idle, None, False
-                    if idle == 0.0:
-                        self._woken, self._trouble = True, None
+                    self._trouble = None  # it succeeded, or is not wanted any more
+                    self._woken = self._woken or idle == 0.0
                     self._changed.notify_all()
 
     def _wait(self) -> bool:

@@ -80,7 +80,7 @@ class BatchedClient:
         """
         check_id(id)
         entry = {"id": id, "value": value, "cost": cost, **rest}
-        checked_entries([entry], needs_id=True)
+        checked_entries([entry])
         self._outbox.put(entry)
         self._outbox.raise_problems()
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError, RayTaskError, RpcError
 
 from arqon_ray.errors import ArqonError, AskTimeoutError, StudyNotFoundError
-from arqon_ray.service.checks import check_seconds
+from arqon_ray.service.checks import check_position, check_seconds
+from arqon_ray.service.pulse import SLICE, Pulse
 from arqon_ray.service.wire import from_plain, operation_id
 
 NAMESPACE = "arqon"
 PATIENCE = 60.0
-_SLICE = 5.0
 _PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
 _REPEATED = (RayActorError, ObjectLostError, RpcError, GetTimeoutError)
@@ -36,6 +36,16 @@ def require_ray() -> None:
 def key_or_new(key: str | None) -> str:
     """Return the caller's operation id, or a new one."""
     return operation_id() if key is None else key
+
+
+def position_of(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which study, and which record of it, a snapshot was taken at: no more of it is sent to the actor.
+
+    Raises:
+        ResultsError: it is no snapshot.
+    """
+    study, seq = check_position(snapshot)
+    return {"uuid": study, "seq": seq}
 
 
 def raised_by_actor(error: RayTaskError) -> BaseException:
@@ -102,7 +112,7 @@ class Slices:
 
     def next(self) -> float:
         """Return how long the next call may wait in the actor."""
-        return min(_SLICE, max(0.0, self._deadline - time.monotonic()))
+        return min(SLICE, max(0.0, self._deadline - time.monotonic()))
 
     def over(self, error: AskTimeoutError) -> None:
         """Raise AskTimeoutError when that was the last slice."""
@@ -116,7 +126,8 @@ class StudyReference:
     Args:
         name: the study's name.
         handle: the actor's handle, if it is at hand.
-        patience: seconds for which a call that failed is repeated, from its first failure; None for ever.
+        patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
+            waited for that shows no sign of life; None for ever.
     """
 
     def __init__(self, name: str = "arqon", handle: Any = None, patience: float | None = PATIENCE) -> None:
@@ -148,6 +159,10 @@ class StudyReference:
                     f"the study {self.name!r} has no actor in this cluster: arqon_ray.start(config, {self.name!r}) it"
                 ) from None
         return handle
+
+    def _pulse(self, handle: Any) -> Pulse:
+        """Return the pulse to look at while a call of the actor is waited for."""
+        return Pulse(self.name, handle, self.patience)
 
     def _forget(self) -> None:
         """Look the handle up again at the next call."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arqon_ray.core import values
-from arqon_ray.core.results import Entry, parse_results
+from arqon_ray.core.results import Entry, parse_results, rows_of
+from arqon_ray.core.seeds import fit, parse_seeds
+from arqon_ray.core.space import Space
 from arqon_ray.errors import ResultsError
 
 MAX_ASK = 4096
@@ -37,6 +39,13 @@ def check_seconds(name: str, seconds: object, zero: bool = False) -> float | Non
     return values.seconds(name, seconds, zero, ResultsError)
 
 
+def check_position(since: object) -> tuple[str, int]:
+    """Return which study, and which record of it, an earlier snapshot was taken at."""
+    if isinstance(since, Mapping) and isinstance(since.get("uuid"), str):
+        return since["uuid"], values.whole("since.seq", since.get("seq"), error=ResultsError)
+    raise ResultsError(values.broken("since", since, "an earlier snapshot, or a dict of its uuid and seq"))
+
+
 def check_id(identity: object) -> int:
     """Return the number behind a candidate's id."""
     if not isinstance(identity, str) or not identity.isascii() or not identity[:20].isdigit() or len(identity) > 19:
@@ -65,21 +74,29 @@ def tell_entries(results: Any, rest: Mapping[str, Any]) -> list[Entry]:
         results = [{"id": results, **rest}]
     elif "value" in rest:
         raise ResultsError(values.broken("id", results, "the string that ask gave as id"))
-    return checked_entries(results, needs_id=True)
+    return checked_entries(results)
 
 
-def checked_entries(results: Any, needs_id: bool) -> list[Entry]:
-    """Check a list of results as a whole and return its entries.
+def checked_entries(results: Any) -> list[Entry]:
+    """Check a list of candidates' results as a whole and return its entries.
 
     Raises:
-        ResultsError: when any entry is malformed, or lacks its id (``needs_id``) or else its params.
+        ResultsError: when any entry is malformed, or lacks its id.
     """
-    entries = parse_results(results)
-    if len(entries) > MAX_BATCH:
-        raise ResultsError(f"a list of {len(entries)} results: at most {MAX_BATCH} at once, split it")
+    entries = parse_results(_at_once(results))
     for place, entry in enumerate(entries):
-        if needs_id and entry.number is None:
+        if entry.number is None:
             raise ResultsError(f"results[{place}] has no id: give the one that ask gave; seed() takes outside points")
-        if not needs_id and entry.params is None:
-            raise ResultsError(f"results[{place}] has no params: a point from outside is its params and its value")
     return entries
+
+
+def seed_entries(results: Any, space: Space, out_of_bounds: str) -> tuple[list[Entry], list[str | None]]:
+    """Return what ``seed`` was given: the entries that fit the space, and why the others are skipped; see ``fit``."""
+    return fit(parse_seeds(_at_once(results)), space, out_of_bounds)
+
+
+def _at_once(results: Any) -> Any:
+    rows = rows_of(results)
+    if len(rows) > MAX_BATCH:
+        raise ResultsError(f"a list of {len(rows)} results: at most {MAX_BATCH} at once, split it")
+    return rows

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import ray
 from ray.exceptions import ActorDiedError
 
-from arqon_ray.errors import AskTimeoutError
+from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.async_client import AsyncSolverClient
 from arqon_ray.service.batched import BatchedClient
-from arqon_ray.service.calling import NAMESPACE, Retry, Slices, StudyReference, key_or_new, require_ray
+from arqon_ray.service.calling import NAMESPACE, Retry, Slices, StudyReference, key_or_new, position_of, require_ray
 from arqon_ray.service.heartbeat import LEASE, Heartbeat
+from arqon_ray.service.pulse import answer
 
 __all__ = ["NAMESPACE", "SolverClient", "require_ray"]
 
@@ -22,14 +23,17 @@ class SolverClient(StudyReference):
     """A study's actor, found by its name; ``start`` and ``connect`` return one.
 
     The methods are the actor's. A restart of the actor is no error here: a call is carried through it by Ray, and
-    where Ray gives up it is repeated for ``patience`` seconds. Each call that changes something has an operation id
-    (``key``, made here when none is given), so that its effect happens once however often it is made. Any number of
-    threads may use it. It pickles by name: pass it to tasks and actors.
+    where Ray gives up it is repeated for ``patience`` seconds. A call that takes long is waited for as long as the
+    actor answers a ping beside it. Where it does not, the call raises StudyUnreachableError after ``patience`` seconds,
+    an ask too, whatever its ``timeout``. Each call that changes something has an operation id (``key``, made here when
+    none is given), so that its effect happens once however often it is made. Any number of threads may use it. It
+    pickles by name: pass it to tasks and actors.
 
     Args:
         name: the study's name.
         handle: the actor's handle, if it is at hand.
-        patience: seconds for which a call that failed is repeated, from its first failure; None for ever.
+        patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
+            waited for that shows no sign of life; None for ever.
     """
 
     @property
@@ -55,7 +59,8 @@ class SolverClient(StudyReference):
         retry = Retry(self.patience)
         while True:
             try:
-                return ray.get(getattr(self.handle, method).remote(*args, **kwargs))
+                handle = self.handle
+                return answer(getattr(handle, method).remote(*args, **kwargs), self._pulse(handle))
             except Exception as error:
                 pause = retry.pause_after(error)
             self._forget()
@@ -194,13 +199,32 @@ class SolverClient(StudyReference):
         """
         return Heartbeat(self, owner, lease)
 
-    def seed(self, observations: Sequence[Mapping[str, Any]] | str, key: str | None = None) -> list[dict[str, Any]]:
+    def seed(
+        self,
+        observations: Sequence[Mapping[str, Any]] | str,
+        key: str | None = None,
+        out_of_bounds: Literal["raise", "skip"] = "raise",
+    ) -> list[dict[str, Any]]:
         """Give points from outside: dicts (or their JSON) with ``params``, ``value`` and optionally ``cost``.
 
+        Rows of ``history()``, ``best()`` and ``pareto()``, of this or another study, are taken as they are: the ids in
+        them are where they came from, never candidates of this study.
+
+        Args:
+            observations: the points with their values.
+            key: the operation id.
+            out_of_bounds: ``skip`` passes rows over whose parameters lie outside the space, such as old results in a
+                range that was narrowed; ``raise`` refuses the list.
+
+        Returns:
+            One dict a row: ``id``, ``accepted`` and, for a row that was skipped, a ``note`` that says why.
+
         Raises:
-            ResultsError: any entry is malformed or does not fit the space; nothing was taken.
+            OutOfBoundsError: a row lies outside the space; nothing was taken.
+            ResultsError: any row is malformed; nothing was taken.
         """
-        answer: list[dict[str, Any]] = self._call("seed", observations, key=key_or_new(key))
+        hold = {"key": key_or_new(key), "out_of_bounds": out_of_bounds}
+        answer: list[dict[str, Any]] = self._call("seed", observations, **hold)
         return answer
 
     def best(self) -> dict[str, Any] | None:
@@ -211,6 +235,15 @@ class SolverClient(StudyReference):
     def history(self) -> list[dict[str, Any]]:
         """Return all observations in the order in which they were told: id, params, value, cost, status."""
         answer: list[dict[str, Any]] = self._call("history")
+        return answer
+
+    def pareto(self) -> list[dict[str, Any]]:
+        """Return the observations that no other one beats in all objectives, as ``history`` has them.
+
+        Raises:
+            ConfigError: the study has a single objective.
+        """
+        answer: list[dict[str, Any]] = self._call("pareto")
         return answer
 
     def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
@@ -227,12 +260,22 @@ class SolverClient(StudyReference):
         """Return the solver's state as JSON, for ``ArqonSolver.from_state``."""
         return str(self._call("export"))
 
-    def snapshot(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
+        """Return the config as a dict, with the budget in force; it costs the same however long the study is."""
+        answer: dict[str, Any] = self._call("config")
+        return answer
+
+    def snapshot(self, since: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """Return what ``start(snapshot=...)`` can begin this study from elsewhere.
 
-        ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies.
+        Args:
+            since: an earlier snapshot, or a dict of its ``uuid`` and ``seq``.
+
+        Returns:
+            ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies.
+            None when nothing was written to the log since the earlier one, which is as good then.
         """
-        answer: dict[str, Any] = self._call("snapshot")
+        answer: dict[str, Any] | None = self._call("snapshot", *(() if since is None else (position_of(since),)))
         return answer
 
     def extend_budget(self, budget: int | None) -> int | None:
@@ -243,14 +286,25 @@ class SolverClient(StudyReference):
     def stop(self, purge: bool = False) -> None:
         """End the study's actor, for everybody; returns when its name is free.
 
+        An actor that does not answer, because its process is frozen or its storage hangs, is killed after
+        ``patience`` seconds; what was acknowledged lies on its storage.
+
         Args:
             purge: delete the study from its storage; otherwise ``start`` with that ``storage_path`` continues it.
+
+        Raises:
+            StudyUnreachableError: it was killed, and could not be purged.
         """
         handle, retry = self.handle, Retry(self.patience)
+        killed: StudyUnreachableError | None = None
         while True:
             try:
-                ray.get(handle.stop.remote(purge))
+                answer(handle.stop.remote(purge), self._pulse(handle))
             except ActorDiedError:
+                break
+            except StudyUnreachableError as error:
+                ray.kill(handle, no_restart=True)
+                killed = error if purge else None
                 break
             except Exception as error:
                 time.sleep(retry.pause_after(error))
@@ -259,3 +313,5 @@ class SolverClient(StudyReference):
         self._forget()
         for pause in self._until_gone(handle):
             time.sleep(pause)
+        if killed is not None:
+            raise killed

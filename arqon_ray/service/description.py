@@ -41,7 +41,7 @@ def read_json(store: Store, name: str, keys: Mapping[str, type]) -> dict[str, An
         return None
     try:
         value = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(store, name, str(error)) from error
     wrong = [key for key, kind in keys.items() if not isinstance(value, dict) or not isinstance(value.get(key), kind)]
     if wrong:

@@ -1,7 +1,7 @@
 """A study's state and its log behind one lock: the ground that every call of the study stands on.
 
-Every call that changes something changes the state and appends one record under the lock, and then, outside
-the lock, waits until the record is durable. Opening a study applies the records and computes nothing.
+Every call that changes something appends one record and applies it under the lock, and then, outside the lock, waits
+until the record is durable. Opening a study applies the same records in the same way, and computes nothing.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from arqon_ray.core import ArqonSolver
+from arqon_ray.core.config import load_config
 from arqon_ray.errors import ArqonError, StateError, StudyRefusedError
 from arqon_ray.service.background import troubles
 from arqon_ray.service.chain import accepted, read_chain
+from arqon_ray.service.changes import Change, Release, replay
 from arqon_ray.service.description import read_study
 from arqon_ray.service.failpoints import reach
 from arqon_ray.service.guard import Guard
@@ -23,7 +25,7 @@ from arqon_ray.service.journal import Journal, Opened
 from arqon_ray.service.line import Line
 from arqon_ray.service.preparer import Preparer
 from arqon_ray.service.records import Record
-from arqon_ray.service.state import Answer, StudyState
+from arqon_ray.service.state import StudyState
 from arqon_ray.service.store import Store
 from arqon_ray.service.upkeep import Upkeep
 
@@ -125,10 +127,26 @@ class DurableState:
         """Why the log takes nothing more; None while it does. Open the study again then."""
         return self._journal.problem
 
-    def _record(self, body: dict[str, Any], answers: list[Answer]) -> None:
-        """Append a change that the solver has made already, and take the rest of it."""
-        self._journal.append(body)
-        self._state.take(body, answers)
+    def _make(self, change: Change) -> None:
+        """Make a change that is to be made.
+
+        Raises:
+            ArqonError: it cannot be made, or its record cannot be written; nothing was changed.
+        """
+        self._commit(change, change.resolve(self._state))
+
+    def _commit(self, change: Change, resolved: Any) -> None:
+        """Make a change, as ``resolve`` judged it a moment before: first its record, then the memory.
+
+        Raises:
+            ResultsError: its record cannot be written; nothing was changed.
+        """
+        self._journal.append(change.body())
+        try:
+            change.apply(self._state, resolved)
+        except BaseException as error:
+            self._journal.fail(error)
+            raise
 
     def _work(self, work: Callable[[], _T]) -> _T:
         """Do ``work``, which must not wait, under the lock that is held."""
@@ -165,7 +183,7 @@ class DurableState:
     def _expire(self) -> None:
         numbers = self._state.leases.expired()
         if numbers:
-            self._record({"op": "release", "numbers": numbers, "why": "expired"}, [])
+            self._make(Release(numbers, "expired"))
             self._line.call()
 
 
@@ -181,14 +199,14 @@ def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], flo
         else:
             return _replayed(state, opened.records, journal.store), snapshot.at.seq
     records = opened.records if snapshot is None else list(accepted(read_chain(journal.store)[0]))
-    return _replayed(StudyState(ArqonSolver(config), clock), records, journal.store), 0
+    return _replayed(StudyState(ArqonSolver(load_config(config)), clock), records, journal.store), 0
 
 
 def _replayed(state: StudyState, records: list[Record], store: Store) -> StudyState:
     for record in records:
         try:
-            state.replay(record.body)
-        except (ArqonError, KeyError, TypeError, ValueError) as error:
+            replay(state, record.body)
+        except (ArqonError, LookupError, TypeError, ValueError) as error:
             problem = f"record {record.seq} of the study in {store} cannot be applied: {error!r}"
             raise StudyRefusedError(f"{problem}. Was it written by another version of arqon_ray?") from error
     return state

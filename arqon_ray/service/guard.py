@@ -106,5 +106,7 @@ class Guard:
 
 def _short(label: str) -> str:
     """Return a label that fits into a slot."""
-    data = label.encode()
-    return label if len(data) < _SIZE else data[:16].decode(errors="ignore") + blake2b(data, digest_size=16).hexdigest()
+    data = label.encode(errors="replace")  # of a key that is no Unicode, which the call refuses
+    if len(data) < _SIZE:
+        return data.decode()
+    return data[:16].decode(errors="ignore") + blake2b(data, digest_size=16).hexdigest()

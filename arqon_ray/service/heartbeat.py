@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from arqon_ray.service.background import Background
+from arqon_ray.service.checks import check_seconds, check_text
 
 if TYPE_CHECKING:
     from arqon_ray.service.async_client import AsyncSolverClient
@@ -41,6 +42,9 @@ class Heartbeat:
         owner: the owner's name; None for one that nobody else has.
         lease: seconds after the last beat at which what the owner holds goes back to the pool.
 
+    Raises:
+        ResultsError: when the lease is no finite number above 0, or the owner no name.
+
     Attributes:
         renewed: when the last beat that succeeded began, by ``time.monotonic``; the start counts as one.
         revived: when the last one began that succeeded too late: what the owner held before may be with others.
@@ -48,8 +52,8 @@ class Heartbeat:
     """
 
     def __init__(self, client: SolverClient, owner: str | None = None, lease: float = LEASE) -> None:
-        self.owner = owner or _some_owner()
-        self.lease = lease
+        self.owner = check_text("owner", owner) or _some_owner()
+        self.lease = check_seconds("lease", lease) or LEASE
         self.renewed = self.revived = -math.inf
         self._client = client
         self._next = 0.0
@@ -107,8 +111,8 @@ class AsyncHeartbeat:
     """
 
     def __init__(self, client: AsyncSolverClient, owner: str | None = None, lease: float = LEASE) -> None:
-        self.owner = owner or _some_owner()
-        self.lease = lease
+        self.owner = check_text("owner", owner) or _some_owner()
+        self.lease = check_seconds("lease", lease) or LEASE
         self._client = client
         self._task: asyncio.Task[None] | None = None
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from arqon_ray.core.config import load_config
-from arqon_ray.errors import ArqonError, PoisonedCallError, StudyRefusedError
+from arqon_ray.errors import ArqonError, IdentityError, PoisonedCallError, StudyRefusedError
 from arqon_ray.service.description import entomb, entombed, finish_entombing, read_study, write_study
 from arqon_ray.service.guard import LIMIT, Guard
+from arqon_ray.service.handover import check_handover
 from arqon_ray.service.journal import FencedError
-from arqon_ray.service.store import is_shared, open_store
+from arqon_ray.service.store import is_shared, open_store, same_place
 from arqon_ray.service.study import Study
 
 _PATIENCE = 30.0
@@ -39,25 +40,32 @@ _NOTHING: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """What the actor was created with; the same at every restart.
+    """What the actor was created with; the same at every restart, and small.
+
+    Ray puts what is larger than 100 KB into the object store, which does not outlive the creator, and then cannot
+    restart the actor. So the config comes with ``begin`` and lies beside the journal after that.
 
     Attributes:
         name: the study's.
-        config: the config of whoever created the actor.
         token: the creator's secret, and the uuid of the study if a new one is begun.
         resume: False to set a stored study aside and begin anew.
         awaited: whether a new study is begun from a snapshot, which a ``begin`` brings.
+        config: of an actor that release 0.1.0 created, its creator's.
     """
 
     name: str
-    config: Mapping[str, Any]
     token: str
     resume: bool
     awaited: bool = False
+    config: Mapping[str, Any] | None = None
 
 
 class MissingJournalError(StudyRefusedError):
     """The storage is there and the study is not; it may be brought back."""
+
+
+class _NotBegunError(Exception):
+    """The actor is there, and the ``begin`` of its creator has not come yet."""
 
 
 class StudyHost:
@@ -84,18 +92,38 @@ class StudyHost:
         self._lock = threading.Lock()
         self._study: Study | None = None
         self._refused: StudyRefusedError | None = None
+        self._config = birth.config
         self._snapshot: Mapping[str, Any] | None = None
 
-    def begin(self, config: Mapping[str, Any], token: str, snapshot: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def begin(
+        self,
+        config: Mapping[str, Any],
+        token: str,
+        snapshot: Mapping[str, Any] | None = None,
+        storage_path: str | None = None,
+    ) -> dict[str, Any]:
         """Join the study, or begin it, from a snapshot where one is brought; a larger budget extends it.
 
+        Args:
+            config: the study's.
+            token: whose call this is.
+            snapshot: what a new study begins from.
+            storage_path: where the caller wants it to lie; None for wherever it lies.
+
         Raises:
-            IdentityError: the config is of another study.
+            IdentityError: the config is of another study, or it lies elsewhere.
             StudyRefusedError: the study cannot be served.
         """
-        self._snapshot = snapshot
+        if storage_path is not None and not same_place(self._root, storage_path):
+            raise IdentityError(
+                f"the study {self._birth.name!r} runs and lies in {self._store}, not in "
+                f"{open_store(storage_path, self._birth.name)}: leave storage_path out to join it, use another name, "
+                "or stop() it first"
+            )
+        checked = load_config(config)
+        self._config, self._snapshot = self._config or config, snapshot
         creating = token == self._birth.token or snapshot is not None
-        self._retrying("join", (load_config(config),), {}, creating=creating)
+        self._retrying("join", (checked,), {}, creating=creating)
         return self.status()
 
     def call(self, method: str, *args: Any, label: str | None = None, **kwargs: Any) -> Any:
@@ -127,9 +155,10 @@ class StudyHost:
             told = {**_NOTHING, "state": "refused", "reason": str(error), "storage": str(self._store)}
         return {"name": self._birth.name, **self._host, **told}
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return the study's snapshot, and where its journal lies."""
-        return {**self.call("snapshot"), "storage_path": self._root}
+    def snapshot(self, since: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the study's snapshot, and where its journal lies; None when nothing changed ``since``."""
+        found = self.call("snapshot", since)
+        return None if found is None else {**found, "storage_path": self._root}
 
     def stop(self, purge: bool) -> None:
         """Serve nothing more; what was acknowledged stays on the storage, or with ``purge`` is deleted.
@@ -156,6 +185,9 @@ class StudyHost:
             try:
                 study = self._serving(creating)
                 return getattr(study, method)(*args, **kwargs)
+            except _NotBegunError as error:
+                if time.monotonic() + pause > began + patience:
+                    raise StudyRefusedError(str(error)) from None
             except OSError as error:
                 self._drop_if_broken(study)
                 if isinstance(error, ArqonError):
@@ -166,6 +198,9 @@ class StudyHost:
                     ) from error
             except StudyRefusedError as error:
                 self._refuse(study, error)
+                self._drop_if_broken(study)
+                raise
+            except BaseException:
                 self._drop_if_broken(study)
                 raise
             time.sleep(pause)
@@ -208,8 +243,10 @@ class StudyHost:
                     f"no journal in {store} on node {self._host.get('node')}, where one must be: bring it back there, "
                     f"or stop() this actor and start() anew"
                 )
+            if self._config is None:
+                raise _NotBegunError(f"the study {birth.name!r} was not begun: call start() with its config")
             self._check_brought()
-            write_study(store, birth.token, birth.config)
+            write_study(store, birth.token, self._config)
             self._claims.clear()
         study = Study.open(store, self._host, guard=self._guard, own=self._claims)
         if not birth.awaited or not study.awaits_snapshot(birth.token):
@@ -224,7 +261,10 @@ class StudyHost:
         """Return the snapshot that a new study begins from; nobody but who brings it may begin the study."""
         if self._birth.awaited and self._snapshot is None:
             raise MissingJournalError(f"the study in {self._store} is about to be begun from a snapshot: call again")
-        return self._snapshot or {}
+        if self._snapshot is None:
+            return {}
+        check_handover(self._snapshot, self._config or {})
+        return self._snapshot
 
     def _refuse(self, study: Study | None, error: StudyRefusedError) -> None:
         with self._lock:

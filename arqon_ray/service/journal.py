@@ -117,11 +117,17 @@ class Journal:
     def append(self, body: dict[str, Any]) -> int:
         """Take one record and return its sequence number; it is durable when ``sync`` of it returns.
 
-        After an error the journal takes nothing more: open it again.
+        Raises:
+            ResultsError: it cannot be written, or could not be read again; the journal is as it was. After any other
+                error it takes nothing more: open it again.
         """
         self.check_open()
         record = encode(self.last_seq + 1, body)
-        self._log.append(record, self.last_seq + 1)
+        try:
+            self._log.append(record, self.last_seq + 1)
+        except BaseException as error:
+            self.fail(error)
+            raise
         self._size += len(record)
         self.last_seq += 1
         return self.last_seq
@@ -142,7 +148,7 @@ class Journal:
         try:
             self._commit()
         except BaseException as error:
-            self._error = self._error or error
+            self.fail(error)
             raise
         finally:
             self.commits.done(self._synced, self._error is not None)
@@ -164,6 +170,18 @@ class Journal:
         """The error after which the journal takes nothing more, or None."""
         return self._error
 
+    def fail(self, error: BaseException) -> None:
+        """Take nothing more: what is in memory may not be what the log says.
+
+        Calls under way meet this error, or where it is not the storage's an OSError that names it: they are to be
+        repeated on the study opened anew.
+        """
+        if not isinstance(error, OSError | StudyRefusedError):
+            anew = OSError(f"the study is opened anew from its log, after {type(error).__name__}: {error}")
+            anew.__cause__ = error
+            error = anew
+        self._error = self._error or error
+
     def check_open(self) -> None:
         """Raise the error after which the journal takes nothing more, if there was one."""
         error = self._error or self._sealed
@@ -175,7 +193,7 @@ class Journal:
         try:
             self._epoch.check()
         except (OSError, StudyRefusedError) as error:
-            self._error = self._error or error
+            self.fail(error)
             raise
 
     def seal(self, error: BaseException) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Mapping
@@ -12,10 +13,13 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutErro
 from ray.util import list_named_actors
 
 from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.unread import warn_of_unread
 from arqon_ray.errors import StudyNotFoundError, StudyRefusedError
-from arqon_ray.service import actor
+from arqon_ray.service import actor, authentication
 from arqon_ray.service.calling import NAMESPACE, raised_by_actor, require_ray
 from arqon_ray.service.client import SolverClient
+from arqon_ray.service.handover import read_snapshot
+from arqon_ray.service.pulse import Pulse, answer
 from arqon_ray.service.store import check_name, check_storage_path, is_shared
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -23,6 +27,8 @@ _HEAD = {"node:__internal_head__": 0.001}
 _PLACES = ("resources", "scheduling_strategy", "label_selector")
 _ATTEMPTS = 20
 _PAUSE = 0.5
+_PATIENCE = 600.0
+"""Seconds for which an actor is waited for that gives no sign of life: Ray may install its environment first."""
 
 
 def init(address: str | None = None, **kwargs: Any) -> Any:
@@ -34,7 +40,11 @@ def init(address: str | None = None, **kwargs: Any) -> Any:
 
     Returns:
         What ``ray.init`` returns.
+
+    Raises:
+        ConfigError: when the cluster asks for a token that is not here; the message says where it is.
     """
+    authentication.prepare(address or os.environ.get("RAY_ADDRESS"))
     return ray.init(address, **{"namespace": NAMESPACE, **kwargs})
 
 
@@ -57,7 +67,7 @@ def start(
         name: the study's name: the actor's in the namespace ``arqon``, and a folder's under ``storage_path``.
         storage_path: the directory, or the URI as for Ray Tune (``s3://``, ``gs://``, ``file://``), that holds the
             journal. By default ``arqon`` in the head node's Ray session, which a new cluster does not see; give one
-            to continue there.
+            to continue there. A study that runs is joined without one, or with its own.
         resume: False to set a stored study aside (renamed, never deleted) and begin anew. An actor that is
             running is joined all the same: ``stop()`` it first.
         budget: evaluations to be handed out in all; instead of the config's.
@@ -73,8 +83,11 @@ def start(
 
     Raises:
         ConfigError: the config, the name or the storage_path breaks a rule.
-        IdentityError: a study of this name has another identity; the message names the keys and both values.
+        IdentityError: a study of this name has another identity, the message names the keys and both values; or it
+            runs and lies in another place than ``storage_path``.
+        StateError: the snapshot is malformed; nothing was begun.
         StudyRefusedError: the study's journal cannot be served.
+        StudyUnreachableError: the actor has not answered for ten minutes.
     """
     require_ray()
     checked = load_config(config)
@@ -82,16 +95,24 @@ def start(
         checked = load_config({**checked.to_dict(), "budget": budget})
     plain, path = checked.to_dict(), None if storage_path is None else check_storage_path(storage_path)
     check_name(name)
+    warn_of_unread(checked)
+    brought = None if snapshot is None else read_snapshot(snapshot)
     problem: Exception | None = None
     token = uuid.uuid4().hex
-    birth = {"name": name, "config": plain, "token": token, "resume": resume, "awaited": snapshot is not None}
+    birth = {"name": name, "token": token, "resume": resume, "awaited": snapshot is not None}
     for _ in range(_ATTEMPTS):
         handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(birth, path)
+        if not _is_study(handle):
+            raise StudyRefusedError(f"the actor {name!r} in the namespace {NAMESPACE!r} is no study: use another name")
         try:
             # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
-            if ray.get(handle.begin.remote(plain, token, snapshot and dict(snapshot))) is not None:
+            begun = handle.begin.remote(plain, token, brought, path)
+            if answer(begun, Pulse(name, handle, _PATIENCE)) is not None:
                 return SolverClient(name, handle)
         except RayTaskError as error:
+            if actor.LEAVING in getattr(error.cause, "__notes__", ()):
+                for pause in SolverClient(name, handle)._until_gone(handle):
+                    time.sleep(pause)
             raise raised_by_actor(error) from None
         except (ActorDiedError, ActorUnavailableError) as error:
             problem = error

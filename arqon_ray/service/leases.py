@@ -12,6 +12,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+_SPARE = 64
+"""Alarms of leases that have ended which are not worth clearing."""
+
 OWNER_TERM = 60.0
 LONE_TERM = 24 * 3600.0
 
@@ -66,15 +69,20 @@ class Leases:
         elif term is not None:
             holding.term = term
         sooner = self._clock() + holding.term
-        if not holding.numbers or sooner < holding.deadline:
-            self._alarm(holding, sooner)
+        earlier = not holding.numbers or sooner < holding.deadline
         holding.deadline = sooner
         holding.numbers[number] = None
         self._holder[number] = holder
+        if earlier:
+            self._alarm(holding, sooner)
         return holding.term
 
     def _alarm(self, holding: _Holding, deadline: float) -> None:
         heapq.heappush(self._alarms, (deadline, next(self._order), holding))
+        # Most leases end long before they would run out: those alarms must not stay for as long.
+        if len(self._alarms) > 2 * len(self._holdings) + _SPARE:
+            self._alarms = [(held.deadline, next(self._order), held) for held in self._holdings.values()]
+            heapq.heapify(self._alarms)
 
     def renew(self, owner: str) -> int:
         """Give all that an owner holds its full term again; returns how many candidates that is."""

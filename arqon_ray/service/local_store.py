@@ -198,7 +198,9 @@ class LocalStore:
                 entry.unlink(missing_ok=True)
         if self.path.exists():
             self.remove(last)
-            self.path.rmdir()
+            self.path.resolve().rmdir()
+            if self.path.is_symlink():
+                self.path.unlink()
 
     def _make(self, folder: Path) -> None:
         """Create a folder durably, with the parents that are missing.

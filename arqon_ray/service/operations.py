@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import blake2b
+from itertools import chain, islice
 from typing import Any
+
+from arqon_ray.errors import ResultsError
+from arqon_ray.service.records import pack
 
 GENERATED = "op:"
 """How an operation id begins that nobody chose: the client's own, and Ray's task id. Nobody repeats it but the
@@ -11,6 +16,35 @@ client and Ray, and not for long, so it is remembered within a window; a key tha
 
 WINDOW = 100_000
 """Answers of operations without a chosen key that are remembered; a batch has one an entry."""
+
+_RIVALS = {"tell": "release", "release": "tell"}
+"""Kinds of operations that share their keys; asks have keys of their own, so that a trial's id may name both its ask
+and its result."""
+
+Done = tuple[str, str, list[Any], bytes | None]
+"""Kind, key, answer, and the digest of the arguments; None where that is not known."""
+
+
+def digest_of(*arguments: Any) -> bytes:
+    """Return what tells the arguments of one operation from those of another; they are plain Python.
+
+    Raises:
+        ResultsError: something among them cannot be written down.
+    """
+    return blake2b(pack(arguments), digest_size=8).digest()
+
+
+def reused(key: str) -> ResultsError:
+    """Return the error of a call under a key that another one was made under."""
+    return ResultsError(
+        f"key {key!r} was used before, for another call or with other arguments: a key names one call and its "
+        "repetitions, so give this one a key of its own"
+    )
+
+
+def differs(digest: bytes | None, done: Done) -> bool:
+    """Tell whether an operation had other arguments than these; False where one of the digests is not known."""
+    return digest is not None and done[3] is not None and digest != done[3]
 
 
 class Operations:
@@ -20,31 +54,54 @@ class Operations:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], list[Any]] = {}
-        self._recent: dict[tuple[str, str], list[Any]] = {}
+        self._kept: dict[tuple[str, str], Done] = {}
+        # The same, in a list that grows at its end alone: whoever writes it down needs no copy.
+        self._order: list[Done] = []
+        self._recent: dict[tuple[str, str], Done] = {}
         self._weight = 0
 
-    def get(self, kind: str, key: str | None) -> list[Any] | None:
-        """Return what an operation was answered; None when it was not done, or too long ago to be known."""
+    def find(self, kind: str, key: str | None) -> Done | None:
+        """Return an operation that was done; None when it was not, or too long ago to be known."""
         if key is None:
             return None
         return (self._recent if key.startswith(GENERATED) else self._kept).get((kind, key))
 
-    def put(self, kind: str, key: str, answer: list[Any]) -> None:
+    def get(self, kind: str, key: str | None, digest: bytes | None = None) -> list[Any] | None:
+        """Return what an operation was answered; None when it was not done, or too long ago to be known.
+
+        Args:
+            kind: the operation's.
+            key: its id; None for one that nobody repeats.
+            digest: of its arguments.
+
+        Raises:
+            ResultsError: one with other arguments was done under this key.
+        """
+        done = self.find(kind, key)
+        rival = self.find(_RIVALS[kind], key) if done is None and kind in _RIVALS else None
+        other = done or rival
+        if other is not None and differs(digest, other):
+            raise reused(other[1])
+        return None if done is None else done[2]
+
+    def put(self, kind: str, key: str, answer: list[Any], digest: bytes | None = None) -> None:
         """Remember an answer; the first one of a key stays."""
+        done = (kind, key, answer, digest)
         if not key.startswith(GENERATED):
-            self._kept.setdefault((kind, key), answer)
+            if self._kept.setdefault((kind, key), done) is done:
+                self._order.append(done)
             return
         if (kind, key) in self._recent:
             return
-        self._recent[kind, key] = answer
+        self._recent[kind, key] = done
         self._weight += max(1, len(answer))
         while self._weight > WINDOW and len(self._recent) > 1:
             oldest = next(iter(self._recent))
-            self._weight -= max(1, len(self._recent.pop(oldest)))
+            self._weight -= max(1, len(self._recent.pop(oldest)[2]))
 
-    def items(self) -> Iterator[tuple[str, str, list[Any]]]:
-        """Yield kind, key and answer of all that is remembered, in an order in which ``put`` makes the same of them."""
-        for there in (self._kept, self._recent):
-            for (kind, key), answer in there.items():
-                yield kind, key, answer
+    def items(self) -> Iterator[Done]:
+        """Return all that is remembered now, in an order in which ``put`` makes the same of it.
+
+        Only what is within the window is copied at the call, however many keys are kept.
+        """
+        return chain(islice(self._order, len(self._order)), list(self._recent.values()))

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from arqon_ray.core import ArqonSolver
@@ -143,8 +144,12 @@ class Preparer:
             raise problem
         return len(self._ready)
 
+    def first(self, count: int) -> list[Prepared]:
+        """Return up to ``count`` of what lies ready, lowest number first; it stays until it is taken."""
+        return list(islice(self._ready, count))
+
     def take(self, count: int) -> list[Prepared]:
-        """Take up to ``count`` of what lies ready, lowest number first."""
+        """Take up to ``count`` of what lies ready, lowest number first; call it when they were handed out."""
         taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
         # Not for each one: waking a thread costs more than a probe's point.
         if self._target() >= 2 * len(self._ready) + 1 and not self._exhausted():

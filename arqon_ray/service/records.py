@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgpack
 
+from arqon_ray.errors import ResultsError
+
 MAGIC = b"AQJ"
 FORMAT = 2
 MAX_BODY = 1 << 30
+_COMFORTABLE = 1 << 26
 _FRONT = struct.Struct("<3sBQII")
 _CHECK = struct.Struct("<I")
 HEADER_SIZE = _FRONT.size + _CHECK.size
@@ -57,9 +61,42 @@ class Scan:
     damage: str | None
 
 
+def pack(value: Any) -> bytes:
+    """Return plain Python as msgpack.
+
+    Raises:
+        ResultsError: msgpack has no way to write it: half of a surrogate pair, a whole number past 64 bits, an object,
+            nesting without end.
+    """
+    try:
+        packed: bytes = msgpack.packb(value, use_bin_type=True)
+    except (OverflowError, RecursionError, TypeError, ValueError) as error:
+        raise ResultsError(f"this cannot be written into the study's log, so it was not taken: {error}") from None
+    return packed
+
+
+def comfortable(items: Sequence[Any]) -> int:
+    """Return how many of these, from the first on and at least one, make a record that is no burden to handle."""
+    left = _COMFORTABLE
+    for place, item in enumerate(items[:-1]):
+        left -= len(pack(item))
+        if left < 0:
+            return max(1, place)
+    return len(items)
+
+
 def encode(seq: int, body: dict[str, Any]) -> bytes:
-    """Return the bytes of one record."""
-    packed: bytes = msgpack.packb(body, use_bin_type=True)
+    """Return the bytes of one record.
+
+    Raises:
+        ResultsError: it could not be read again: it is too large, or msgpack has no way to write it.
+    """
+    packed = pack(body)
+    if len(packed) > MAX_BODY:
+        raise ResultsError(
+            f"this would make a record of {len(packed):,} bytes in the study's log, so it was not taken: a record "
+            f"holds at most {MAX_BODY:,}. Split it"
+        )
     front = _FRONT.pack(MAGIC, FORMAT, seq, len(packed), zlib.crc32(packed))
     return front + _CHECK.pack(zlib.crc32(front)) + packed
 

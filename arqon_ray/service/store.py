@@ -11,7 +11,7 @@ import os
 import re
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import unquote, urlparse
+from urllib.parse import parse_qs, unquote, urlparse
 
 from arqon_ray.errors import ConfigError
 
@@ -147,7 +147,7 @@ def check_storage_path(storage_path: object) -> str:
     """
     if isinstance(storage_path, os.PathLike):
         storage_path = os.fspath(storage_path)
-    if not isinstance(storage_path, str) or not storage_path:
+    if not isinstance(storage_path, str) or not storage_path or "\0" in storage_path:
         raise ConfigError(f"storage_path is {storage_path!r}: {SUPPORTED}")
     scheme = _SCHEME.match(storage_path)
     if scheme is None:
@@ -167,6 +167,20 @@ def check_storage_path(storage_path: object) -> str:
 def is_shared(storage_path: str | None) -> bool:
     """Tell whether a checked ``storage_path`` is reached from every node alike."""
     return storage_path is not None and _SCHEME.match(storage_path) is not None
+
+
+def same_place(storage_path: str, other: str) -> bool:
+    """Tell whether two checked ``storage_path`` mean one place, as seen from this node."""
+    return _place(storage_path) == _place(other)
+
+
+def _place(storage_path: str) -> tuple[str, ...]:
+    if not is_shared(storage_path):
+        return ("file", os.path.realpath(storage_path))
+    # Who logs in, and how, says nothing of where.
+    parts = urlparse(storage_path)
+    endpoint = parse_qs(parts.query).get("endpoint_override", [])
+    return (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), *endpoint)
 
 
 def open_store(storage_path: str, name: str) -> Store:

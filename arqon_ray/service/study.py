@@ -8,10 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from arqon_ray.core.config import StudyConfig, identity
+from arqon_ray.core.frozen import Frozen
+from arqon_ray.core.plain import same
+from arqon_ray.core.values import shown
 from arqon_ray.errors import IdentityError
 from arqon_ray.service import checks
 from arqon_ray.service.asking import Asking
 from arqon_ray.service.background import Trouble, short
+from arqon_ray.service.changes import Budget, Import
 from arqon_ray.service.state import Answer
 from arqon_ray.service.telling import Telling
 
@@ -39,6 +43,12 @@ class Study(Asking, Telling):
         with self._guard.running():
             return frozen.history()
 
+    def pareto(self) -> list[Answer]:
+        """Return the observations that no other one beats in all objectives, see ``ArqonSolver.pareto``."""
+        frozen = self._durably(self._state.solver.freeze)
+        with self._guard.running():
+            return frozen.pareto()
+
     def pending(self, owner: str | None = None) -> list[Answer]:
         """Return the candidates that are held, lowest number first: id, params, owner and the key of their ask."""
         owner = checks.check_text("owner", owner)
@@ -65,9 +75,28 @@ class Study(Asking, Telling):
         with self._guard.running():
             return frozen.export()
 
-    def snapshot(self) -> Answer:
-        """Return what ``start(snapshot=...)`` can begin this study from elsewhere: uuid, position and export."""
-        frozen, seq = self._durably(lambda: (self._state.solver.freeze(), self._journal.last_seq))
+    def config(self) -> dict[str, Any]:
+        """Return the study's config, with the budget in force."""
+        return self._durably(lambda: self._state.solver.config).to_dict()
+
+    def snapshot(self, since: Mapping[str, Any] | None = None) -> Answer | None:
+        """Return what ``start(snapshot=...)`` can begin this study from elsewhere: uuid, position and export.
+
+        Args:
+            since: an earlier snapshot, or its ``uuid`` and ``seq``.
+
+        Returns:
+            None when nothing was written to the log since then: the earlier one is as good.
+        """
+        known = None if since is None else checks.check_position(since)
+
+        def work() -> tuple[Frozen | None, int]:
+            seq = self._journal.last_seq
+            return (None if known == (self._uuid, seq) else self._state.solver.freeze()), seq
+
+        frozen, seq = self._durably(work)
+        if frozen is None:
+            return None
         with self._guard.running():
             return {"uuid": self._uuid, "seq": seq, "export": frozen.export()}
 
@@ -122,9 +151,9 @@ class Study(Asking, Telling):
 
     def take_over(self, snapshot: Mapping[str, Any]) -> None:
         """Write down that this study, which has nothing yet, goes on from a snapshot; open it anew after that."""
-        body = {name: snapshot[name] for name in ("uuid", "seq", "export")}
         keys = {key: int(number) for key, number in dict(snapshot.get("keys") or {}).items()}
-        self._durably(lambda: self._journal.append({"op": "import", **body, "keys": keys}))
+        change = Import(snapshot["uuid"], snapshot["seq"], snapshot["export"], keys)
+        self._durably(lambda: self._make(change))
 
     def join(self, config: StudyConfig) -> None:
         """Check that a config means this study, and take its budget if that is larger.
@@ -156,11 +185,12 @@ class Study(Asking, Telling):
         return self._durably(lambda: self._set_budget(budget))
 
     def _set_budget(self, budget: int | None) -> int | None:
-        if budget != self._state.solver.config.budget:
-            self._state.solver.extend_budget(budget)
-            self._record({"op": "budget", "budget": budget}, [])
+        solver = self._state.solver
+        wanted = solver.with_budget(budget).budget
+        if wanted != solver.config.budget:
+            self._make(Budget(wanted))
             self._line.call()
-        return self._state.solver.config.budget
+        return solver.config.budget
 
 
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -170,6 +200,6 @@ def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], prefix: str
         there, here = theirs.get(key), ours.get(key)
         if key == "bounds" and isinstance(there, Mapping) and isinstance(here, Mapping):
             phrases += _differences(there, here, "bounds.")
-        elif there != here:
-            phrases.append(f"{prefix}{key} is {there!r} there and {here!r} here")
+        elif not same(there, here):
+            phrases.append(f"{prefix}{key} is {shown(there)} there and {shown(here)} here")
     return phrases

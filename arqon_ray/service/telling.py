@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from arqon_ray.core import seeds
 from arqon_ray.core.results import Entry, check_report
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ResultsError
 from arqon_ray.service import checks
+from arqon_ray.service.changes import Release, Report, Tell, row_of
 from arqon_ray.service.durable import DurableState
-from arqon_ray.service.state import Answer, row_of
+from arqon_ray.service.operations import digest_of
+from arqon_ray.service.state import Answer
 
 
 class Telling(DurableState):
@@ -36,45 +40,54 @@ class Telling(DurableState):
         """
         given = rest if value is ... else {"value": value, "cost": cost, **rest}
         entries = checks.tell_entries(results, given)
-        answers = self._durably(lambda: self._observe(entries, checks.check_text("key", key)))
+        key = checks.check_text("key", key)
+        answers = self._durably(lambda: self._tell(entries, key))
         return answers[0] if isinstance(results, str | Mapping) else answers
 
-    def seed(self, observations: Any, key: str | None = None) -> list[Answer]:
-        """Take points from outside: a list of dicts with ``params``, ``value``, and optionally ``cost``, ``status``.
+    def _tell(self, entries: list[Entry], key: str | None) -> list[Answer]:
+        return self._observe("tell", [self._without_params(entry, k) for k, entry in enumerate(entries)], key)
+
+    def seed(self, observations: Any, key: str | None = None, out_of_bounds: str = "raise") -> list[Answer]:
+        """Take points from outside; see ``ArqonSolver.seed``.
+
+        They are no candidates of this study, whatever ids they have.
 
         Raises:
             ResultsError: any entry is malformed or does not fit the space; nothing was taken.
         """
-        entries = checks.checked_entries(observations, needs_id=False)
-        return self._durably(lambda: self._observe(entries, checks.check_text("key", key), told=False))
+        entries, notes = checks.seed_entries(observations, self._state.solver.space, out_of_bounds)
+        key = checks.check_text("key", key)
+        return seeds.answers(notes, self._durably(lambda: self._observe("seed", entries, key)))
 
-    def _observe(self, entries: list[Entry], key: str | None, told: bool = True) -> list[Answer]:
-        done = self._state.done.get("tell", key)
+    def _observe(self, method: str, entries: list[Entry], key: str | None) -> list[Answer]:
+        rows = [row_of(entry) for entry in entries]
+        digest = None if key is None else digest_of(method, rows)
+        done = self._state.done.get(Tell.OP, key, digest)
         if done is not None:
             return done
-        entries = [self._without_params(entry, k) for k, entry in enumerate(entries)] if told else self._plain(entries)
         self._expire()
-        answers = self._state.solver.take(entries)
-        if any(answer["accepted"] for answer in answers):
-            self._record({"op": "tell", "key": key, "rows": [row_of(entry) for entry in entries]}, answers)
+        change = Tell(entries, rows, key, digest)
+        verdicts = change.resolve(self._state)
+        if any(verdict.observation is not None for verdict in verdicts):
+            self._commit(change, verdicts)
             self._line.call()
-        return answers
+        return [verdict.answer for verdict in verdicts]
 
     def _without_params(self, entry: Entry, place: int) -> Entry:
         """Drop the params that a result repeats; refuse those that are not the candidate's."""
         if entry.params is None:
             return entry
         assert entry.number is not None  # checked_entries has refused None
-        known = self._state.solver.candidate(entry.number).params
-        if entry.params != known:
-            raise ResultsError(f"results[{place}].params is {entry.params!r}: candidate '{entry.number}' has {known!r}")
+        known, space = self._state.solver.candidate(entry.number).params, self._state.solver.space
+        try:
+            space.encode(entry.params)
+        except ResultsError as error:
+            raise ResultsError(f"results[{place}].{error}") from None
+        if space.native(entry.params) != known:
+            raise ResultsError(
+                f"results[{place}].params is {shown(entry.params)}: candidate '{entry.number}' has {shown(known)}"
+            )
         return replace(entry, params=None)
-
-    def _plain(self, entries: list[Entry]) -> list[Entry]:
-        """Check the params of points from outside, and make numpy scalars plain: the log holds nothing else."""
-        space = self._state.solver.space
-        space.encode_many([entry.params or {} for entry in entries])
-        return [replace(entry, params=space.native(entry.params or {})) for entry in entries]
 
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> Answer:
         """Tell that a candidate's evaluation failed; answers as ``tell``."""
@@ -91,8 +104,7 @@ class Telling(DurableState):
             if not self._state.is_open(number):
                 return {"id": id, "accepted": False, "note": "already told: this report was ignored"}
             if self._state.reports.get(number, {}).get(step, ...) != finite:
-                self._state.solver.report(number, step, finite)
-                self._record({"op": "report", "number": number, "step": step, "value": finite}, [])
+                self._make(Report(number, step, finite))
             return {"id": id, "accepted": True}
 
         return self._durably(work)
@@ -112,11 +124,15 @@ class Telling(DurableState):
         """
         owner = checks.check_text("owner", owner)
         numbers = None if id is None and checks.check_owner(owner) else checks.check_ids(id)
-        answers = self._durably(lambda: self._release(numbers, owner, checks.check_text("key", key)))
+        key = checks.check_text("key", key)
+        digest = None if key is None else digest_of(Release.OP, numbers, owner)
+        answers = self._durably(lambda: self._release(numbers, owner, key, digest))
         return answers[0] if isinstance(id, str) else answers
 
-    def _release(self, numbers: list[int] | None, owner: str | None, key: str | None) -> list[Answer]:
-        done = self._state.done.get("release", key)
+    def _release(
+        self, numbers: list[int] | None, owner: str | None, key: str | None, digest: bytes | None
+    ) -> list[Answer]:
+        done = self._state.done.get(Release.OP, key, digest)
         if done is not None:
             return done
         self._expire()
@@ -132,7 +148,7 @@ class Telling(DurableState):
                 free.append(number)
             answers.append({"id": str(number), "accepted": note is None, **({} if note is None else {"note": note})})
         if free:
-            self._record({"op": "release", "numbers": free, "why": "released", "key": key, "answers": answers}, answers)
+            self._make(Release(free, "released", key, answers, digest))
             self._line.call()
         return answers
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arqon_ray.core import ArqonSolver
+from arqon_ray.core.config import load_config
 from arqon_ray.core.draft import Draft
 from arqon_ray.core.ledger import USER, Candidate
 from arqon_ray.errors import ArqonError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.chain import accepted, read_chain
+from arqon_ray.service.changes import candidate_of, replay
 from arqon_ray.service.description import read_study
 from arqon_ray.service.records import Record
-from arqon_ray.service.state import StudyState, candidate_of
+from arqon_ray.service.state import StudyState
 from arqon_ray.service.store import Store, check_name, check_storage_path, open_store
 
 
@@ -103,7 +105,7 @@ class _Replay:
     """A study that is replayed as far as the next candidate's draft knew it."""
 
     def __init__(self, config: dict[str, Any], records: list[Record], store: Store) -> None:
-        self._state = StudyState(ArqonSolver(config), lambda: 0.0)
+        self._state = StudyState(ArqonSolver(load_config(config)), lambda: 0.0)
         self._records = records
         self._store = store
         self._applied = 0
@@ -155,5 +157,5 @@ class _Replay:
         if self._applied and self._records[self._applied - 1].seq > seq:
             raise StudyRefusedError(f"a candidate of the study in {self._store} rests on less than the one before it")
         while self._applied < len(self._records) and self._records[self._applied].seq <= seq:
-            self._state.replay(self._records[self._applied].body)
+            replay(self._state, self._records[self._applied].body)
             self._applied += 1

@@ -8,7 +8,6 @@ from typing import Any
 
 from ray.exceptions import RayError
 
-from arqon_ray.core import state
 from arqon_ray.core.config import StudyConfig, identity, load_config
 from arqon_ray.errors import ArqonError, IdentityError, StateError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service import SolverClient, connect, start
@@ -47,7 +46,7 @@ def _attached(
         if wanted is None:
             raise
         client = start(dict(wanted), client.name)
-    config = state.config_of(state.parse(client.export()))
+    config = load_config(client.config())
     decided = dict(wanted or ({} if mode is None else {"mode": mode}))
     check_identity(client.name, config, decided)
     budget = decided.get("budget")

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from arqon_ray.core.config import load_config
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.convert import ArqonSpace, distinct_scalars
-from arqon_ray.tune.nodes import Values, identical
+from arqon_ray.tune.nodes import Values
+from arqon_ray.tune.sameness import find
 
 _MOST_VALUES = 1000
 """A condition on an integer with more values than this is refused: it would be written out."""
@@ -101,9 +103,9 @@ class ConfigurationSpaceOf(ArqonSpace):
         if name not in self._coded:
             return value
         options = self._options[name]
-        place = next((i for i, option in enumerate(options) if identical(option, value)), None)
+        place = find(options, value)
         if place is None:
-            raise ConfigError(f"{name} is {value!r}: it must be one of {options!r}")
+            raise ConfigError(f"{name} is {shown(value)}: it must be one of {shown(options)}")
         return place
 
 

@@ -16,9 +16,14 @@ from ray.tune.search.sample import Categorical, Domain, Function
 from ray.tune.search.variant_generator import generate_variants
 
 from arqon_ray.core.config import load_config
+from arqon_ray.core.spelling import did_you_mean
+from arqon_ray.core.values import is_unicode, shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.domains import Encoding, encode_domain
-from arqon_ray.tune.nodes import Choice, Constant, Node, Number, Row, Table, Values
+from arqon_ray.tune.nodes import Behind, Choice, Constant, Node, Number, Row, Table, Values, resolved
+
+_LONGEST_TEXT = 2**20
+"""Characters; a longer option stands in the study by its place, since every record with it would repeat it."""
 
 
 class SearchSpace(Protocol):
@@ -74,7 +79,8 @@ class ArqonSpace:
         """Return the values of the known keys; see :meth:`SearchSpace.read`."""
         unknown = [key for key in config if key not in self.bounds]
         if strict and unknown:
-            raise ConfigError(f"{unknown[0]} is not in the space: its keys are {', '.join(self.bounds)}")
+            near = did_you_mean(unknown[0], self.bounds)
+            raise ConfigError(f"{unknown[0]} is not in the space{near}: its keys are {', '.join(self.bounds)}")
         return {key: value for key, value in config.items() if key in self.bounds}
 
 
@@ -85,27 +91,31 @@ class TuneSpace:
         bounds: the parameters, as the ``bounds`` of an arqon config.
     """
 
-    def __init__(self, space: Mapping[str, Any]) -> None:
+    def __init__(self, space: Mapping[str, Any], objects: Mapping[str, Any] | None = None) -> None:
         """Read a Tune space.
 
         Args:
             space: a dict of domains, constants, dicts and lists, as ``param_space`` takes it.
+            objects: what lies behind the placeholders that ``tune.run`` put into it, by their hashes.
 
         Raises:
             ConfigError: for a ``grid_search``, a domain without values or a space without any domain; the
                 message names the key.
         """
         if not isinstance(space, Mapping) or any(not isinstance(key, str) for key in space):
-            raise ConfigError(f"space is {space!r}: it must be a dict with names as keys")
+            raise ConfigError(f"space is {shown(space)}: it must be a dict with names as keys")
         self._encodings: dict[str, Encoding] = {}
         self._names: set[str] = set()
         self._functions = False
-        self._root = Table("", {key: self._node(key, value) for key, value in space.items()})
+        try:
+            self._root = self._read(space, objects or {})
+        except RecursionError:
+            raise ConfigError("space is nested without end: a dict or a list in it holds itself") from None
         self.bounds: dict[str, Any] = {}
         self._root.declare(self.bounds, {})
         if not self.bounds:
             raise ConfigError(
-                f"space {sorted(space)!r} has only constants: give at least one parameter a domain, such as "
+                f"space {shown(sorted(space))} has only constants: give at least one parameter a domain, such as "
                 "tune.uniform(0, 1)"
             )
         load_config({"bounds": self.bounds})
@@ -134,13 +144,23 @@ class TuneSpace:
         self._root.read(config, values, strict)
         return values
 
+    def _read(self, space: Mapping[str, Any], objects: Mapping[str, Any]) -> Table:
+        self._objects = objects
+        root = Table("", {key: self._node(key, value) for key, value in space.items()})
+        del self._objects  # they are not to be pickled
+        return root
+
+    def _constant(self, key: str, value: Any) -> Constant:
+        meant = resolved(value, self._objects)
+        return Constant(key, value) if meant is value else Constant(key, value, behind=Behind(meant))
+
     def _node(self, key: str, value: Any) -> Node:
         if isinstance(value, dict):
             return self._dict(key, value)
         if isinstance(value, list | tuple):
             parts = tuple(self._node(f"{key}/{i}", item) for i, item in enumerate(value))
             whole = Row(key, parts, tuple if isinstance(value, tuple) else list)
-            return whole if whole.searched else Constant(key, value)
+            return whole if whole.searched else self._constant(key, value)
         if isinstance(value, Function):
             self._functions = True
             return Constant(key, value)
@@ -151,13 +171,13 @@ class TuneSpace:
             name = self._new_name(encoding.label.format(key))
             self._encodings[name] = encoding
             return Number(key, name, encoding)
-        return Constant(key, value)
+        return self._constant(key, value)
 
     def _dict(self, key: str, value: dict[Any, Any]) -> Node:
         if len(value) == 1 and "grid_search" in value:
             raise _grid_refused(key, value["grid_search"])
         if len(value) == 1 and "eval" in value:
-            raise ConfigError(f"{key} is {value!r}: use tune.sample_from with a function")
+            raise ConfigError(f"{key} is {shown(value)}: use tune.sample_from with a function")
         return Table(key, {k: self._node(f"{key}/{k}", item) for k, item in value.items()})
 
     def _choice(self, key: str, domain: Categorical) -> Node:
@@ -177,7 +197,7 @@ class TuneSpace:
         node = self._node(key, option)
         plain = not node.searched and not self._functions
         self._functions = self._functions or before
-        return Constant(key, option) if plain else node
+        return self._constant(key, option) if plain else node
 
     def _new_name(self, name: str) -> str:
         while name in self._names:  # the keys "a/b" and "b" inside "a" would be one name
@@ -188,7 +208,7 @@ class TuneSpace:
 
 def _grid_refused(key: str, values: Any) -> ConfigError:
     return ConfigError(
-        f"{key} is grid_search({values!r}): a searcher chooses the values itself; use tune.choice(...) to "
+        f"{key} is grid_search({shown(values)}): a searcher chooses the values itself; use tune.choice(...) to "
         "search it, or leave search_alg out to run the whole grid"
     )
 
@@ -197,6 +217,13 @@ def distinct_scalars(options: list[Any]) -> bool:
     """Tell whether the options can stand in a study as they are: JSON scalars that differ in JSON."""
     if any(type(option) not in (str, int, float, bool, type(None)) for option in options):
         return False
-    if any(isinstance(option, float) and not math.isfinite(option) for option in options):
+    if not all(map(_is_writable, options)):
         return False
     return len({(isinstance(option, bool), option) for option in options}) == len(options)
+
+
+def _is_writable(option: Any) -> bool:
+    """Tell whether a study can hold a scalar: finite, a whole one within 64 bits, text that UTF-8 can hold."""
+    if isinstance(option, str):
+        return len(option) <= _LONGEST_TEXT and is_unicode(option)
+    return not isinstance(option, int | float) or (math.isfinite(option) and abs(option) < 2**63)

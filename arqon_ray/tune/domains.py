@@ -7,13 +7,18 @@ excludes the upper end of an integer domain (``ray/tune/search/sample.py``, ``Qu
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any, Protocol
 
 from ray.tune.search.sample import Domain, Float, Integer, LogUniform, Normal, Quantized, Uniform
 
+from arqon_ray.core.config import ParameterConfig
+from arqon_ray.core.parameters import Parameter, make_parameter
+from arqon_ray.core.values import as_number, as_whole, shown
 from arqon_ray.errors import ConfigError
 
 NORMAL_TAIL = 4.0
@@ -102,10 +107,50 @@ class Quantiles:
 
     def encode(self, native: Any) -> Any:
         """Return the quantile of a value; beyond the ends it is the end's."""
-        if isinstance(native, bool) or not isinstance(native, int | float):
+        value, ends = read_number(native), self.bounds
+        if value is None or math.isnan(value):
             return native
-        ends = self.bounds
-        return min(max(NormalDist(self.mean, self.sd).cdf(native), ends["min"]), ends["max"])
+        return min(max(NormalDist(self.mean, self.sd).cdf(value), ends["min"]), ends["max"])
+
+
+def read_number(value: Any) -> int | float | None:
+    """Return whatever is a number as Python's, a whole one as an int; None for what is none."""
+    if type(value) in (int, float):
+        return value  # type: ignore[no-any-return]
+    try:
+        return as_whole(value)
+    except TypeError:
+        pass
+    try:
+        return as_number(value)
+    except TypeError:
+        return None
+
+
+def holds(encoding: Encoding, value: Any) -> bool:
+    """Tell whether a number is one of a domain's values, within the study's own tolerance."""
+    try:
+        _parameter(json.dumps(encoding.bounds)).encode(encoding.encode(value))
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _parameter(bounds: str) -> Parameter:
+    return make_parameter(ParameterConfig(**json.loads(bounds)))
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """The bounds of a domain as Python's numbers; ``text`` says them in messages."""
+
+    lower: int | float
+    upper: int | float
+
+    @property
+    def text(self) -> str:
+        return f"between {self.lower!r} and {self.upper!r}"
 
 
 def encode_domain(key: str, domain: Domain) -> Encoding:
@@ -121,70 +166,88 @@ def encode_domain(key: str, domain: Domain) -> Encoding:
     if isinstance(domain, Float | Integer):
         sampler, q = domain.get_sampler(), None  # type: ignore[no-untyped-call]
         if isinstance(sampler, Quantized):
-            sampler, q = sampler.get_sampler(), sampler.q  # type: ignore[no-untyped-call]
-            if not q > 0:
-                raise ConfigError(f"{key} has q={q!r}: it must be above 0")
+            sampler, q = sampler.get_sampler(), _step(key, sampler.q)  # type: ignore[no-untyped-call]
         if isinstance(domain, Float) and isinstance(sampler, Normal):
             return _normal(key, domain, sampler, q)
         if isinstance(sampler, Uniform | LogUniform):
-            _check_bounds(key, domain, isinstance(sampler, LogUniform))
+            ends = _ends(key, domain, isinstance(sampler, LogUniform))
             scale = {"scale": "Log"} if isinstance(sampler, LogUniform) else {}
-            return _float(key, domain, scale, q) if isinstance(domain, Float) else _integer(key, domain, scale, q)
+            return _float(key, ends, scale, q) if isinstance(domain, Float) else _integer(key, ends, scale, q)
     raise ConfigError(
-        f"{key} is a {type(domain).__name__} with the sampler {domain.sampler}: use one of uniform, loguniform, "
+        f"{key} is a {type(domain).__name__} with the sampler {shown(domain.sampler)}: use one of uniform, loguniform, "
         "quniform, qloguniform, randn, qrandn, randint, lograndint, qrandint, qlograndint and choice"
     )
 
 
-def _check_bounds(key: str, domain: Float | Integer, log: bool) -> None:
-    lower, upper = domain.lower, domain.upper
-    for side, value in (("lower", lower), ("upper", upper)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ConfigError(f"{key} has the {side} bound {value!r}: it must be a finite number")
-    if lower > upper:
-        raise ConfigError(f"{key} lies between {lower!r} and {upper!r}: the lower bound must not be above the upper")
-    if log and lower <= 0:
-        raise ConfigError(f"{key} has the lower bound {lower!r}: a logarithmic domain needs one above 0")
+def _step(key: str, q: Any) -> int | float:
+    step = read_number(q)
+    if step is None or not 0 < step < math.inf:
+        raise ConfigError(f"{key} has q={shown(q)}: it must be a finite number above 0")
+    return step
+
+
+def _ends(key: str, domain: Float | Integer, log: bool) -> _Ends:
+    """Return the bounds of a domain, whatever numbers they are."""
+    read = []
+    for side, given in (("lower", domain.lower), ("upper", domain.upper)):
+        value = read_number(given)
+        if value is None or not math.isfinite(value):
+            raise ConfigError(f"{key} has the {side} bound {shown(given)}: it must be a finite number")
+        read.append(value)
+    ends = _Ends(*read)
+    if ends.lower > ends.upper:
+        raise ConfigError(f"{key} lies {ends.text}: the lower bound must not be above the upper")
+    if log and ends.lower <= 0:
+        raise ConfigError(f"{key} has the lower bound {ends.lower!r}: a logarithmic domain needs one above 0")
+    return ends
 
 
 def _normal(key: str, domain: Float, sampler: Normal, q: float | None) -> Encoding:
-    if math.isfinite(domain.lower) or math.isfinite(domain.upper):
+    mean, sd = read_number(sampler.mean), read_number(sampler.sd)
+    bounds = [read_number(bound) for bound in (domain.lower, domain.upper)]
+    if any(bound is None or math.isfinite(bound) for bound in bounds):
         raise ConfigError(
-            f"{key} is normal between {domain.lower!r} and {domain.upper!r}: Tune's normal has no bounds; use randn"
+            f"{key} is normal between {shown(domain.lower)} and {shown(domain.upper)}: Tune's normal has no bounds; "
+            "use randn"
         )
-    return Quantiles(float(sampler.mean), float(sampler.sd), q)
+    if mean is None or not math.isfinite(mean) or sd is None or not 0 < sd < math.inf:
+        raise ConfigError(
+            f"{key} is normal with mean {shown(sampler.mean)} and deviation {shown(sampler.sd)}: they must be finite "
+            "numbers, the deviation above 0"
+        )
+    return Quantiles(float(mean), float(sd), q)
 
 
-def _float(key: str, domain: Float, scale: dict[str, str], q: float | None) -> Encoding:
+def _float(key: str, ends: _Ends, scale: dict[str, str], q: float | None) -> Encoding:
     if q is None:
-        return Plain({"min": float(domain.lower), "max": float(domain.upper), **scale}, float)
-    first, last = _grid(key, domain, q)
+        return Plain({"min": float(ends.lower), "max": float(ends.upper), **scale}, float)
+    first, last = _grid(key, ends, q)
     return Multiples({"min": float(first * q), "max": float(last * q), "step": float(q), **scale}, float(q))
 
 
-def _integer(key: str, domain: Integer, scale: dict[str, str], q: float | None) -> Encoding:
+def _integer(key: str, ends: _Ends, scale: dict[str, str], q: float | None) -> Encoding:
     if q is None:
-        first, last = _last_excluded(key, domain, bool(scale))
+        first, last = _last_excluded(key, ends, bool(scale))
         return Plain({"min": first, "max": last, "type": "int", **scale}, int)
-    first, last = _grid(key, domain, q)
+    first, last = _grid(key, ends, q)
     if q == 1:  # the one step for which Tune leaves the upper end out
         last -= 1
     if first > last:
-        raise ConfigError(f"{key} lies between {domain.lower!r} and {domain.upper!r}, the upper excluded: it is empty")
+        raise ConfigError(f"{key} lies {ends.text}, the upper excluded: it is empty")
     if q != int(q):
         return _truncated(key, first, last, q)
     step = int(q)
     return Plain({"min": first * step, "max": last * step, "step": step, "type": "int", **scale}, int)
 
 
-def _last_excluded(key: str, domain: Integer, log: bool) -> tuple[int, int]:
+def _last_excluded(key: str, ends: _Ends, log: bool) -> tuple[int, int]:
     """Return the first and last value without a step; bounds that are no integers are read as Tune reads them."""
     if log:
-        first = math.floor(domain.lower)
-        return first, max(first, math.ceil(domain.upper) - 1)
-    first, last = int(domain.lower), int(domain.upper) - 1
+        first = math.floor(ends.lower)
+        return first, max(first, math.ceil(ends.upper) - 1)
+    first, last = int(ends.lower), int(ends.upper) - 1
     if first > last:
-        raise ConfigError(f"{key} lies between {domain.lower!r} and {domain.upper!r}, the upper excluded: it is empty")
+        raise ConfigError(f"{key} lies {ends.text}, the upper excluded: it is empty")
     return first, last
 
 
@@ -196,14 +259,16 @@ def _truncated(key: str, first: int, last: int, q: float) -> Encoding:
     return Plain({"choices": values, "ordered": True}, int)
 
 
-def _grid(key: str, domain: Float | Integer, q: float) -> tuple[int, int]:
+def _grid(key: str, ends: _Ends, q: float) -> tuple[int, int]:
     """Return the first and last ``k`` with ``lower <= k * q <= upper``."""
 
     def rank(bound: float, inwards: Any) -> int:
+        if not math.isfinite(bound / q):
+            raise ConfigError(f"{key} has q={q!r} {ends.text}: they are too far apart")
         nearest = round(bound / q)
         return nearest if math.isclose(bound / q, nearest) else int(inwards(bound / q))
 
-    first, last = rank(domain.lower, math.ceil), rank(domain.upper, math.floor)
+    first, last = rank(ends.lower, math.ceil), rank(ends.upper, math.floor)
     if first > last:
-        raise ConfigError(f"{key} has no multiple of q={q!r} between {domain.lower!r} and {domain.upper!r}")
+        raise ConfigError(f"{key} has no multiple of q={q!r} {ends.text}")
     return first, last

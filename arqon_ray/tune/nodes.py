@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from arqon_ray.core.spelling import did_you_mean
+from arqon_ray.core.values import is_missing, shown
 from arqon_ray.errors import ConfigError
-from arqon_ray.tune.domains import Encoding
+from arqon_ray.tune.domains import Encoding, holds, read_number
+from arqon_ray.tune.sameness import ALIKE, HIDDEN, OTHER, SAME, distance, find, flattened, without_empty_cells
 
 Values = dict[str, Any]
 _ABSENT = object()
@@ -44,9 +47,19 @@ class Node(Protocol):
         """
         ...
 
-    def fits(self, part: Any) -> bool:
-        """Tell whether a part of a config can have come from this node."""
+    def apart(self, part: Any) -> int:
+        """Return how far a part of a config is from what this node gives: ``SAME`` to ``OTHER`` of :mod:`.sameness`."""
         ...
+
+
+class Behind:
+    """The object behind Tune's placeholder of it, while the run is in this process; it is never pickled."""
+
+    def __init__(self, *known: Any) -> None:
+        self.known = known
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Behind, ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,7 @@ class Constant:
     key: str
     value: Any
     searched: bool = False
+    behind: Behind | None = None
 
     def declare(self, bounds: dict[str, Any], when: Mapping[str, Any]) -> None:
         """Add nothing."""
@@ -66,14 +80,18 @@ class Constant:
 
     def read(self, part: Any, values: Values, strict: bool) -> None:
         """Find nothing; see :meth:`Node.read`."""
-        if strict and not self.fits(part):
+        if strict and self.apart(part) == OTHER:
             raise ConfigError(
-                f"{self.key} is {part!r}: the space has no parameter there but {self.value!r}; leave it out"
+                f"{self.key} is {shown(part)}: the space has no parameter there but {shown(self.value)}; leave it out"
             )
 
-    def fits(self, part: Any) -> bool:
-        """Tell whether it is this value; what hides behind a placeholder cannot be told."""
-        return _is_placeholder(self.value) or equal(self.value, part)
+    def apart(self, part: Any) -> int:
+        """Return how far it is from this value; what hides behind a placeholder cannot always be told."""
+        if isinstance(part, Mapping) and isinstance(self.value, dict):
+            part = without_empty_cells(part, (*self.value, *flattened(self.value)))
+        known = () if self.behind is None else self.behind.known
+        nearest = min(distance(value, part) for value in (self.value, *known))
+        return HIDDEN if nearest == OTHER and not known and has_placeholder(self.value) else nearest
 
 
 @dataclass(frozen=True)
@@ -95,14 +113,15 @@ class Number:
 
     def read(self, part: Any, values: Values, strict: bool) -> None:
         """Find the value; see :meth:`Node.read`."""
-        if not self.fits(part):
-            raise ConfigError(f"{self.key} is {part!r}: it must be a number")
-        values[self.name] = part.item() if hasattr(part, "item") else part
+        value = read_number(part)
+        if value is None:
+            raise ConfigError(f"{self.key} is {shown(part)}: it must be a number")
+        values[self.name] = value
 
-    def fits(self, part: Any) -> bool:
-        """Tell whether it is a number; the study checks the bounds."""
-        part = part.item() if hasattr(part, "item") and getattr(part, "size", 1) == 1 else part
-        return isinstance(part, int | float) and not isinstance(part, bool)
+    def apart(self, part: Any) -> int:
+        """Tell whether it is one of the domain's numbers."""
+        value = read_number(part)
+        return ALIKE if value is not None and holds(self.encoding, value) else OTHER
 
 
 @dataclass(frozen=True)
@@ -123,24 +142,32 @@ class Choice:
 
     def build(self, values: Mapping[str, Any], constants: bool) -> Any:
         """Return the option that was chosen, whole."""
-        chosen = values[self.name]
-        index = next(i for i, key in enumerate(self.keys) if identical(key, chosen))
+        index = find(self.keys, values[self.name])
+        if index is None:
+            raise ConfigError(f"{self.name} is {shown(values[self.name])}: it must be one of {shown(self.keys)}")
         return self.options[index].build(values, True)
 
     def read(self, part: Any, values: Values, strict: bool) -> None:
         """Find which option it is, and the values inside; see :meth:`Node.read`."""
-        fitting = [i for i, option in enumerate(self.options) if option.fits(part)]
-        exact = [i for i in fitting if isinstance(o := self.options[i], Constant) and identical(o.value, part)]
-        if not fitting:
-            options = [option.value if isinstance(option, Constant) else "..." for option in self.options]
-            raise ConfigError(f"{self.key} is {part!r}: it must be one of {options!r}")
-        index = (exact or fitting)[0]
+        apart = [option.apart(part) for option in self.options]
+        nearest = min(apart)
+        if nearest == OTHER:
+            options = ", ".join(map(_said, self.options))
+            raise ConfigError(f"{self.key} is {shown(part)}: it must be one of {options}")
+        index = apart.index(nearest)
         values[self.name] = self.keys[index]
         self.options[index].read(part, values, strict)
 
-    def fits(self, part: Any) -> bool:
-        """Tell whether any option fits."""
-        return any(option.fits(part) for option in self.options)
+    def apart(self, part: Any) -> int:
+        """Return how far it is from the nearest option."""
+        return min(option.apart(part) for option in self.options)
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether an option is an empty dict, of which Tune's flat config of a trial has no trace."""
+        return any(
+            isinstance(option, Constant) and type(option.value) is dict and not option.value for option in self.options
+        )
 
 
 @dataclass(frozen=True)
@@ -168,21 +195,28 @@ class Table:
         """Find the values of all parts, nested or with flat keys such as ``a/b``; see :meth:`Node.read`."""
         if not isinstance(part, Mapping):
             keys = ", ".join(map(str, self.parts))
-            raise ConfigError(f"{self.key or 'the point'} is {part!r}: it must be a dict with the keys {keys}")
-        unknown = [key for key in part if key not in self.parts and not self._flat(key)]
+            raise ConfigError(f"{self.key or 'the point'} is {shown(part)}: it must be a dict with the keys {keys}")
+        unknown = self._unknown(part)
         if strict and unknown:
             where = f"{self.key}/{unknown[0]}" if self.key else unknown[0]
-            raise ConfigError(f"{where} is not in the space: its keys here are {', '.join(map(str, self.parts))}")
+            near = did_you_mean(unknown[0], self.parts)
+            raise ConfigError(f"{where} is not in the space{near}: its keys here are {', '.join(map(str, self.parts))}")
         for key, node in self.parts.items():
             if (inner := _part(part, key)) is not _ABSENT:
                 node.read(inner, values, strict)
+            elif not strict and isinstance(node, Choice) and node.has_nothing:
+                node.read({}, values, strict)
 
-    def fits(self, part: Any) -> bool:
-        """Tell whether every given part fits, none is unknown and no constant is missing."""
-        if not isinstance(part, Mapping) or any(key not in self.parts and not self._flat(key) for key in part):
-            return False
+    def apart(self, part: Any) -> int:
+        """Return how far the farthest part is; none may be unknown, and no constant missing."""
+        if not isinstance(part, Mapping) or self._unknown(part):
+            return OTHER
         given = ((node, _part(part, key)) for key, node in self.parts.items())
-        return all(node.searched if inner is _ABSENT else node.fits(inner) for node, inner in given)
+        return max((_given_apart(node, inner) for node, inner in given), default=ALIKE)
+
+    def _unknown(self, part: Mapping[Any, Any]) -> list[Any]:
+        """Return the keys that are not known here; the empty cells of a table are no keys."""
+        return [key for key in part if key not in self.parts and not self._flat(key) and not is_missing(part[key])]
 
     def _flat(self, key: Any) -> bool:
         return isinstance(key, str) and any(key.startswith(f"{name}/") for name in self.parts)
@@ -214,17 +248,17 @@ class Row:
         """Find the values of all parts; see :meth:`Node.read`."""
         items = self._items(part)
         if items is None:
-            raise ConfigError(f"{self.key} is {part!r}: it must be a list of {len(self.parts)}")
+            raise ConfigError(f"{self.key} is {shown(part)}: it must be a list of {len(self.parts)}")
         for node, inner in zip(self.parts, items, strict=True):
             if inner is not _ABSENT:
                 node.read(inner, values, strict)
 
-    def fits(self, part: Any) -> bool:
-        """Tell whether every part fits."""
+    def apart(self, part: Any) -> int:
+        """Return how far the farthest part is."""
         items = self._items(part)
         if items is None:
-            return False
-        return all(n.searched if i is _ABSENT else n.fits(i) for n, i in zip(self.parts, items, strict=True))
+            return OTHER
+        return max((_given_apart(n, i) for n, i in zip(self.parts, items, strict=True)), default=ALIKE)
 
     def _items(self, part: Any) -> list[Any] | None:
         """Return the parts in order; flat keys such as ``layers/0`` leave a dict here."""
@@ -233,21 +267,17 @@ class Row:
         return list(part) if isinstance(part, list | tuple) and len(part) == len(self.parts) else None
 
 
-def identical(one: Any, other: Any) -> bool:
-    """Tell 1 from True and from 1.0."""
-    return one is other or (type(one) is type(other) and equal(one, other))
+def _given_apart(node: Node, inner: Any) -> int:
+    """Return how far a part is, given or not: what is not given may be anything that is searched."""
+    if inner is _ABSENT:
+        return SAME if node.searched else OTHER
+    return node.apart(inner)
 
 
-def equal(one: Any, other: Any) -> bool:
-    """Compare anything; objects without a truth value of equality, such as arrays, by their content."""
-    if isinstance(one, bool) != isinstance(other, bool):
-        return False
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(equal, one, other))
-    try:
-        return bool(one is other or one == other)
-    except (TypeError, ValueError):  # an array: its == has one answer an element
-        return type(one) is type(other) and bool((one == other).all())
+def _said(option: Node) -> str:
+    if isinstance(option, Constant):
+        return shown(option.value)
+    return f"a value of {shown(option.encoding.bounds)}" if isinstance(option, Number) else "..."
 
 
 def _part(part: Mapping[Any, Any], key: Any) -> Any:
@@ -258,5 +288,24 @@ def _part(part: Mapping[Any, Any], key: Any) -> Any:
     return flat or _ABSENT
 
 
-def _is_placeholder(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and value[0] in _PLACEHOLDERS
+def has_placeholder(value: Any) -> bool:
+    """Tell whether a value is a placeholder of Tune's, or has one inside."""
+    if isinstance(value, dict):
+        return any(map(has_placeholder, value.values()))
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and value[0] in _PLACEHOLDERS:
+        return True
+    return isinstance(value, list | tuple) and any(map(has_placeholder, value))
+
+
+def resolved(value: Any, objects: Mapping[str, Any]) -> Any:
+    """Return a value with what lies behind Tune's placeholders, by their hashes; the value itself without any."""
+    if isinstance(value, dict):
+        inner = {key: resolved(item, objects) for key, item in value.items()}
+        return inner if any(inner[key] is not value[key] for key in value) else value
+    if not isinstance(value, list | tuple):
+        return value
+    if len(value) == 2 and isinstance(value[0], str) and value[0] == _PLACEHOLDERS[0]:
+        return objects.get(value[1], value)
+    items = [resolved(item, objects) for item in value]
+    changed = any(new is not old for new, old in zip(items, value, strict=True))
+    return (items if isinstance(value, list) else tuple(items)) if changed else value

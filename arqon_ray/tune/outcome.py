@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from arqon_ray.core.values import as_number, shown
+
 STEP = "training_iteration"
 
 
@@ -83,7 +85,7 @@ def outcome_of(trial: Trial, result: Mapping[str, Any] | None, error: bool, metr
     if result is not None and metric in result:
         value = number(result[metric])
         if value is None or not math.isfinite(value):
-            return Outcome("failed", step=step_of(result), reason=f"{metric} is {result[metric]!r}")
+            return Outcome("failed", step=step_of(result), reason=f"{metric} is {shown(result[metric])}")
         return Outcome("complete", value, step_of(result))
     if trial.latest is not None:
         return Outcome("complete", trial.curve[trial.latest], trial.latest)
@@ -101,18 +103,16 @@ def with_all(outcome: Outcome, trial: Trial, result: Mapping[str, Any] | None, m
     for metric in metrics:
         value = number(source.get(metric))
         if value is None or not math.isfinite(value):
-            return Outcome("failed", step=outcome.step, reason=f"{metric} is {source.get(metric)!r}")
+            return Outcome("failed", step=outcome.step, reason=f"{metric} is {shown(source.get(metric))}")
         values.append(value)
     return replace(outcome, values=values)
 
 
 def number(value: Any) -> float | None:
     """Return a metric as a float, whatever number type it has; None when it is none."""
-    if value is None or isinstance(value, str | bytes):
-        return None
     try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
+        return as_number(value)
+    except TypeError:
         return None
 
 

@@ -12,6 +12,8 @@ from arqon_ray.core.config import StudyConfig, is_arqon_config, load_config
 from arqon_ray.tune.config_space import ConfigurationSpaceOf, is_config_space
 from arqon_ray.tune.convert import ArqonSpace, SearchSpace, TuneSpace
 from arqon_ray.tune.points import Point, check_lists, observation, whole_point
+from arqon_ray.tune.sameness import fingerprint
+from arqon_ray.tune.tune_call import behind_placeholders
 
 
 class Plan:
@@ -65,6 +67,10 @@ class Plan:
         self.whole_points(space, self.config(space, None))
         self.space = space
 
+    def go_on_with(self, own: Plan) -> None:
+        """Take the space of the searcher that a file is read into: it is the same, and its objects are there."""
+        self.space, self.constants = own.space, own.constants
+
     def offer(self, param_space: Mapping[str, Any]) -> bool:
         """Take the ``param_space`` of the run, unless there is a space already.
 
@@ -77,8 +83,8 @@ class Plan:
         _, domains, grids = parse_spec_vars(dict(param_space))
         if not domains and not grids:
             return True
-        space = TuneSpace(param_space)
-        if self.space is not None and (self.constants or self.space.bounds != space.bounds):
+        space = TuneSpace(param_space, behind_placeholders())
+        if self.space is not None and (self.constants or not same_bounds(self.space, space)):
             return False
         self.adopt(space)
         self.constants = False
@@ -109,6 +115,11 @@ class Plan:
     def observations(self, points: Sequence[Point]) -> list[dict[str, Any]]:
         """Return the whole points with their rewards, as a study takes them."""
         return [observation(point, reward) for point, reward in zip(points, self._rewards, strict=True)]
+
+
+def same_bounds(one: SearchSpace, other: SearchSpace) -> bool:
+    """Tell whether two spaces have the same parameters; 0 and 1 are other choices than False and True."""
+    return one.bounds == other.bounds and fingerprint(one.bounds, loose=True) == fingerprint(other.bounds, loose=True)
 
 
 def _plain(source: Mapping[str, Any] | str) -> Mapping[str, Any]:

@@ -10,10 +10,12 @@ from typing import Any
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.probe import ArqonProbe
 from arqon_ray.core.space import Space
+from arqon_ray.core.values import is_missing, shown
 from arqon_ray.errors import ConfigError, ResultsError
 from arqon_ray.tune.convert import SearchSpace
-from arqon_ray.tune.nodes import Values, equal
+from arqon_ray.tune.nodes import Values
 from arqon_ray.tune.outcome import number
+from arqon_ray.tune.sameness import find
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,11 @@ def check_lists(points: Any, rewards: Any) -> tuple[list[dict[str, Any]], list[A
     """
     for name, given in (("points_to_evaluate", points), ("evaluated_rewards", rewards)):
         if given is not None and (isinstance(given, str | Mapping) or not isinstance(given, Sequence)):
-            raise ConfigError(f"{name} is {given!r}: it must be a list")
+            raise ConfigError(f"{name} is {shown(given)}: it must be a list")
     points, rewards = list(points or ()), list(rewards or ())
     for i, point in enumerate(points):
         if not isinstance(point, Mapping):
-            raise ConfigError(f"points_to_evaluate[{i}] is {point!r}: it must be a dict, as the trial gets it")
+            raise ConfigError(f"points_to_evaluate[{i}] is {shown(point)}: it must be a dict, as the trial gets it")
     if rewards and len(rewards) != len(points):
         raise ConfigError(
             f"evaluated_rewards has {len(rewards)} values for {len(points)} points_to_evaluate: give one for each, "
@@ -49,7 +51,8 @@ def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfi
     """Return a user's point with every parameter; what it leaves out is taken from the probe.
 
     Args:
-        given: the trial's config or a part of it, nested or with flat keys.
+        given: the trial's config or a part of it, nested or with flat keys; or a row of a study's ``history()``,
+            ``best()`` or ``pareto()``.
         space: the space that it belongs to.
         config: the study's.
         name: how messages call the point.
@@ -58,14 +61,36 @@ def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfi
     Raises:
         ConfigError: when it does not fit the space; the message names the key.
     """
+    row = _params_of_row(given, space) if strict else None
+    if row is not None:
+        return _point_of_row(row, space, config, name)
     try:
         values = space.read(given, strict)
         params = _filled(space.encode(values), config)
-        Space(config.bounds).encode(params)
+        study = Space(config.bounds)
+        study.encode(params)
+        params = study.native(params)
     except (ConfigError, ResultsError) as error:
         raise ConfigError(f"{name}: {error}") from None
     decoded = space.decode(params)
     return Point(params, {key: values.get(key, value) for key, value in decoded.items()})
+
+
+def _params_of_row(given: Mapping[str, Any], space: SearchSpace) -> Mapping[str, Any] | None:
+    """Return the study's params in a row that a study handed out; None for what a trial would get."""
+    params = given.get("params")
+    searched = any(name == "params" or name.startswith("params/") for name in space.bounds)
+    return params if isinstance(params, Mapping) and "value" in given and not searched else None
+
+
+def _point_of_row(row: Mapping[str, Any], space: SearchSpace, config: StudyConfig, name: str) -> Point:
+    study = Space(config.bounds)
+    try:
+        study.encode(row)
+    except ResultsError as error:
+        raise ConfigError(f"{name}.{error}") from None
+    params = study.native(row)
+    return Point(params, dict(space.decode(params)))
 
 
 def observation(point: Point, reward: Any) -> dict[str, Any]:
@@ -77,7 +102,7 @@ def observation(point: Point, reward: Any) -> dict[str, Any]:
         return {"params": point.params, "values": [number(each) for each in reward]}
     value = number(reward)
     if value is None or not math.isfinite(value):
-        return {"params": point.params, "value": None, "status": "failed", "reason": f"the value is {reward!r}"}
+        return {"params": point.params, "value": None, "status": "failed", "reason": f"the value is {shown(reward)}"}
     return {"params": point.params, "value": value}
 
 
@@ -87,9 +112,11 @@ def _filled(params: dict[str, Any], config: StudyConfig) -> dict[str, Any]:
     full: dict[str, Any] = {}
     for name, parameter in config.bounds.items():  # parents come first
         conditions = (parameter.when or {}).items()
-        if not all(parent in full and any(equal(full[parent], v) for v in values) for parent, values in conditions):
-            if name in params:
-                raise ConfigError(f"{name} is {params[name]!r}: it does not exist here, its condition does not hold")
+        if not all(parent in full and find(values, full[parent]) is not None for parent, values in conditions):
+            if not is_missing(params.get(name)):
+                raise ConfigError(
+                    f"{name} is {shown(params[name])}: it does not exist here, its condition does not hold"
+                )
             continue
         if name not in params and filler is None:
             filler = _unconditional_sample(config)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from arqon_ray.core.values import shown
 from arqon_ray.errors import StateError
 from arqon_ray.service import SolverClient
 from arqon_ray.tune.objective import Objective
 from arqon_ray.tune.outcome import Trial
-from arqon_ray.tune.plan import Plan
+from arqon_ray.tune.plan import Plan, same_bounds
 from arqon_ray.tune.shared import SharedStudy
 from arqon_ray.tune.study import OwnStudy, Study
 
@@ -25,8 +26,8 @@ def check_same_run(state: Mapping[str, Any], objective: Objective, plan: Plan, p
         if None not in (here, there) and here != there:
             raise StateError(f"{path} is of a run with {name} {there!r}, this searcher has {here!r}")
     ours, kept = plan.space, state["plan"].space
-    if ours is not None and kept is not None and ours.bounds != kept.bounds:
-        raise StateError(f"{path} is of another search space: {kept.bounds!r}, not {ours.bounds!r}")
+    if ours is not None and kept is not None and not same_bounds(ours, kept):
+        raise StateError(f"{path} is of another search space: {shown(kept.bounds)}, not {shown(ours.bounds)}")
 
 
 def restored_study(state: Mapping[str, Any], actor: str | SolverClient | None, budget: int | None) -> Study | None:

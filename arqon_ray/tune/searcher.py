@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ray import cloudpickle
 from ray.tune.search import Searcher
 
 from arqon_ray.core.pareto import front
 from arqon_ray.core.solver import ArqonSolver
+from arqon_ray.core.unread import warn_of_unread
 from arqon_ray.errors import ArqonError, ConfigError, StateError
 from arqon_ray.tune import checkpoint, tune_call
 from arqon_ray.tune.attach import attach
@@ -31,8 +36,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BUSY, IDLE = 0.005, 5.0
-"""Seconds for which a suggestion holds Tune's event loop at most: while trials run, and while nothing is held up."""
+BUSY, IDLE = 0.0, 5.0
+"""Seconds for which a suggestion waits on Tune's event loop: while trials run, and while nothing is held up.
+
+However short a wait is, the thread that computes has the interpreter when it ends, and gives it back 5 ms later.
+"""
 
 _KEPT = ("objective", "plan", "queue", "evaluated", "limit", "repeated")
 _EVALUATED = ("parameters", "value", "error", "pruned", "intermediate_values")
@@ -101,6 +109,11 @@ class ArqonSearcher(Searcher):
         self._limit: int | None = None
         self._repeated = False
         self._fault: Exception | None = None
+        self._writer = checkpoint.Writer()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was pickled, by an earlier release perhaps, which had no thread that writes."""
+        vars(self).update({"_writer": checkpoint.Writer(), **state})
 
     @property
     def metric(self) -> str | list[str] | None:  # type: ignore[override]
@@ -212,9 +225,11 @@ class ArqonSearcher(Searcher):
         """
         try:
             return self._suggest(trial_id)
-        except Exception:
+        except Exception as error:
             tune_call.keep_trials()  # it ends the run, and Tune would lose what was finished since its last checkpoint
-            raise
+            if isinstance(error, ArqonError):
+                raise
+            raise ArqonError(f"there is no candidate for trial {trial_id}: {error!r}") from error
 
     def _suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         if self._fault is not None:
@@ -222,7 +237,8 @@ class ArqonSearcher(Searcher):
         if trial_id in self._trials.held:
             return self._trials.held[trial_id].config
         study, space = self._ready()
-        self._match_missed(study, space)
+        if not self._match_missed(study, space):
+            return None
         if self._limit is not None and self._trials.running >= self._limit:
             self._drop_ended(study)
             return None
@@ -239,7 +255,7 @@ class ArqonSearcher(Searcher):
             self._trials.give_back(sorted(tune_call.ended_trials() & self._trials.held.keys()), study)
 
     def _next(self, study: Study, space: SearchSpace, trial_id: str) -> Trial | None:
-        patience = BUSY if self._trials.running else IDLE
+        patience = self._patience
         if self._queue:
             point = self._queue[0]
             ticket = study.ask(trial_id, patience, point.params)
@@ -253,6 +269,11 @@ class ArqonSearcher(Searcher):
         if ticket is None:
             return None
         return Trial(ticket, space.build(space.decode(ticket.params), self._plan.constants))
+
+    @property
+    def _patience(self) -> float:
+        """Seconds for which Tune's loop may be held up now."""
+        return BUSY if self._trials.running else IDLE
 
     def _ready(self) -> tuple[Study, SearchSpace]:
         """Return the study and its space, made or found at the first call."""
@@ -276,7 +297,9 @@ class ArqonSearcher(Searcher):
             return SharedStudy(*attach(self._actor, self._plan.wanted(space, mode) if space else None, mode))
         if space is None:
             raise ConfigError("there is no space: give ArqonSearcher one, or the run a param_space with domains")
-        return OwnStudy(ArqonSolver(self._plan.config(space, mode)))
+        config = self._plan.config(space, mode)
+        warn_of_unread(config)
+        return OwnStudy(ArqonSolver(config))
 
     def _bring_points(self, study: Study) -> None:
         assert self._plan.space is not None
@@ -319,6 +342,7 @@ class ArqonSearcher(Searcher):
             return
         trial = self._trials.end(trial_id, error)
         if trial is None:
+            self._trials.note_missed(trial_id, result, error)
             return
         outcome = outcome_of(trial, result, error, self._objective.key(result))
         if self._objective.metrics is not None:
@@ -385,17 +409,46 @@ class ArqonSearcher(Searcher):
         """Write everything that a new searcher needs to go on, what a subclass added included.
 
         Args:
-            checkpoint_path: the file to write.
+            checkpoint_path: the file to write; it is complete when this returns.
         """
         if self._fault is not None:
             # A file that could not be read must not be replaced by an empty one.
             raise NotImplementedError(str(self._fault))  # Tune warns of this one and goes on; another ends the run
-        if self._study is not None:
-            self._study.flush()
-        state = {name: getattr(self, f"_{name}") for name in _KEPT} | self._trials.state()
-        ours = vars(ArqonSearcher())
-        added = {name: value for name, value in vars(self).items() if name not in ours}
-        checkpoint.write(checkpoint_path, {**state, "added": added, "study": self._study and self._study.state()})
+        checkpoint.write(checkpoint_path, self._keep()())
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Write the file of a session, as Tune's loop lets a searcher do every few seconds.
+
+        The first one is complete when this returns, and so is every one while the study is small. The others are
+        written by a thread, with what is known now; until one is complete the one before stands. The last one of a
+        run is waited for.
+
+        Args:
+            checkpoint_dir: the directory.
+            session_str: Tune's name of the session.
+        """
+        path = os.path.join(checkpoint_dir, self.CKPT_FILE_TMPL.format(session_str))
+        at_once = self._study is None or self._study.small or not os.path.exists(path)
+        at_once = at_once or self._writer.failing or tune_call.waits_for_checkpoint()
+        if self._fault is None and not at_once:
+            self._writer.put(path, self._keep())
+            return
+        self._writer.drop()
+        super().save_to_dir(checkpoint_dir, session_str)
+
+    def _keep(self) -> Callable[[], dict[str, Any]]:
+        """Take down what a checkpoint keeps, as of now; what is returned completes it, in any thread."""
+        state = {name: copy.copy(getattr(self, f"_{name}")) for name in _KEPT} | self._trials.state()
+        added = {name: value for name, value in vars(self).items() if name not in _ours()}
+        # A subclass may change what it added at any time.
+        pickled = cloudpickle.dumps(added) if added else None  # type: ignore[no-untyped-call]
+        study = None if self._study is None else self._study.keep()
+
+        def complete() -> dict[str, Any]:
+            there = {} if pickled is None else cloudpickle.loads(pickled)
+            return {**state, "added": there, "study": study and study()}
+
+        return complete
 
     def restore(self, checkpoint_path: str) -> None:
         """Go on where ``save`` stood. It never raises, since Tune would begin a new experiment then.
@@ -406,17 +459,22 @@ class ArqonSearcher(Searcher):
             checkpoint_path: a file that ``save`` wrote.
         """
         try:
-            state = checkpoint.read(checkpoint_path)
-            check_same_run(state, self._objective, self._plan, checkpoint_path)
-            study = restored_study(state, self._actor, self._plan.options.get("budget"))
-            seen = trials_beside(checkpoint_path)
+            self._restore(checkpoint_path)
         except Exception as error:
             self._note_fault(checkpoint_path, error)
-            return
+
+    def _restore(self, path: str) -> None:
+        state = checkpoint.read(path)
+        check_same_run(state, self._objective, self._plan, path)
+        study = restored_study(state, self._actor, self._plan.options.get("budget"))
+        seen = trials_beside(path)
+        own = self._plan
         self._fault, self._study = None, study
         for name in _KEPT:
             if name in state:  # files of earlier releases lack some
                 setattr(self, f"_{name}", state[name])
+        if own.space is not None:
+            self._plan.go_on_with(own)
         self._trials.take(state)
         vars(self).update(state.get("added", {}))
         if study is not None and seen is not None and "ended" in state and not self._repeated:
@@ -439,11 +497,17 @@ class ArqonSearcher(Searcher):
         logger.error("the next suggest raises: %s", self._fault)
         self._fault.__cause__ = error
 
-    def _match_missed(self, study: Study, space: SearchSpace) -> None:
+    def _match_missed(self, study: Study, space: SearchSpace) -> bool:
         def point_of(trial_id: str, params: dict[str, Any]) -> Point:
             return whole_point(params, space, study.config, f"trial {trial_id}", strict=False)
 
         def config_of(point: Point) -> dict[str, Any]:
             return space.build(point.values, self._plan.constants)
 
-        self._trials.match_missed(study, point_of, config_of, self.on_trial_complete)
+        return self._trials.match_missed(study, self._patience, point_of, config_of, self.on_trial_complete)
+
+
+@cache
+def _ours() -> frozenset[str]:
+    """Return the names of a searcher's own attributes."""
+    return frozenset(vars(ArqonSearcher()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from arqon_ray.core import state
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.errors import ArqonError, AskTimeoutError, StateError
 from arqon_ray.service import Heartbeat, SolverClient
+from arqon_ray.tune.asks import FRESH, Asks
 from arqon_ray.tune.attach import reattach
 from arqon_ray.tune.courier import Call, Courier, once
 from arqon_ray.tune.outcome import Outcome, Ticket, outside
@@ -57,13 +57,16 @@ class SharedStudy:
         self._id: str = uuid.uuid4().hex if kept is None else kept["id"]
         self._owner = f"tune-{self._id}-{uuid.uuid4().hex[:8]}"
         self._keys: dict[str, str] = {} if kept is None else dict(kept["keys"])
-        self._asking: tuple[str, Future[Any]] | None = None
+        self._asks = Asks(self._id, {} if kept is None else kept.get("asks", {}))
+        self._open: Future[list[tuple[str, Any]]] | None = None
         self._fault: Exception | None = None
         self._courier: Courier | None = None
         self._lease: float | None = None
         self._rest: Callable[[], object] | None = None
-        self._snapshot: Any = None if kept is None else kept.get("snapshot")
-        self._storage: str | None = None if kept is None else kept.get("storage_path")
+        # Together, since the thread that writes a checkpoint replaces them.
+        self._copy: tuple[Any, str | None] = (
+            (None, None) if kept is None else (kept.get("snapshot"), kept.get("storage_path"))
+        )
 
     def _going(self) -> Courier:
         """Return the courier, begun together with the heartbeat at the first call."""
@@ -88,48 +91,55 @@ class SharedStudy:
         return Call("ask_one", (), {"key": key, "owner": self._owner, "lease": self._lease, "timeout": 0.0})
 
     def ask(self, key: str, patience: float, point: Mapping[str, Any] | None = None) -> Ticket | None:
-        """Return a candidate, the one that an unanswered ask before this one was for.
+        """Return a candidate; see :mod:`.asks` for what becomes of an answer that is late.
 
         Args:
             key: the trial's id.
-            patience: seconds to wait; what comes later is the next ask's answer.
+            patience: seconds to wait.
             point: the params of the user's own point, which is to be the candidate.
 
         Raises:
             ArqonError: when the study refuses, is gone, or has not answered for :data:`PATIENCE` seconds.
         """
+        if point is None:
+            answered, ticket = self._answer(FRESH, key, patience, None)
+            return ticket
+        answered, ticket = self._answer(f"the point {sorted(point.items())!r}", key, patience, point)
+        if not answered:
+            self.full = False
+        self.finished = False
+        return ticket
+
+    def _answer(
+        self, purpose: str, trial: str, patience: float, point: Mapping[str, Any] | None
+    ) -> tuple[bool, Ticket | None]:
+        """Return whether the study has answered for good, and the candidate, if it gave one."""
         courier = self._going()
         if self._fault is not None:
             raise self._fault
-        if self._asking is None:
-            key = f"{self._id}/{key}"
-            call = self._ask_call(key) if point is None else self._place_call(key, point)
-            self._asking = key, courier.send(call)
-        key, future = self._asking
+        call = self._ask_call if point is None else lambda key: self._place_call(key, point)
+        key, future = self._asks.answer_to(purpose, trial, lambda key: courier.send(call(key)))
         if not _done(future, patience):
             self._check_patience(courier)
-            return None
-        self._asking = None
-        ticket = self._ticket(key, future)
-        if point is not None:
-            self.full, self.finished = ticket is None, False
-        return ticket
-
-    def _place_call(self, key: str, point: Mapping[str, Any]) -> Call:
-        return Call("place", (dict(point),), {"key": key, "owner": self._owner, "lease": self._lease})
-
-    def _ticket(self, key: str, future: Future[Any]) -> Ticket | None:
+            self.finished = False
+            return False, None
+        self._asks.close(purpose)
         try:
             answer = future.result()
         except AskTimeoutError:
-            return None
+            return False, None
         if self._fault is not None:  # a call that was made before this one failed
             raise self._fault
-        self.finished = answer is None
-        if answer is None or "note" in answer:  # with a note it is somebody else's by now
-            return None
+        self.finished = self.full = answer is None
+        if answer is None:
+            return True, None
+        if "note" in answer:  # it is somebody else's by now; the next ask is another one
+            return False, None
         self._keys[answer["id"]] = key
-        return Ticket(answer["id"], dict(answer["params"]))
+        return True, Ticket(answer["id"], dict(answer["params"]))
+
+    def _place_call(self, key: str, point: Mapping[str, Any]) -> Call:
+        return Call("place", (dict(point),), {"key": key, "owner": self._owner, "lease": self._lease})
 
     def _check_patience(self, courier: Courier) -> None:
         seconds, error = courier.trouble()
@@ -139,19 +149,45 @@ class SharedStudy:
                 "is alive; Tuner.restore continues this run"
             )
 
-    def match(self, key: str, params: Mapping[str, Any]) -> Ticket:
+    def match(self, key: str, params: Mapping[str, Any], patience: float | None = None) -> Ticket | None:
         """Return the candidate of a trial that the checkpoint did not know yet: the one with its params, or a new one.
+
+        Args:
+            key: the trial's id.
+            params: what it evaluates.
+            patience: seconds to wait; None for half a minute.
+
+        Returns:
+            None when the study has not answered yet: match it again.
 
         Raises:
             ArqonError: as :meth:`ask`.
         """
-        found = self._going().send(Call("snapshot"))
-        if _done(found, _FLUSH_WITHIN) and found.exception() is None:
-            document = state.parse(found.result()["export"])
-            for row in (*document["pending"], *document["withdrawn"]):
-                if row["params"] == params and str(row["number"]) not in self._keys:
-                    return Ticket(str(row["number"]), dict(params))
-        return self.ask(key, _FLUSH_WITHIN, params) or Ticket(None, dict(params))
+        patience = _FLUSH_WITHIN if patience is None else patience
+        courier = self._going()
+        if self._open is None:
+            self._open = courier.send(Call(_candidates_without_result, (self.solver,)))
+        if not _done(self._open, patience):
+            self._check_patience(courier)
+            return None
+        candidates = [] if self._open.exception() is not None else self._open.result()
+        for place, (number, found) in enumerate(candidates):
+            if found == params and number not in self._keys:
+                del candidates[place]
+                return Ticket(number, dict(params))
+        answered, ticket = self._answer(_trial(key), key, patience, params)
+        return ticket or (Ticket(None, dict(params)) if answered else None)
+
+    def forget(self, key: str) -> None:
+        """Give back what :meth:`match` may still be given for a trial, which Tune has ended meanwhile."""
+        future = self._asks.close(_trial(key))
+        if future is not None:
+            future.add_done_callback(self._release)
+
+    def _release(self, future: Future[Any]) -> None:
+        answer = None if future.exception() is not None else future.result()
+        if answer is not None and "note" not in answer:
+            self._send(once("release", answer["id"], self._owner))
 
     def report(self, ticket: Ticket, step: int, value: float) -> None:
         """Send an intermediate value."""
@@ -178,7 +214,8 @@ class SharedStudy:
         """Give back all that is held, and beat no more; the next call begins anew."""
         if self._courier is None or self._rest is None:
             return
-        self._asking = None
+        self._asks.clear()
+        self._open = None
         self._keys.clear()
         released = self._courier.send(once("release", owner=self._owner))
         if not _done(released, _FLUSH_WITHIN):
@@ -188,26 +225,40 @@ class SharedStudy:
         self._courier = None
 
     def flush(self) -> None:
-        """Wait until everything has arrived, at most half a minute; the checkpoint keeps the rest.
+        """Wait until everything has arrived, at most half a minute."""
+        self.keep()()
 
-        It keeps a snapshot of the study too, for a cluster in which nothing is left of it.
+    @property
+    def small(self) -> bool:
+        """Never: the study's snapshot has to come from the actor."""
+        return False
+
+    def keep(self) -> Callable[[], dict[str, Any]]:
+        """Take down what a checkpoint keeps, as of now; what is returned completes it, in any thread.
+
+        It keeps a snapshot of the study too, for a cluster in which nothing is left of it. The actor makes one when
+        all that was passed on before has arrived, unless nothing happened since the last one; that is waited for, at
+        most half a minute. What has not arrived by then is kept.
         """
-        self._deliver()
-        if self._courier is None:
-            return
-        snapshot = self._courier.send(Call("snapshot"))
-        if _done(snapshot, _FLUSH_WITHIN) and snapshot.exception() is None:
-            self._snapshot = snapshot.result()
-            self._storage = self._snapshot.pop("storage_path", None)
+        kept, courier = self.state(), self._courier
+        if courier is None:
+            return lambda: kept
+        since = () if self._copy[0] is None else (self._copy[0],)
+        snapshot = courier.send(Call("snapshot", since))
 
-    def _deliver(self) -> None:
-        deadline = time.monotonic() + _FLUSH_WITHIN
-        while (calls := self._unsent()) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        if calls:
-            logger.warning(
-                "%d results have not reached the study %r yet; the checkpoint keeps them", len(calls), self.name
-            )
+        def complete() -> dict[str, Any]:
+            if _done(snapshot, _FLUSH_WITHIN) and snapshot.exception() is None and snapshot.result() is not None:
+                plain = dict(snapshot.result())
+                self._copy = plain, plain.pop("storage_path", None)
+            under_way = {id(call) for call in courier.undelivered()}
+            unsent = [call for call in kept["unsent"] if id(call) in under_way]
+            if unsent:
+                logger.warning(
+                    "%d results have not reached the study %r yet; the checkpoint keeps them", len(unsent), self.name
+                )
+            return {**kept, **self._kept_copy(), "unsent": unsent}
+
+        return complete
 
     def _unsent(self) -> list[Call]:
         calls = self._courier.undelivered() if self._courier is not None else []
@@ -227,8 +278,12 @@ class SharedStudy:
         if self._courier is None and self._kept is not None:
             return dict(self._kept)
         kept = {"kind": "shared", "name": self.name, "config": self.config.to_dict(), "id": self._id}
-        place = {"snapshot": self._snapshot, "storage_path": self._storage}
-        return {**kept, **place, "owner": self._owner, "keys": dict(self._keys), "unsent": self._unsent()}
+        held = {"owner": self._owner, "keys": dict(self._keys), "asks": self._asks.keys()}
+        return {**kept, **self._kept_copy(), **held, "unsent": self._unsent()}
+
+    def _kept_copy(self) -> dict[str, Any]:
+        snapshot, place = self._copy
+        return {"snapshot": snapshot, "storage_path": place}
 
     @classmethod
     def restored(cls, kept: Mapping[str, Any]) -> SharedStudy:
@@ -262,6 +317,18 @@ def _done(future: Future[Any], timeout: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _trial(key: str) -> str:
+    """Return the purpose of an ask for a trial that the checkpoint did not know."""
+    return f"the trial {key}"
+
+
+def _candidates_without_result(client: SolverClient) -> list[tuple[str, Any]]:
+    """Return id and params of the candidates in flight or taken back."""
+    snapshot = client.snapshot()
+    document = {"pending": [], "withdrawn": []} if snapshot is None else state.parse(snapshot["export"])
+    return [(str(row["number"]), row["params"]) for row in (*document["pending"], *document["withdrawn"])]
 
 
 def _stop(courier: Courier, beat: Heartbeat) -> None:

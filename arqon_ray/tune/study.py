@@ -6,7 +6,7 @@ around the actor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arqon_ray.core.config import StudyConfig
@@ -17,6 +17,9 @@ from arqon_ray.tune.outcome import Outcome, Ticket, outside
 
 if TYPE_CHECKING:
     from arqon_ray.service import SolverClient
+
+_SMALL = 5000
+"""Events times parameters, five at least: so many are written in some 2 ms."""
 
 
 class Study(Protocol):
@@ -49,8 +52,15 @@ class Study(Protocol):
         """
         ...
 
-    def match(self, key: str, params: Mapping[str, Any]) -> Ticket:
-        """Return the candidate of the trial ``key``, which has these params and which the checkpoint did not know."""
+    def match(self, key: str, params: Mapping[str, Any], patience: float | None = None) -> Ticket | None:
+        """Return the candidate of the trial ``key``, which has these params and which the checkpoint did not know.
+
+        None when it is not known within ``patience`` seconds; it is matched again then, or forgotten.
+        """
+        ...
+
+    def forget(self, key: str) -> None:
+        """Wait no longer for the candidate of a trial that was being matched: it goes back."""
         ...
 
     def report(self, ticket: Ticket, step: int, value: float) -> None:
@@ -69,12 +79,13 @@ class Study(Protocol):
         """Give back every candidate that has no result: no trial goes on with it."""
         ...
 
-    def flush(self) -> None:
-        """Wait, within reason, until all that was passed on has arrived."""
+    @property
+    def small(self) -> bool:
+        """Whether all that a checkpoint keeps is written in next to no time."""
         ...
 
-    def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
+    def keep(self) -> Callable[[], dict[str, Any]]:
+        """Take down what a checkpoint keeps, as of now; what is returned completes it, in any thread."""
         ...
 
 
@@ -136,9 +147,12 @@ class OwnStudy:
         self.solver.adopt(candidate)
         return Ticket(candidate.id, dict(params))
 
-    def match(self, key: str, params: Mapping[str, Any]) -> Ticket:
+    def match(self, key: str, params: Mapping[str, Any], patience: float | None = None) -> Ticket | None:
         """Hand the trial's point out; beyond the budget it is one from outside."""
         return self._place(params) or Ticket(None, dict(params))
+
+    def forget(self, key: str) -> None:
+        """Do nothing: every trial is matched at once."""
 
     def leave(self) -> None:
         """Take everything back."""
@@ -168,9 +182,12 @@ class OwnStudy:
         """Tell the solver."""
         self.solver.seed(list(observations))
 
-    def flush(self) -> None:
-        """Do nothing: nothing is ever under way."""
+    @property
+    def small(self) -> bool:
+        """Whether there are few results, reports and parameters."""
+        return self.solver.version * max(5, len(self.config.bounds)) <= _SMALL
 
-    def state(self) -> dict[str, Any]:
-        """Return the solver's export."""
-        return {"kind": "own", "export": self.solver.export()}
+    def keep(self) -> Callable[[], dict[str, Any]]:
+        """Take down the solver's state; it is exported later."""
+        frozen = self.solver.freeze()
+        return lambda: {"kind": "own", "export": frozen.export()}

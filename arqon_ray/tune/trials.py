@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from arqon_ray.errors import ConfigError
@@ -76,40 +77,59 @@ class Trials:
         unknown = seen.keys() - self.held.keys() - self.ended
         self._missed = {trial_id: seen[trial_id] for trial_id in seen if trial_id in unknown}
 
+    def note_missed(self, trial_id: str, result: dict[str, Any] | None, error: bool) -> None:
+        """Note how a trial ended that has no candidate yet; one that is not waited for says nothing."""
+        if trial_id in self._missed:
+            state = "error" if error else "stopped" if result is None else "done"
+            self._missed[trial_id] = replace(self._missed[trial_id], state=state, result=result or {})
+
     def match_missed(
         self,
         study: Study,
+        patience: float,
         point_of: Callable[[str, dict[str, Any]], Point],
         config_of: Callable[[Point], dict[str, Any]],
         complete: Complete,
-    ) -> None:
+    ) -> bool:
         """Take up trials that Tune knows and our file did not yet.
 
         Args:
             study: has their candidates.
+            patience: seconds to wait for each.
             point_of: reads a trial's params; a ConfigError says that they do not fit the space.
             config_of: makes what Tune was given of a point.
             complete: takes the end of those that have ended.
+
+        Returns:
+            False when the study has not answered for all of them yet.
         """
         while self._missed:
             trial_id, seen = next(iter(self._missed.items()))
-            del self._missed[trial_id]
             if seen.state == "stopped":
+                study.forget(trial_id)
+                del self._missed[trial_id]
                 continue
             try:
                 point = point_of(trial_id, seen.params)
             except ConfigError as error:
                 logger.error("a trial of the restored run is passed over: %s", error)
+                del self._missed[trial_id]
                 continue
-            self.held[trial_id] = Trial(study.match(trial_id, point.params), config_of(point))
+            ticket = study.match(trial_id, point.params, patience)
+            if ticket is None:
+                return False
+            del self._missed[trial_id]
+            self.held[trial_id] = Trial(ticket, config_of(point))
             if seen.state != "open":
                 complete(trial_id, seen.result, seen.state == "error")
+        return True
 
     # Keeping
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
-        return {"trials": self.held, "ended": self.ended, "failed": self.failed}
+        """Return what a checkpoint keeps, as of now: what goes on changing is copied."""
+        held = {trial_id: replace(trial, curve=dict(trial.curve)) for trial_id, trial in self.held.items()}
+        return {"trials": held, "ended": set(self.ended), "failed": dict(self.failed)}
 
     def take(self, state: Mapping[str, Any]) -> None:
         """Go on from what a checkpoint kept; files of earlier releases lack some of it."""

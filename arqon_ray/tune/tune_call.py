@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from ray.tune import Callback
+from ray.tune.impl.placeholder import _FunctionResolver
 from ray.tune.search import Repeater
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,21 @@ def metric_and_mode() -> tuple[str | None, str | None]:
     run = _run()
     metric, mode = run.get("metric"), run.get("mode")
     return (metric if isinstance(metric, str) else None, mode if isinstance(mode, str) else None)
+
+
+def behind_placeholders() -> dict[str, Any]:
+    """Return the objects for which the run on the stack put placeholders into its space, by their hashes."""
+    resolvers = _run().get("placeholder_resolvers") or {}
+    pairs = ((each.hash, getattr(each, "_value", each)) for found in resolvers.values() for each in found)
+    return {hash: value for hash, value in pairs if not isinstance(value, _FunctionResolver)}
+
+
+def waits_for_checkpoint() -> bool:
+    """Tell whether a run writes a checkpoint now and waits until it is stored, as it does at its end."""
+    for frame in _frames():
+        if frame.f_code.co_name == "sync_up_experiment_state":
+            return bool(frame.f_locals.get("wait"))
+    return False
 
 
 def repeated() -> bool:

@@ -218,7 +218,7 @@ def figure_opening(address: str) -> None:
     from arqon_ray.service.host import Birth, StudyHost
 
     with tempfile.TemporaryDirectory() as root:
-        host = StudyHost(Birth("opening", PROBE, "t", True), root, False, {"pid": 1})
+        host = StudyHost(Birth("opening", "t", True, config=PROBE), root, False, {"pid": 1})
         for k in range(100_000 // 100):
             asked = host.call("ask", 100, key=f"op:{k}")
             host.call(

@@ -67,6 +67,23 @@ class Blind(Searcher):
         self._inner.on_trial_complete(trial_id, {METRIC: result[METRIC]}, error)
 
 
+class Cut(Searcher):
+    """Lets one of our searchers hear no value above 10."""
+
+    def __init__(self, inner: Searcher) -> None:
+        super().__init__(METRIC, "min")
+        self._inner = inner
+
+    def suggest(self, trial_id: str) -> Any:
+        return self._inner.suggest(trial_id)
+
+    def on_trial_result(self, trial_id: str, result: Any) -> None:
+        self._inner.on_trial_result(trial_id, {**result, METRIC: min(result[METRIC], 10.0)})
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        self._inner.on_trial_complete(trial_id, {**result, METRIC: min(result[METRIC], 10.0)}, error)
+
+
 @dataclass
 class _Running:
     trial: Any
@@ -135,6 +152,7 @@ def searchers() -> dict[str, Callable[[dict[str, Any], int], Searcher]]:
     return {
         "arqon": _arqon,
         "arqon-blind": lambda s, seed: Blind(_arqon(s, seed)),
+        "arqon-cut": lambda s, seed: Cut(_arqon(s, seed)),
         "optuna": _optuna,
         "random": RandomSearch,
         "bohb": _bohb,

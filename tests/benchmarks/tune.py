@@ -4,11 +4,13 @@
 
     python -m tests.benchmarks.tune               # everything, some ten minutes
     python -m tests.benchmarks.tune suggest trials
+    python -m tests.benchmarks.tune loop          # how long a large run's calls take, some three minutes
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import heapq
 import itertools
 import logging
@@ -25,7 +27,8 @@ from ray import tune
 from ray.tune.search import BasicVariantGenerator, Searcher
 
 import arqon_ray
-from arqon_ray.tune import ArqonSearcher
+from arqon_ray.core.ledger import Candidate
+from arqon_ray.tune import ArqonSearcher, checkpoint
 from tests.benchmarks.service import ONE_THREAD, cluster, say
 
 D, TRIALS, ROUNDS = 5, 100, 3
@@ -115,6 +118,79 @@ def _say_calls(label: str, calls: Calls) -> None:
             say(f"{label}, {when}: {len(seconds)} calls, {figures}")
 
 
+# Tune's loop
+
+
+LARGE, SMALL = (3000, 100), (30, 100)
+LAPS, SAVED = 120, 4
+"""Trials and reports each of a run; how often its loop is gone round, and in how many rounds it is saved once."""
+
+
+def grown(trials: int, reports: int, at_once: int = 32) -> tuple[ArqonSearcher, dict[str, int]]:
+    """Return a searcher that has seen so many trials, most of them stopped early; and the steps of those running."""
+    searcher = ArqonSearcher({"seed": 1, "bounds": BOUNDS})
+    rng = np.random.default_rng(0)
+    solver = searcher.solver
+    assert isinstance(solver, arqon_ray.ArqonSolver)
+    for number in range(trials):
+        params = {name: float(x) for name, x in zip(BOUNDS, rng.random(D), strict=True)}
+        solver.adopt(Candidate(number, params, "user"))
+        end = reports if number % 3 else reports // 3
+        for step in range(1, end + 1):
+            solver.report(number, step, loss(params) + 1 / step)
+        solver.tell([{"eval_id": number, "value": loss(params) + 1 / end, "step": end}])
+    running: dict[str, int] = {}
+    while len(running) < at_once:
+        if isinstance(searcher.suggest(f"first{len(running)}"), dict):
+            running[f"first{len(running)}"] = 0
+        else:
+            time.sleep(0.01)
+    return searcher, running
+
+
+def held_up(searcher: ArqonSearcher, running: dict[str, int], folder: str) -> dict[str, list[float]]:
+    """Go round the loop (reports, an end, asks until a trial begins, a checkpoint); return the seconds of each call."""
+    seconds: dict[str, list[float]] = {}
+    number = 0
+
+    def call(method: str, *args: Any) -> Any:
+        began = time.perf_counter()
+        answer = getattr(searcher, method)(*args)
+        seconds.setdefault(method, []).append(time.perf_counter() - began)
+        return answer
+
+    call("save_to_dir", folder, "session")
+    seconds["the first save_to_dir"] = seconds.pop("save_to_dir")
+    for lap in range(LAPS):
+        for trial in list(running):
+            running[trial] += 1
+            call("on_trial_result", trial, {"loss": 1.0 / running[trial], "training_iteration": running[trial]})
+        ended = max(running, key=lambda trial: running[trial])
+        call("on_trial_complete", ended, {"loss": 1.0 / running[ended], "training_iteration": running.pop(ended)})
+        if lap % SAVED == 0:
+            call("save_to_dir", folder, "session")
+        while True:
+            number += 1
+            if isinstance(call("suggest", f"t{number}"), dict):
+                running[f"t{number}"] = 0
+                break
+            time.sleep(STEP)
+    return seconds
+
+
+def figure_loop() -> None:
+    """Milliseconds for which each call holds Tune's loop, with 3000 trials of 100 reports beside 30 of 100."""
+    for trials, reports in (SMALL, LARGE):
+        searcher, running = grown(trials, reports)
+        with tempfile.TemporaryDirectory() as folder:
+            for method, times in held_up(searcher, running, folder).items():
+                p50, p95 = 1000 * np.quantile(times, [0.5, 0.95])
+                longest = 1000 * max(times)
+                label = f"{trials} trials x {reports} reports, {method}: {len(times)} calls"
+                say(f"{label}, p50 {p50:.2f} ms, p95 {p95:.2f} ms, longest {longest:.1f} ms")
+            checkpoint.settle()
+
+
 # Trials
 
 
@@ -168,7 +244,7 @@ def figure_trials() -> None:
         say(f"{name}: {np.median(times):.1f} s ({each}), {np.median(times) / base:.2f} x BasicVariantGenerator")
 
 
-FIGURES = {"suggest": figure_suggest, "trials": figure_trials}
+FIGURES = {"suggest": figure_suggest, "loop": figure_loop, "trials": figure_trials}
 
 
 def main() -> None:
@@ -179,7 +255,7 @@ def main() -> None:
         os.environ.setdefault(variable, value)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with cluster():
+    with contextlib.nullcontext() if chosen == ["loop"] else cluster():
         for name in chosen:
             say(f"\n== {name}: {(FIGURES[name].__doc__ or '').strip()}")
             FIGURES[name]()

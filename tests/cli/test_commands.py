@@ -9,8 +9,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from arqon_ray.cli import main
+from arqon_ray.cli import RunJob, load_job, main
+from arqon_ray.cli.objective import load_objective
+from arqon_ray.cli.session import check_environment
+from arqon_ray.fanout.lock import FolderLock
 from arqon_ray.report import Evaluation, Run, write_run
+from arqon_ray.service.store import check_storage_path
 
 STUDY: dict[str, Any] = {"seed": 1, "budget": 4, "bounds": {"x": {"min": 0.0, "max": 1.0}}}
 JOB: dict[str, Any] = {"objective": "math:fabs", "study": STUDY}
@@ -63,6 +67,71 @@ def test_a_new_run_does_not_touch_an_old_one(tmp_path: Path) -> None:
     line = _refused(_invoke("run", _write(tmp_path, JOB), "--output", folder))
     assert "holds a run already; --resume continues it" in line
     assert (folder / "results.json").read_bytes() == before
+
+
+STRANGE = """
+import sys
+def fails(params): return {"a": 1.0, "b": 2.0}
+def unsent(params, frame=sys._getframe()): return 0.0
+class Uncalled: pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"study": {**STUDY, "objectives": ["min", "max"]}},
+            "study.objectives is ['min', 'max']",
+        ),
+        ({"study": {**STUDY, "strategy": "gausian"}}, "strategy is 'gausian'"),
+        ({"objective": "strange.py:unsent"}, "cannot be sent to the workers"),
+        ({"objective": "strange.py:Uncalled"}, "a class needs __call__"),
+        ({"objective": "strange.py:fail"}, "strange.py has no function fail (did you mean 'fails'?)"),
+        ({"runtime_env": {"working_dir": "no/such/folder"}}, "no/such/folder is not a valid path"),
+        ({"runtime_env": {"env_vars": {"A": 3}}}, "Ray cannot set it up"),
+        ({"storage_path": "ftp://host/folder"}, "storage_path is 'ftp://host/folder'"),
+        ({"bugdet": 3}, "bugdet is 3: unknown key"),
+    ],
+)
+def test_what_is_refused_is_refused_before_ray_starts_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "strange.py").write_text(STRANGE, encoding="utf-8")
+    job = _write(tmp_path, {**JOB, **changes})
+    before = sorted(tmp_path.rglob("*"))
+    result = _invoke("run", job)
+    assert said in _refused(result)
+    assert "starting" not in result.stderr
+    assert [path for path in sorted(tmp_path.rglob("*")) if "__pycache__" not in path.parts] == before
+
+
+@pytest.mark.parametrize("resume", [["--resume"], []])
+def test_a_folder_that_another_run_writes_is_refused(tmp_path: Path, resume: list[str]) -> None:
+    folder = tmp_path / "results" / "out"
+    with FolderLock(folder, "run"):
+        line = _refused(_invoke("run", _write(tmp_path, JOB), *resume, "--output", folder))
+        assert f"{folder} is written by another run now: wait for it" in line
+        assert folder.exists()
+    assert not folder.parent.exists()
+
+
+def test_the_home_is_found_in_every_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_run(Run("job", "loss", STUDY, (Evaluation("0", {"x": 0.5}, 3.0, "probe"),)), tmp_path / "out")
+    assert f"results: {tmp_path}/out/results.json" in _invoke("show", "~/out").stdout
+    assert _invoke("report", "~/out", "-o", "~/page.html").exit_code == 0
+    assert (tmp_path / "page.html").exists()
+    (tmp_path / "f.py").write_text("def f(params):\n    return params['x']\n", encoding="utf-8")
+    job = load_job(_write(tmp_path, {**JOB, "output": "~/there"}), RunJob)
+    assert job.folder == tmp_path / "there"
+    assert load_job("~/job.yaml", RunJob) == job
+    assert load_objective("~/f.py:f", Path("/elsewhere"))({"x": 2}) == 2
+    assert "holds a run already" in _refused(_invoke("run", "~/job.yaml", "--output", "~/out"))
+    assert str(tmp_path / "study") in _refused(_invoke("verify", "~/study", "--no-progress"))
+    check_environment({"working_dir": "~", "py_modules": ["~/out"]})
+    assert check_storage_path("~/study") == str(tmp_path / "study")
 
 
 @pytest.mark.parametrize(("command", "more"), [("run", {}), ("sweep", {"sweep": {"num_samples": 4}})])

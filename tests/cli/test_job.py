@@ -32,7 +32,10 @@ def test_a_minimal_job_has_sensible_defaults(tmp_path: Path) -> None:
 
 def test_settings_change_nested_keys_and_are_read_as_yaml(tmp_path: Path) -> None:
     settings = ["study.budget=7", "study.bounds.x.scale=Log", "study.bounds.x.min=0.5", "resources.gpu=0.5"]
+    settings += ["study.bounds.lr={min: 1e-5, max: 1e-1, scale: log}", "study.bounds.early={choices: [on, off, 010]}"]
     job = load_job(_write(tmp_path, JOB), RunJob, settings, output="there", max_concurrency=None)
+    assert (job.study.bounds["lr"].min, job.study.bounds["lr"].max) == (1e-5, 1e-1)
+    assert job.study.bounds["early"].choices == ["on", "off", 10]
     assert job.study.budget == 7
     assert job.study.bounds["x"].scale == "Log"
     assert job.resources == {"gpu": 0.5}
@@ -42,14 +45,21 @@ def test_settings_change_nested_keys_and_are_read_as_yaml(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"objectiv": "a:b"}, "objectiv is 'a:b': unknown key; the keys are name, objective"),
+        ({"objectiv": "a:b"}, "objectiv is 'a:b': unknown key (did you mean 'objective'?); the keys are name"),
         ({"objective": "module.function"}, "objective is 'module.function': it must be module:function"),
         ({"metric": 3}, "metric is 3"),
         ({"resources": {"cpu": -1}}, "resources.cpu is -1"),
         ({"max_concurrency": 0}, "max_concurrency is 0"),
         ({"name": "a/b"}, "name is 'a/b'"),
         ({"scheduler": {"type": "pbt"}}, "scheduler.type is 'pbt'"),
-        ({"scheduler": {"type": "asha", "maxt": 3}}, "scheduler.maxt is 3: unknown key; the keys are type, max_t"),
+        ({"evaluation_timeout_s": 0}, "evaluation_timeout_s is 0"),
+        ({"fail_fast": 0}, "fail_fast is 0"),
+        ({"patience": 1.5}, "patience is 1.5"),
+        ({"patience": 5, "scheduler": {"type": "asha"}}, "patience is 5: a job with a scheduler has none"),
+        (
+            {"scheduler": {"type": "asha", "maxt": 3}},
+            "scheduler.maxt is 3: unknown key (did you mean 'max_t'?)",
+        ),
         ({"scheduler": {"type": "asha", "max_t": 2, "grace_period": 3}}, "grace_period is 3"),
         ({"scheduler": {"type": "hyperband", "grace_period": 3}}, "grace_period is 3"),
         ({"study": {"bounds": {"x": {"min": 0, "max": 1}}}}, "study.budget is missing"),
@@ -84,7 +94,10 @@ def test_a_bare_study_is_told_where_it_belongs(tmp_path: Path) -> None:
         ("study.budget", "key=value"),
         ("=3", "key=value"),
         ("name.deep=3", "has no keys"),
-        ("name=[", "not a YAML value"),
+        ("name=[", r"--set 'name' is not valid YAML \(line 1\)"),
+        ("stduy.budget=3", r"stduy is .*: unknown key \(did you mean 'study'\?\)"),
+        ("study.bugdet=3", r"bugdet is 3: unknown key \(did you mean 'budget'\?\)"),
+        ("study.bounds.xx.min=3", r"study.bounds has no xx \(did you mean 'x'\?\)"),
     ],
 )
 def test_a_bad_setting_is_refused(tmp_path: Path, setting: str, said: str) -> None:

@@ -20,7 +20,7 @@ CONFIG = {"seed": 2, "budget": 30, "bounds": {"x": {"min": 0.0, "max": 1.0}, "k"
 def storage(tmp_path: Path) -> Path:
     """A storage path with a study of two epochs, drafts of several candidates, a failure and a release."""
     for pid in (1, 2):
-        host = StudyHost(Birth("arqon", CONFIG, "t", True), str(tmp_path), pid > 1, {"pid": pid})
+        host = StudyHost(Birth("arqon", "t", True, config=CONFIG), str(tmp_path), pid > 1, {"pid": pid})
         for _ in range(6):
             asked = host.call("ask_one", owner=None)
             host.call("tell", asked["id"], (asked["params"]["x"] - 0.3) ** 2)

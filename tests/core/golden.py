@@ -76,8 +76,8 @@ AUTO: list[Case] = [
     ("mixed", "flat", 31, 0, 0, 60, False),
     ("plane", "flat", 51, 0, 0, 80, False),
 ]
-TESTED = {"classify": {"noisy": False, "repeated": 0, "value": 0.0}}
-"""What the classifier remembers of a test that found no noise."""
+TESTED = {"classify": {"noise_at": 1_000_000}}
+"""A memory of the classifier with which it does not look for noise before so many observations."""
 
 
 def cases(strategy: str) -> list[Case]:

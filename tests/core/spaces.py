@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hypothesis import strategies as st
@@ -33,6 +34,28 @@ def ranges(draw: st.DrawFn) -> dict[str, Any]:
     width = draw(st.floats(1e-3, 1e4))
     step = draw(st.sampled_from([None, None, 0.1, 0.25]))
     return {"min": low, "max": low + width, "scale": scale, **({"step": step} if step else {})}
+
+
+EDGES = [0.0, 1.0, -1.0, 3.0, 5e-324, 2.2e-308, 1e-300, 1e10, 1e15, 8e307, -8e307, 1.7e308, -1e308, 2.0**52, 2.0**53]
+"""Numbers at which arithmetic of float64 goes wrong first."""
+
+
+@st.composite
+def extreme_ranges(draw: st.DrawFn) -> dict[str, Any]:
+    """Return a range of any two numbers, which the schema may refuse; the ends are often neighbors."""
+    numbers = st.sampled_from(EDGES) | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
+    low, high = sorted([draw(numbers), draw(numbers)])
+    if draw(st.integers(0, 3)) == 0:
+        high = low = float(low)
+        for _ in range(draw(st.integers(0, 3))):
+            high = math.nextafter(high, 1.7e308)
+    bounds: dict[str, Any] = {"min": low, "max": high, "scale": draw(st.sampled_from(["Linear", "Log", "Periodic"]))}
+    if draw(st.booleans()):
+        bounds["step"] = draw(numbers | st.floats(1e-6, 1e3))
+    if draw(st.booleans()):
+        bounds["type"] = "int"
+        bounds |= {key: int(bounds[key]) for key in ("min", "max", "step") if key in bounds}
+    return bounds
 
 
 def categories() -> st.SearchStrategy[dict[str, Any]]:

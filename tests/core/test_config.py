@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import enum
 import json
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from arqon_ray import ArqonSolver
 from arqon_ray.core.config import identity, is_arqon_config, load_config, read_config_file
+from arqon_ray.core.plain import MAX_TEXT, same
 from arqon_ray.errors import ConfigError
 from tests.core.spaces import EVERY_KIND
 
 X = {"x": {"min": 0, "max": 1}}
+
+
+def _nested(depth: int) -> list[Any]:
+    nested: list[Any] = []
+    for _ in range(depth):
+        nested = [nested]
+    return nested
 
 
 def test_a_dict_its_json_and_its_own_writing_mean_the_same() -> None:
@@ -28,6 +41,61 @@ def test_numpy_scalars_and_tuples_are_taken() -> None:
     config = load_config({"seed": np.int64(3), "bounds": {"x": {"min": np.float32(0), "max": np.int8(2)}}})
     assert config.seed == 3
     assert config.bounds["x"].max == 2.0
+
+
+class Optimizer(enum.Enum):
+    ADAM = "adam"
+    SGD = "sgd"
+
+
+class Size(enum.StrEnum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (np.array([32, 64]), [32, 64]),
+        (np.array(["a", "b"]), ["a", "b"]),
+        (np.array([0.5, 1]), [0.5, 1.0]),
+        ((np.float32(0.5), np.bool_(True), np.str_("a")), [0.5, True, "a"]),
+        (range(3), [0, 1, 2]),
+        (pd.Series(["x", None], dtype=object), ["x", None]),
+        (Optimizer, ["adam", "sgd"]),
+        ([Optimizer.SGD, None, Size.SMALL], ["sgd", None, "small"]),
+    ],
+    ids=repr,
+)
+def test_choices_come_in_whatever_holds_a_list(given: Any, meant: list[Any]) -> None:
+    config = load_config({"bounds": {"x": {"choices": given}}})
+    plain = config.to_dict()["bounds"]["x"]["choices"]
+    assert plain == meant
+    assert list(map(type, plain)) == list(map(type, meant))
+    assert json.loads(json.dumps(config.to_dict())) == config.to_dict()
+
+
+def test_members_of_an_enumeration_come_back_as_themselves_in_this_process_and_as_values_after_it() -> None:
+    bounds = {
+        "o": {"choices": Optimizer},
+        "s": {"choices": list(Size), "when": {"o": Optimizer.SGD}},
+        "n": {"choices": [1, 2]},
+    }
+    solver = ArqonSolver({"budget": 8, "bounds": bounds})
+    rows = [{"params": params, "value": float(i)} for i, params in enumerate(solver.ask(8) or [])]
+    assert {row["params"]["o"] for row in rows} == set(Optimizer)
+    solver.tell(rows)
+    assert [row["params"] for row in solver.history()] == [row["params"] for row in rows]
+    best = solver.best()
+    assert best is not None
+    assert best["params"] == rows[0]["params"]
+    solver.extend_budget(9)
+    assert isinstance((solver.ask_one() or {})["o"], Optimizer)
+    again = ArqonSolver.from_state(solver.export())
+    assert {row["params"]["o"] for row in again.history()} == {"adam", "sgd"}
+    assert all(type(row["params"].get("s", "")) is str for row in again.history())
+    again.seed([{"params": {"o": Optimizer.SGD, "s": Size.LARGE, "n": 1}, "value": 0.0}])
+    assert again.history()[-1]["params"] == {"o": "sgd", "s": "large", "n": 1}
 
 
 @pytest.mark.parametrize("scale", ["log", "LOG", "Log"])
@@ -64,6 +132,34 @@ def test_an_upstream_config_needs_no_change() -> None:
         ({"bounds": {"x": {"choices": [[1]]}}}, ["bounds.x.choices", "[1]"]),
         ({"bounds": {"x": {"choices": ["a", "a"]}}}, ["bounds.x.choices", "once"]),
         ({"bounds": {"x": {"choices": ["a"], "min": 0}}}, ["bounds.x.min", "not both"]),
+        (
+            {"bounds": {"x": {"choices": [enum.Enum("K", {"A": (1, 2)}).A]}}},
+            ["bounds.x.choices holds", "K.A", "enumeration"],
+        ),
+        ({"bounds": {"x": {"choices": [1, np.int8(1)]}}}, ["bounds.x.choices holds 1 twice"]),
+        ({"bounds": {"x": {"choices": {"a", "b"}}}}, ["bounds.x.choices", "list"]),
+        ({"bounds": {"x": {"choices": range(10**30)}}}, ["bounds.x.choices is range(0, 1", "min, max, step"]),
+        ({"bounds": {"x": {"choices": np.array([np.nan])}}}, ["bounds.x.choices holds nan", "finite"]),
+        ({"bounds": {"x": {"choices": [2**63]}}}, ["bounds.x.choices", "64 bits"]),
+        ({"bounds": {"x": {"choices": ["a", "\ud800"]}}}, ["bounds.x.choices[1]", r"'\ud800'", "surrogate"]),
+        ({"bounds": {"x": {"choices": ["a" * (MAX_TEXT + 1)]}}}, ["bounds.x.choices[0]", "2**20 characters"]),
+        ({"bounds": {"\ud800": X["x"]}}, ["bounds", r"'\ud800'", "surrogate"]),
+        ({"bounds": {"a\0b": X["x"]}}, ["bounds", r"'a\x00b'", "NUL"]),
+        ({"bounds": {1: X["x"]}}, ["bounds has the key 1", "text"]),
+        ({"bounds": X, "strategy_params": {"big": [2**70]}}, ["strategy_params", "64 bits"]),
+        ({"bounds": X, "strategy_params": {"a": -(2**63) - 1}}, ["strategy_params", "64 bits"]),
+        ({"bounds": X, "strategy_params": {"a": float("nan")}}, ["strategy_params", "finite"]),
+        ({"bounds": X, "strategy_params": {"a": {2: 1}}}, ["strategy_params.a has the key 2", "text"]),
+        ({"bounds": X, "strategy_params": {"a": "\udfff"}}, ["strategy_params.a", "surrogate"]),
+        ({"bounds": X, "strategy_params": {"a": object()}}, ["strategy_params", "JSON"]),
+        ({"bounds": X, "strategy_params": {"a": _nested(5000)}}, ["strategy_params.a", "nested deeper than 100"]),
+        ({"bounds": X, "seed": 10**400}, ["seed"]),
+        ({"bounds": {"x": {"min": 0, "max": 10**400}}}, ["bounds.x.max is inf", "finite"]),
+        ({"bounds": {"x": {"min": 0, "max": True}}}, ["bounds.x.max is True", "number"]),
+        ({"bounds": {"x": {"min": 0, "max": 2**53 + 1, "type": "int"}}}, ["bounds.x.max", "2**53"]),
+        ({"bounds": {"x": {"min": -(2**63), "max": 2**63 - 1, "type": "int"}}}, ["bounds.x.min", "2**53"]),
+        ({"bounds": {"x": {"min": 1, "max": 1.01, "step": 1e-15}}}, ["bounds.x.step", "2**-48"]),
+        ({"bounds": {"x": {"min": 0, "max": 1, "step": 5e-324}}}, ["bounds.x.step", "2**53"]),
         ({"bounds": {"x": [0, 1]}}, ["bounds.x", "[0, 1]", "dictionary"]),
         ({"bounds": {**X, "y": {"min": 0, "max": 1, "when": {"z": 1}}}}, ["bounds.y.when", "'z'", "earlier"]),
         ({"bounds": {**X, "y": {"min": 0, "max": 1, "when": {"x": 1}}}}, ["bounds.y.when", "'x'", "choices"]),
@@ -85,6 +181,28 @@ def test_what_breaks_a_rule_is_refused_by_key_value_and_rule(source: Any, words:
     assert isinstance(caught.value, ValueError)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_messages_about_long_values_are_short() -> None:
+    long = ["x" * 1000] * 1000
+    for wrong in ({"bounds": X, "seed": long}, {"bounds": {"x": {"choices": long}}}, long, {"bounds": X, "zzz": long}):
+        with pytest.raises(ConfigError) as caught:
+            load_config(wrong)  # type: ignore[arg-type]
+        assert len(str(caught.value)) < 1000
+
+
+def test_numbers_of_any_type_are_bounds() -> None:
+    bounds = {"x": {"min": Fraction(1, 2), "max": Decimal("2.5"), "step": np.array([0.5])}}
+    assert load_config({"bounds": bounds}).to_dict()["bounds"]["x"] == {"min": 0.5, "max": 2.5, "step": 0.5}
+
+
+def test_choices_of_another_type_are_another_study() -> None:
+    a, b = ({"bounds": {"x": {"choices": choices}}} for choices in ([0, 1], [False, True]))
+    assert not same(identity(load_config(a)), identity(load_config(b)))
+    assert same({"a": [1, {"b": 2.0}]}, {"a": [1.0, {"b": 2}]})
+    for one, other in (([0, 1], [0, True]), ({"a": 1}, {"a": 1, "b": None}), ("1", 1), ([1], {"0": 1}), (None, 0)):
+        assert not same(one, other)
+        assert not same(other, one)
 
 
 def test_several_broken_rules_come_in_one_message() -> None:

@@ -13,6 +13,7 @@ from arqon_ray.core.evidence import Evidence
 from arqon_ray.core.fidelity import Scaled, scaled
 from arqon_ray.core.ledger import Moment
 from arqon_ray.errors import ResultsError, StateError, UnknownCandidateError
+from tests.core.fuzz_rungs import check
 
 CONFIG = {"seed": 3, "bounds": {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}}
 Curve = dict[int, float]
@@ -196,3 +197,54 @@ def test_a_state_with_bad_reports_is_refused(reports: list[Any]) -> None:
     document = {**json.loads(solver.export()), "reports": reports}
     with pytest.raises(StateError, match="state"):
         ArqonSolver.from_state(json.dumps(document))
+
+
+def _carried(diverged: float) -> Scaled:
+    """Return twelve evaluations of which four were promoted, the first with this value."""
+    ends = [{1: 0.5 + 0.02 * n, 3: 0.4 + 0.02 * n} for n in range(4)]
+    stopped = [{1: 0.5 + 0.02 * n} for n in range(4, 12)]
+    return scale(with_curves([{1: 0.5, 3: diverged}, *ends[1:], *stopped]))
+
+
+@pytest.mark.parametrize("diverged", [40.0, 1e3, 1e9, 1e200, 1e300])
+def test_a_training_that_diverges_leaves_the_others_values_alone(diverged: float) -> None:
+    usual, found = _carried(0.4), _carried(diverged)
+    others = found.y[found.numbers != 0]
+    np.testing.assert_allclose(others, usual.y[1:], atol=1e-9)
+    assert np.isfinite(found.y).all()
+
+
+@pytest.mark.parametrize("diverged", [1e3, 1e9, 1e300])
+def test_what_lies_far_outside_counts_as_failed(diverged: float) -> None:
+    solver = with_curves([{1: 0.5, 3: diverged}, {1: 0.5, 3: 0.4}, {1: 0.6, 3: 0.45}, {1: 0.7}])
+    seen = evidence(solver)
+    assert len(seen.failed) == 1
+    assert 0 not in seen.numbers.tolist()
+    assert solver.history()[0]["status"] == "complete"
+
+
+def test_a_candidate_in_flight_that_diverges_is_neither_known_nor_awaited() -> None:
+    solver = with_curves([{1: 0.5, 3: 0.4}, {1: 0.6, 3: 0.45}, {1: 0.7}])
+    candidate = solver.propose()
+    assert candidate is not None
+    solver.report(candidate.number, 1, 1e12)
+    seen = evidence(solver)
+    assert candidate.number not in seen.numbers.tolist()
+    assert candidate.number not in seen.pending_numbers.tolist()
+    np.testing.assert_array_equal(seen.failed, [solver.space.encode(candidate.params)])
+
+
+def test_an_evaluation_that_recovers_has_not_diverged() -> None:
+    found = scale(with_curves([{1: 1e12, 3: 0.4}, {1: 0.5, 3: 0.41}, {1: 0.6, 3: 0.5}, {1: 0.7}]))
+    assert found.diverged.tolist() == []
+    assert found.y[0] == pytest.approx(0.4)
+
+
+def test_losses_that_all_grow_have_not_diverged() -> None:
+    found = scale(with_curves([{1: 1.0 + n, 3: 100.0 * (1.0 + n)} for n in range(6)] + [{1: 7.0}]))
+    assert found.diverged.tolist() == []
+
+
+def test_random_curves_of_every_size_stay_finite() -> None:
+    for seed in range(300):
+        check(seed, ask=seed % 30 == 0)

@@ -113,3 +113,31 @@ def test_numpy_integers_are_counts_seeds_and_budgets() -> None:
     for key in ("seed", "budget"):
         with pytest.raises(ConfigError, match=f"{key} is True"):
             ArqonSolver({**config, key: True})
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"params": {"x": 3.0}, "value": 1.0}, r"results\[150\].params.x is 3.0: it must lie in"),
+        ({"eval_id": 7, "value": 1.0}, r"results\[150\].id 7 was never handed out"),
+        ({"params": {"x": 0.5}, "values": [1.0, 2.0]}, r"results\[150\] has 2 values"),
+        ({"params": {"x": 0.5}, "value": "1"}, r"results\[150\].value is '1'"),
+    ],
+)
+def test_a_message_about_a_list_names_the_row(row: dict[str, Any], words: str) -> None:
+    solver = ArqonSolver({"bounds": X})
+    with pytest.raises(ValueError, match=words):
+        solver.tell([{"params": {"x": 0.25}, "value": 1.0}] * 150 + [row])
+    assert solver.get_history_len() == 0
+
+
+@pytest.mark.parametrize(
+    "values", [(1, 2.5), np.array([1.0, 2.5]), pd.Series([1.0, 2.5]), [np.float32(1), Fraction(5, 2)]]
+)
+def test_the_values_of_several_objectives_come_in_whatever_holds_a_list(values: Any) -> None:
+    solver = ArqonSolver({"bounds": X, "objectives": ["min", "max"]})
+    solver.tell([{"params": solver.ask_one(), "values": values}])
+    assert solver.history()[0]["values"] == [1.0, 2.5]
+    for wrong in (1.0, "12", [1.0], np.float64(1), {1: 2, 2: 3}):
+        with pytest.raises(ResultsError, match=r"results\[0\].values is .*: it must be a list of one number"):
+            solver.tell([{"params": {"x": 0.5}, "values": wrong}])

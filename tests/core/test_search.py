@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arqon_ray.core import ArqonSolver
+from arqon_ray.core import ArqonSolver, Candidate, coverage
 from arqon_ray.core.config import load_config
+from arqon_ray.core.coverage import Coverage
+from arqon_ray.core.draft import Draft
 from arqon_ray.core.refine import STRATEGIES
 from tests.core.histories import SPACES
 from tests.core.spaces import bounds
@@ -184,3 +187,75 @@ def test_a_noisy_recommendation_is_not_simply_the_luckiest(space: str) -> None:
         predicted.append(abs(best["predicted"] - truth[best["id"]]))
     assert lucky != recommended
     assert sum(predicted) < 0.5 * sum(promised)
+
+
+BRANCHES = {
+    "learner": {"choices": list("abcdefgh")},
+    **{f"depth_{k}": {"min": 1, "max": 4, "type": "int", "when": {"learner": k}} for k in "abcdefgh"},
+    **{f"kind_{k}": {"choices": ["x", "y"], "when": {"learner": k}} for k in "abcd"},
+}
+"""Four times 8 points and four times 4, of 8 million combinations."""
+
+
+@pytest.mark.parametrize("strategy", ["auto", "probe"])
+@pytest.mark.parametrize(("space", "total"), [(FINITE, 12), (BRANCHES, 48)])
+def test_an_exhausted_space_is_not_gone_through_again(
+    space: dict[str, Any], total: int, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    plain = Coverage._at
+    monkeypatch.setattr(Coverage, "_at", lambda self, index: looked.append(index) or plain(self, index))
+    solver = ArqonSolver({"seed": 1, "bounds": space, "strategy": strategy})
+
+    def ask() -> Candidate:
+        candidate = solver.propose()
+        assert candidate is not None
+        mark = zlib.crc32(json.dumps(candidate.params).encode())
+        solver.observe(candidate.number, None if mark % 7 == 3 else mark / 2**32)
+        return candidate
+
+    first = {json.dumps(ask().params) for _ in range(total)}
+    while not solver.explain()["exhausted"]:  # one of them may have been repeated, to see whether values are noisy
+        first.add(json.dumps(ask().params))
+    assert len(first) == total
+    assert solver.handed_out <= total + 2
+    looked.clear()
+    more = [ask() for _ in range(20)]
+    assert looked == []
+    assert {candidate.origin for candidate in more} == {"repeat"}
+    best = solver.best()
+    assert best is not None
+    assert more[0].params == best["params"]
+
+
+def test_the_last_points_of_a_space_that_the_sequence_misses_are_looked_for_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(coverage, "_SEARCH_LIMIT", 8)
+    space = {name: {"min": 0, "max": 9, "type": "int"} for name in "abc"}
+    solver = ArqonSolver({"seed": 1, "bounds": space, "strategy": "probe"})
+    keys, looked = set(), []
+    plain = Draft._knows
+    monkeypatch.setattr(Draft, "_knows", lambda self, point: looked.append(0) or plain(self, point))
+    for k in range(1000):
+        candidate = solver.propose()
+        assert candidate is not None
+        keys.add(json.dumps(candidate.params))
+        if k == 500:  # what is remembered is in the state
+            solver = ArqonSolver.from_state(solver.export())
+    assert len(keys) == 1000
+    assert solver.explain()["exhausted"]
+    # The sequence up to the first eight known points in a row, each point of the space, and each candidate once more.
+    assert len(looked) < 8 * 1000 + 1000 + 1000
+
+
+def test_what_is_in_flight_is_not_repeated_where_nothing_new_is_left() -> None:
+    solver = ArqonSolver({"seed": 1, "bounds": TREE, "strategy": "probe"})
+    for value in (3.0, 1.0, None, 1.0):
+        candidate = solver.propose()
+        assert candidate is not None
+        solver.observe(candidate.number, value)
+    repeats = [solver.propose() for _ in range(5)]
+    assert repeats[4] is None
+    history = solver.history()
+    assert [each.params for each in repeats if each] == [history[k]["params"] for k in (1, 3, 0, 2)]

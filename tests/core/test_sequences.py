@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arqon_ray.core import ArqonProbe
-from arqon_ray.core.sequences import Sobol
+from arqon_ray.core.sequences import Sobol, _primes
 from arqon_ray.errors import ConfigError
 from tests.core.spaces import EVERY_KIND
 
@@ -102,6 +102,38 @@ def test_bad_arguments_are_refused(kwargs: dict[str, Any], words: str) -> None:
         ArqonProbe({"bounds": {"x": {"min": 0, "max": 1}}}, **kwargs)
 
 
-def test_more_dimensions_than_direction_numbers_are_refused() -> None:
-    with pytest.raises(ConfigError, match="1024"):
-        ArqonProbe({"bounds": {f"x{i}": {"min": 0, "max": 1} for i in range(1025)}})
+WIDE = {"bounds": {f"x{i:04d}": {"min": 0, "max": 1} for i in range(1500)}}
+
+
+@pytest.mark.parametrize("sequence", ["sobol", "kronecker"])
+@given(start=st.integers(0, 2**20), count=st.integers(1, 5))
+def test_any_number_of_parameters_can_be_sampled_at_any_index(sequence: str, start: int, count: int) -> None:
+    probe = ArqonProbe(WIDE, seed=3, sequence=sequence)
+    points = probe.sample_array(start, count)
+    assert points.shape == (count, 1500)
+    np.testing.assert_array_equal(points, [probe.sample_array(i, 1)[0] for i in range(start, start + count)])
+
+
+def test_dimensions_without_direction_numbers_are_uniform_and_the_others_as_even_as_ever() -> None:
+    points = ArqonProbe(WIDE, seed=3).sample_array(0, 1024)
+    narrow = {"bounds": {name: WIDE["bounds"][name] for name in list(WIDE["bounds"])[:1024]}}
+    np.testing.assert_array_equal(points[:, :1024], ArqonProbe(narrow, seed=3).sample_array(0, 1024))
+    padding = points[:, 1024:]
+    assert np.all((padding >= 0.0) & (padding < 1.0))
+    assert len(np.unique(padding)) == padding.size
+    assert np.max(np.abs(np.mean(padding, axis=0) - 0.5)) < 0.05
+    assert np.max(np.abs(np.corrcoef(padding.T) - np.eye(476))) < 0.2
+    assert not np.any(padding == ArqonProbe(WIDE, seed=4).sample_array(0, 1024)[:, 1024:])
+
+
+def test_the_last_index_is_reached_in_dimensions_without_direction_numbers() -> None:
+    last = ArqonProbe(WIDE).sample_array(2**53 - 1, 1)
+    assert last.shape == (1, 1500)
+    assert not np.any(last[:, 1024:] == ArqonProbe(WIDE).sample_array(2**53 - 2, 1)[:, 1024:])
+
+
+def test_the_primes_are_the_primes() -> None:
+    primes = _primes(2000)
+    assert primes[:10] == [2, 3, 5, 7, 11, 13, 17, 19, 23, 29]
+    assert primes[1999] == 17389
+    assert [_primes(k) for k in range(40)] == [primes[:k] for k in range(40)]

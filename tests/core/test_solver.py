@@ -369,3 +369,32 @@ def test_a_larger_budget_means_the_same_after_a_restore() -> None:
         solver.tell([{"params": params, "value": bowl(params)}])
     solver.extend_budget(100)
     assert ArqonSolver.from_state(solver.export()).ask(5) == solver.ask(5)
+
+
+@pytest.mark.parametrize("scale", [1.7e308, 1e308, 1e300])
+def test_values_near_the_largest_float_are_searched_without_a_word(scale: float) -> None:
+    solver = ArqonSolver({"seed": 2, "budget": 40, "bounds": PLANE})
+    signs = (1.0, -1.0, 0.3, -1e-300)
+    while (candidate := solver.propose()) is not None:
+        assert all(math.isfinite(value) for value in candidate.params.values())
+        solver.observe(candidate.number, scale * signs[candidate.number % 4] * candidate.params["x"] / 10.0)
+    assert solver.best() is not None
+    assert solver.explain()["phase"] == "refine"
+
+
+@pytest.mark.parametrize("status", [np.array([1, 2]), 5, ["complete"], {}, "done"])
+def test_a_status_of_another_kind_is_refused_by_name(status: Any) -> None:
+    solver = ArqonSolver({"bounds": PLANE})
+    solver.ask_one()
+    with pytest.raises(ResultsError, match=r"results\[0\]\.status"):
+        solver.tell([{"id": "0", "value": 1.0, "status": status}])
+    assert solver.get_history_len() == 0
+
+
+def test_an_empty_cell_of_a_table_is_no_status() -> None:
+    import pandas as pd
+
+    solver = ArqonSolver({"bounds": PLANE})
+    solver.ask_one()
+    solver.tell([{"id": "0", "value": 1.0, "status": pd.NA}])
+    assert solver.history()[0]["status"] == "complete"

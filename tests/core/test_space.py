@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from arqon_ray.core.config import load_config
+from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.core.space import Space
-from arqon_ray.errors import ResultsError
-from tests.core.spaces import EVERY_KIND, bounds
+from arqon_ray.errors import ConfigError, OutOfBoundsError, ResultsError
+from tests.core.spaces import EVERY_KIND, bounds, extreme_ranges
 
 
 def space_of(parameters: dict[str, Any]) -> Space:
@@ -46,6 +47,57 @@ def test_any_point_of_any_space_comes_back(bounds: dict[str, Any], seed: int) ->
                 assert isinstance(value, int if rule.get("type") == "int" else float)
                 steps = (value - rule["min"]) / rule.get("step", 1)
                 assert "step" not in rule or abs(steps - round(steps)) < 1e-6
+
+
+@given(rule=extreme_ranges(), seed=st.integers(0, 2**32))
+def test_any_range_that_is_accepted_is_kept_to_and_works(rule: dict[str, Any], seed: int) -> None:
+    try:
+        config = load_config({"bounds": {"x": rule}, "seed": seed, "strategy": "probe"})
+    except ConfigError:
+        assume(False)
+    space, low, high = Space(config.bounds), config.bounds["x"].min, config.bounds["x"].max
+    assert low is not None
+    assert high is not None
+    U = np.concatenate([np.random.default_rng(seed).random(20), [0.0, 0.5, 1.0, 1e-17, 1 - 1e-16]])[:, None]
+    params = space.decode_array(U)
+    points = space.encode_many(params)
+    assert ((points >= 0) & (points <= 1)).all()
+    assert np.allclose(space.encode_many(space.decode_array(points)), points, rtol=0, atol=1e-9)
+    for p, point in zip(params, points, strict=True):
+        assert low <= p["x"] <= high
+        native = space.native(p)
+        assert native == p
+        assert type(native["x"]) is type(p["x"])
+        assert (space.encode(native) == point).all()
+    solver = ArqonSolver(config)
+    for number in range(5):
+        asked = solver.ask_one()
+        if asked is None:
+            break
+        assert low <= asked["x"] <= high
+        assert solver.tell([{"params": asked, "value": 1.0}]) == [{"id": str(number), "accepted": True}]
+
+
+@pytest.mark.parametrize("scale", ["Linear", "Log"])
+@pytest.mark.parametrize(("low", "high"), [(1e-10, 1.0), (1e-5, 1e5), (3.0, 3.3), (1e-300, 1e300), (5e-324, 1e-320)])
+def test_the_tolerance_is_relative_to_the_range_on_its_scale(low: float, high: float, scale: str) -> None:
+    space = space_of({"x": {"min": low, "max": high, "scale": scale}})
+
+    def beyond(bound: float, share: float) -> float:
+        """Return what lies outside by this share of the range."""
+        if scale == "Log":
+            return bound * math.exp(share * (math.log(high) - math.log(low)))
+        return bound + share * (high - low)
+
+    for bound, sign in ((low, -1), (high, 1)):
+        assert space.native({"x": beyond(bound, sign * 1e-10)}) == {"x": bound}
+        far = beyond(bound, sign * 1e-7)
+        if low > 1e-300:  # subnormals are too coarse for it
+            with pytest.raises(OutOfBoundsError, match="it must lie in"):
+                space.encode({"x": far})
+    for far in (-low, 0.0, -1e-9 * high) if scale == "Log" else ():
+        with pytest.raises(OutOfBoundsError):
+            space.encode({"x": far})
 
 
 @given(bounds=bounds(), seed=st.integers(0, 2**32))
@@ -150,3 +202,42 @@ def test_params_that_do_not_fit_are_refused(space: Space, change: dict[str, Any]
     for name in params:
         with pytest.raises(ResultsError, match=name):
             space.encode({k: v for k, v in params.items() if k != name})
+
+
+@given(bounds=bounds(), seed=st.integers(0, 2**32))
+def test_all_parameters_snap_together_as_each_does_alone(bounds: dict[str, Any], seed: int) -> None:
+    space = space_of(bounds)
+    U = np.random.default_rng(seed).uniform(-0.2, 1.2, size=(20, space.d))
+    U[:4] = np.array([0.0, 1.0, 0.5, -0.0])[:, None]
+    alone = np.stack([parameter.snap(U[:, j]) for j, parameter in enumerate(space.parameters)], axis=1)
+    np.testing.assert_array_equal(space._snap_each(U), alone)
+
+
+@given(bounds=bounds(), seed=st.integers(0, 2**32))
+def test_the_points_of_a_finite_space_are_all_that_there_are(bounds: dict[str, Any], seed: int) -> None:
+    space = space_of(bounds)
+    points = space.points(3000)
+    if points is None:
+        assert space.conditional or space.cardinality is None or space.cardinality > 3000
+        return
+    np.testing.assert_array_equal(points, np.unique(points, axis=0))
+    np.testing.assert_array_equal(points, space.snap(points))
+    listed = {row.tobytes() for row in points + 0.0}
+    drawn = space.encode_many(space.decode_array(np.random.default_rng(seed).random((200, space.d))))
+    assert {row.tobytes() for row in drawn} <= listed
+    if not space.conditional:
+        assert len(points) == space.cardinality
+
+
+def test_branches_have_few_points_however_many_combinations_there_are() -> None:
+    learners = [f"l{k}" for k in range(30)]
+    tree = {"learner": {"choices": learners}} | {
+        f"p_{name}": {"choices": [1, 2, 3], "when": {"learner": name}} for name in learners
+    }
+    space = space_of(tree)
+    assert space.cardinality == 30 * 3**30
+    points = space.points(100)
+    assert points is not None
+    assert len(points) == 90
+    assert space.points(89) is None
+    assert space_of({**tree, "x": {"min": 0, "max": 1, "when": {"learner": "l0"}}}).points(1000) is None

@@ -171,3 +171,10 @@ def test_the_state_of_the_first_release_can_be_read() -> None:
     assert [row["status"] for row in solver.history()].count("failed") == 1
     assert solver.best()["params"]["optimizer"] in ("adam", "sgd")  # type: ignore[index]
     assert solver.ask(5) is not None
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_is_not_finite_is_refused(constant: str) -> None:
+    text = json.dumps({**_state(), "budget": 0}).replace('"budget": 0', f'"budget": {constant}')
+    with pytest.raises(StateError, match=constant):
+        ArqonSolver.from_state(text)

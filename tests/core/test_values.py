@@ -91,7 +91,7 @@ def test_whatever_is_a_number_is_read_as_one(given: Any, meant: float) -> None:
         Decimal("sNaN"),
         object(),
     ],
-    ids=repr,
+    ids=lambda given: type(given).__name__,
 )
 def test_what_is_no_number_is_refused_by_every_reader(given: Any) -> None:
     with pytest.raises(TypeError):

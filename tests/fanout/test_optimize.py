@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import signal
 import subprocess
@@ -11,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import ray
 
 from arqon_ray import ConfigError, IdentityError, StudyNotFoundError, connect, optimize, start
 from arqon_ray.fanout import OptimizeInterrupted
+from arqon_ray.report.source import run_of
 
 CONFIG: dict[str, Any] = {
     "seed": 5,
@@ -56,6 +59,24 @@ def test_the_budget_is_spent_exactly_and_failures_are_reported(capsys: pytest.Ca
     assert "optimize  24/24  best" in capsys.readouterr().err
     with pytest.raises(StudyNotFoundError):
         connect(result.name)
+
+
+def test_a_function_gets_the_members_of_the_enumeration_that_the_config_has() -> None:
+    class Loss(enum.Enum):
+        SQUARED = "l2"
+        ABSOLUTE = 1
+
+    def objective(params: dict[str, Any]) -> np.ndarray[Any, Any]:
+        return np.array([{Loss.SQUARED: 1.0, Loss.ABSOLUTE: 2.0}[params["loss"]] * params["x"]])
+
+    bounds = {"loss": {"choices": Loss}, "x": {"min": 1, "max": np.int8(3)}}
+    result = optimize(objective, {"budget": np.int64(6), "bounds": bounds}, max_concurrency=np.int64(2), progress=False)
+    assert not result.failures
+    assert {row["params"]["loss"] for row in result.history} == set(Loss)
+    assert result.params is not None
+    assert result.params["loss"] is Loss.SQUARED
+    assert result.config["bounds"]["loss"] == {"choices": ["l2", 1]}
+    assert {e.params["loss"] for e in run_of(result).evaluations} == {"l2", 1}
 
 
 def test_a_worker_that_dies_is_tried_again_and_then_told_as_failed(

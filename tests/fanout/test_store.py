@@ -37,22 +37,22 @@ def _store(path: Path, *, resume: bool = True, **changes: Any) -> DirectoryStore
 
 def test_what_was_written_is_found_again(tmp_path: Path) -> None:
     first = _store(tmp_path / "deep" / "out")
-    first.write(0, 8, _rows(0, 8))
+    first.write(0, _rows(0, 8))
     first.close()
     second = _store(tmp_path / "deep" / "out")
-    assert second.finished.keys() == {(0, 8)}
-    summary = second.finished[0, 8]
-    assert (summary["count"], summary["failed"], summary["seconds"]) == (8, 1, 2.0)
-    assert summary["min"] == {"index": 7, "params": {"x": 0.07, "n": 8}, "value": -7.0}
-    assert summary["max"]["index"] == 0
-    assert summary["errors"] == [{"index": 5, "params": {"x": 0.05, "n": 6}, "error": "bad"}]
+    assert second.finished == {(0, 8)}
+    tally = second.tally
+    assert (tally.count, tally.failed) == (8, 1)
+    assert tally.best("min") == {"index": 7, "params": {"x": 0.07, "n": 8}, "value": -7.0}
+    assert tally.best("max") == {"index": 0, "params": {"x": 0.0, "n": 1}, "value": 0.0}
+    assert tally.errors == [{"index": 5, "params": {"x": 0.05, "n": 6}, "error": "bad", "kind": "raised"}]
     second.close()
 
 
 def test_readers_of_data_sets_see_the_rows_alone(tmp_path: Path) -> None:
     store = _store(tmp_path)
-    store.write(0, 8, _rows(0, 8))
-    store.write(8, 16, _rows(8, 16))
+    store.write(0, _rows(0, 8))
+    store.write(8, _rows(8, 16))
     (tmp_path / ".shard-of-a-killed-driver.tmp").write_bytes(b"half")
     assert sorted(pq.read_table(tmp_path)["index"].to_pylist()) == list(range(16))
     store.close()
@@ -113,22 +113,22 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "short"])
 def test_a_damaged_shard_is_set_aside_and_missing_again(tmp_path: Path, damage: str) -> None:
     store = _store(tmp_path)
-    store.write(0, 8, _rows(0, 8))
+    store.write(0, _rows(0, 8))
     store.close()
     file = tmp_path / "shard-000000000000-000000000008.parquet"
     whole = file.read_bytes()
     file.write_bytes({"cut": whole[:-9], "flipped": whole[:-1] + b"?", "empty": b"", "short": _rows(0, 7)}[damage])
     with pytest.warns(UserWarning, match="is damaged"):
         again = _store(tmp_path)
-    assert again.finished == {}
+    assert again.finished == set()
     assert (tmp_path / f".damaged-{file.name}").exists()
     again.close()
 
 
 def test_files_that_overlap_are_refused(tmp_path: Path) -> None:
     store = _store(tmp_path)
-    store.write(0, 8, _rows(0, 8))
-    store.write(4, 6, _rows(4, 6))
+    store.write(0, _rows(0, 8))
+    store.write(4, _rows(4, 6))
     store.close()
     with pytest.raises(ConfigError, match=r"0\.\.8 and 4\.\.6, which overlap"):
         _store(tmp_path)

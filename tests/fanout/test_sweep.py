@@ -17,7 +17,7 @@ import pytest
 import ray
 
 import arqon_ray
-from arqon_ray import ArqonProbe, ConfigError, probe_shard, sweep
+from arqon_ray import ArqonProbe, ConfigError, SweepInterrupted, probe_shard, sweep
 
 CONFIG: dict[str, Any] = {
     "seed": 7,
@@ -175,28 +175,38 @@ def test_a_killed_driver_leaves_whole_shards_and_the_same_call_continues(tmp_pat
         assert ((out / name).stat().st_ino, (out / name).stat().st_mtime_ns) == identity
 
 
-def test_ctrl_c_cancels_the_shards_and_keeps_the_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_the_finished_rows_and_the_same_call_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from arqon_ray.fanout.store import DirectoryStore
 
     write = DirectoryStore.write
 
-    def write_then_interrupt(self: DirectoryStore, start: int, stop: int, parquet: bytes) -> None:
-        write(self, start, stop, parquet)
-        signal.raise_signal(signal.SIGINT)
+    def write_then_interrupt(self: DirectoryStore, *shard: Any) -> Any:
+        summary = write(self, *shard)
+        if len(self.finished) == 1:
+            signal.raise_signal(signal.SIGINT)
+        return summary
 
     monkeypatch.setattr(DirectoryStore, "write", write_then_interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        sweep(lambda params: params["x"], CONFIG, 256, shard_size=64, output=tmp_path, progress=False)
-    assert len(list(tmp_path.glob("*.parquet"))) == 1
+    with pytest.raises(SweepInterrupted, match="the same call goes on") as caught:
+        sweep(lambda params: params["x"], CONFIG, 4096, shard_size=64, output=tmp_path, progress=False)
+    files = list(tmp_path.glob("*.parquet"))
+    assert 1 <= len(files) < 64
+    partial = caught.value.result
+    assert partial.num_done == sum(pq.read_metadata(file).num_rows for file in files) < 4096
+    assert len(partial.to_table()) == partial.num_done
     monkeypatch.undo()
-    sweep(lambda params: params["x"], CONFIG, 256, output=tmp_path, progress=False)
-    check_rows(tmp_path, 256)
+    sweep(lambda params: params["x"], CONFIG, 4096, output=tmp_path, progress=False)
+    check_rows(tmp_path, 4096)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ({"num_samples": 0}, "num_samples is 0"),
+        ({"num_samples": 1e3}, r"num_samples is 1000\.0"),
+        ({"num_samples": 2**53 + 1}, "num_samples is 9007199254740993: .* this sequence ends at"),
         ({"num_samples": 8, "shard_size": 0}, "shard_size is 0"),
         ({"num_samples": 8, "max_in_flight": 1.5}, "max_in_flight is 1.5"),
         ({"num_samples": 8, "mode": "best"}, "mode is 'best'"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 
@@ -48,3 +51,49 @@ def test_a_study_of_that_name_is_not_touched(run: Run, tmp_path: Path) -> None:
         export_to_optuna(run, storage)
     export_to_optuna(run, storage, "another")
     assert len(optuna.load_study(study_name="another", storage=storage).trials) == 30
+
+
+ODD_BOUNDS: dict[str, Any] = {
+    "third": {"min": 0, "max": 1, "step": 0.3},
+    "shifted": {"min": 0.05, "max": 7.3, "step": 0.15},
+    "cut": {"min": 0, "max": 0.8999999999999999, "step": 0.3},
+    "fine": {"min": 0, "max": 1e6, "step": 1e-4},
+    "log_steps": {"min": 2, "max": 50, "step": 3, "type": "int", "scale": "Log"},
+    "log_grid": {"min": 0.5, "max": 8, "step": 0.5, "scale": "Log"},
+    "fives": {"min": 3, "max": 21, "step": 5, "type": "int"},
+    "angle": {"min": -180, "max": 180, "scale": "Periodic"},
+    "hour": {"min": 0, "max": 24, "type": "int", "scale": "Periodic"},
+    "constant": {"min": 0.1, "max": 0.1},
+    "whole_constant": {"min": 4, "max": 4, "type": "int"},
+    "large": {"min": -(2**52), "max": 2**52, "type": "int"},
+    "wide": {"min": 5e-324, "max": 1e308, "scale": "Log"},
+    "narrow": {"min": 1e10, "max": float(np.nextafter(1e10, 2e10)), "scale": "Log"},
+    "mixed": {"choices": [True, 1, 0, False, None, "1", "true", 2**62, 0.1]},
+    "plain": {"choices": ["a", 2, None, 0.5]},
+    "inner": {"min": 0, "max": 1, "step": 0.1, "when": {"mixed": [True, False]}},
+}
+
+
+def test_every_kind_of_parameter_is_exported_with_its_values(tmp_path: Path) -> None:
+    solver = ArqonSolver({"seed": 1, "budget": 120, "bounds": ODD_BOUNDS, "strategy": "probe"})
+    solver.tell([{"params": params, "value": 1.0} for params in solver.ask(120) or []])
+    evaluations = tuple(Evaluation(row["id"], row["params"], row["value"]) for row in solver.history())
+    storage = f"sqlite:///{tmp_path}/run.db"
+    export_to_optuna(Run("odd", "score", solver.config.to_dict(), evaluations), storage)
+    for trial, evaluation in zip(optuna.load_study(study_name="odd", storage=storage).trials, evaluations, strict=True):
+        mixed = json.loads(trial.params["mixed"])
+        assert {**trial.params, "mixed": mixed} == evaluation.params
+        assert type(mixed) is type(evaluation.params["mixed"])
+    steps = {name: getattr(d, "step", None) for name, d in trial.distributions.items()}
+    assert (steps["third"], steps["shifted"], steps["fives"]) == (0.3, 0.15, 5)
+
+
+def test_values_of_an_older_range_are_exported_all_the_same(tmp_path: Path) -> None:
+    bounds = {"x": {"min": 0, "max": 1}, "n": {"min": 0, "max": 9, "step": 3, "type": "int"}}
+    study = ArqonSolver({"bounds": bounds}).config.to_dict()
+    params = {"x": 1 + 1e-10, "n": 10}
+    storage = f"sqlite:///{tmp_path}/run.db"
+    export_to_optuna(Run("old", "score", study, (Evaluation("0", params, 1.0, step=7),)), storage)
+    (trial,) = optuna.load_study(study_name="old", storage=storage).trials
+    assert trial.params == params
+    assert trial.user_attrs["step"] == 7

@@ -7,8 +7,21 @@ from typing import Any
 
 import pytest
 
-from arqon_ray.errors import StateError
-from arqon_ray.report import Evaluation, Run, read_run, write_run
+from arqon_ray import ArqonSolver
+from arqon_ray.errors import ArqonError, StateError
+from arqon_ray.fanout import Result
+from arqon_ray.report import (
+    Evaluation,
+    Run,
+    export_to_optuna,
+    history_figure,
+    parallel_figure,
+    read_run,
+    slice_figure,
+    write_html,
+    write_run,
+)
+from arqon_ray.report.source import run_of
 
 STUDY: dict[str, Any] = {"seed": 1, "budget": 6, "mode": "max", "bounds": {"x": {"min": 0.0, "max": 1.0}}}
 
@@ -19,6 +32,26 @@ def _run(values: list[float | None], mode: str = "max", **more: Any) -> Run:
         for k, value in enumerate(values)
     )
     return Run("job", "score", {**STUDY, "mode": mode}, evaluations, **more)
+
+
+def test_what_optimize_returns_is_taken_by_every_report(tmp_path: Path) -> None:
+    solver = ArqonSolver({"seed": 1, "budget": 12, "bounds": {"x": {"min": 0, "max": 1}}})
+    while (params := solver.ask_one()) is not None:
+        solver.tell([{"params": params, "value": params["x"] if params["x"] < 0.9 else None}])  # type: ignore[operator]
+    found: dict[str, Any] = {"best": solver.best(), "history": solver.history(), "config": solver.config.to_dict()}
+    result = Result(
+        "r", failures=[], explanation={"phase": "refine"}, evaluations=12, stopped_by="", seconds=1.0, **found
+    )
+    run = run_of(result)
+    assert run_of(run) is run
+    assert [e.value for e in run.evaluations] == [row["value"] for row in result.history]
+    assert (run.best and run.best.params) == result.params
+    for figure in (history_figure(result), slice_figure(result), parallel_figure(result)):
+        assert figure.data
+    assert "refine" in write_html(result, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert len(export_to_optuna(result, f"sqlite:///{tmp_path}/r.db").trials) == 12
+    with pytest.raises(ArqonError, match=r"run is \[\]: give what optimize"):
+        history_figure([])  # type: ignore[arg-type]
 
 
 def test_a_written_run_reads_back_equal(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ class Model:
 
     def result(self, id: str, value: float | None) -> None:
         self.values.setdefault(id, finite(value))
+        self.reports.pop(int(id), None)
         self.drop(id)
 
     @property

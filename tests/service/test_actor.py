@@ -20,11 +20,13 @@ import pytest
 import ray
 
 import arqon_ray
+from arqon_ray.core.config import load_config
 from arqon_ray.errors import (
     ArqonError,
     AskTimeoutError,
     ConfigError,
     IdentityError,
+    OutOfBoundsError,
     ResultsError,
     StudyNotFoundError,
     StudyRefusedError,
@@ -121,8 +123,16 @@ def test_a_call_answers_in_plain_python_and_errors_are_our_own(start: Start) -> 
     assert client.tell(asked["id"], 1.0, cost=2.0) == {"id": "0", "accepted": True}
     assert client.history()[0]["cost"] == 2.0
     assert client.best() is not None
+    with pytest.raises(ConfigError, match="objectives is None"):
+        client.pareto()
     assert json.loads(client.export())["handed_out"] == 1
     assert client.seed([{"params": {"x": 0.5, "n": 8}, "value": 2.0}])[0]["accepted"]
+    outside = [{"params": {"x": 2.0, "n": 8}, "value": 2.0}]
+    with pytest.raises(OutOfBoundsError, match=r"results\[0\].params.x is 2.0"):
+        client.seed(outside)
+    assert not client.seed(outside, out_of_bounds="skip")[0]["accepted"]
+    skipped = ray.get(client.handle.seed.remote(outside, out_of_bounds="skip"))
+    assert "skipped: params.x is 2.0" in skipped[0]["note"]
     with pytest.raises(UnknownCandidateError, match="77 was never handed out"):
         client.tell("77", 1.0)
     with pytest.raises(ResultsError, match="id is 0"):
@@ -274,6 +284,36 @@ def test_stop_and_start_continue_where_it_stood(start: Start, tmp_path: Path) ->
     assert len(list(tmp_path.glob("*.aside-*"))) == 1
     anew.stop(purge=True)
     assert not (tmp_path / client.name).exists()
+
+
+def test_a_study_that_runs_elsewhere_is_not_joined(start: Start, tmp_path: Path) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    client = start(storage_path=str(here))
+    before = client.status()
+    (tmp_path / "link").symlink_to(here)
+    for place in (None, f"{here}/", f"file://{here}", str(tmp_path / "link"), os.path.relpath(here)):
+        assert arqon_ray.start(CONFIG, client.name, storage_path=place).status() == before
+    with pytest.raises(IdentityError) as caught:
+        arqon_ray.start({**CONFIG, "budget": 50}, client.name, storage_path=str(elsewhere))
+    assert f"{here}/{client.name}" in str(caught.value)
+    assert f"{elsewhere}/{client.name}" in str(caught.value)
+    assert client.status() == before
+    assert not elsewhere.exists()
+
+
+def test_the_config_and_what_is_new_since_a_snapshot_cross_the_boundary_plainly(start: Start) -> None:
+    client = start()
+    assert load_config(ray.get(client.handle.config.remote())) == load_config(client.config()) == load_config(CONFIG)
+    first = client.snapshot()
+    assert client.snapshot(since=first) is None
+    client.ask_one(key="k")
+    later = ray.get(client.handle.snapshot.remote({"uuid": first["uuid"], "seq": first["seq"]}))
+    assert later["seq"] == first["seq"] + 1
+    with pytest.raises(ResultsError, match="key 'k' was used before"):
+        client.ask(2, key="k")
+    with pytest.raises(ResultsError, match="key is "):
+        client.ask_one(key="\ud800")
+    assert client.status()["counts"]["asked"] == 1
 
 
 def test_what_is_not_there_is_an_error_that_says_what_is(cluster: Any, start: Start) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import ray
 
-from arqon_ray.errors import AskTimeoutError, StudyNotFoundError, UnknownCandidateError
+from arqon_ray.errors import AskTimeoutError, ConfigError, StudyNotFoundError, UnknownCandidateError
 from arqon_ray.service.async_client import AsyncSolverClient
 from arqon_ray.service.client import SolverClient
 from arqon_ray.service.heartbeat import AsyncHeartbeat
@@ -60,9 +60,13 @@ def test_each_call_answers_as_the_other_client_does(start: Start) -> None:
         assert (await aio.fail("1", "broken"))["accepted"]
         assert [each["accepted"] for each in await aio.release(owner="me")] == [True, True]
         assert (await aio.seed([{"params": {"x": 0.5, "n": 8}, "value": 2.0}]))[0]["accepted"]
+        outside = [{"params": {"x": 2.0, "n": 8}, "value": 2.0}]
+        assert not (await aio.seed(outside, out_of_bounds="skip"))[0]["accepted"]
         assert await aio.history() == client.history()
         assert await aio.pending() == client.pending() == []
         assert await aio.best() == client.best()
+        with pytest.raises(ConfigError, match="objectives is None"):
+            await aio.pareto()
         assert await aio.export() == client.export()
         assert await aio.extend_budget(8) == 8
         assert (await aio.status())["budget"] == 8

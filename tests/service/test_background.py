@@ -219,3 +219,25 @@ def test_work_that_hangs_does_not_hold_up_the_end_of_the_process() -> None:
         print("leaving")"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "leaving\n"), done.stderr
+
+
+def test_what_failed_and_is_not_wanted_any_more_is_no_trouble() -> None:
+    wanted = threading.Event()
+    wanted.set()
+
+    def step() -> float:
+        if wanted.is_set():
+            raise ValueError("boom")
+        return math.inf
+
+    work = Background("some work", step, pauses=(0.01, 0.01))
+    work.wake()
+    while work.trouble is None:
+        time.sleep(0.01)
+    assert "boom" in work.trouble.error
+    wanted.clear()
+    deadline = time.monotonic() + 30.0
+    while work.trouble is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    work.close()

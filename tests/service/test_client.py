@@ -145,7 +145,7 @@ class Handle:
 def test_a_repeated_call_has_the_operation_id_of_the_first(
     monkeypatch: pytest.MonkeyPatch, ray_runs: None, call: Callable[[SolverClient], Any], keyed: bool
 ) -> None:
-    def get(answer: Any) -> Any:
+    def get(answer: Any, timeout: float) -> Any:
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from arqon_ray.errors import StudyRefusedError
+from arqon_ray.service.changes import Report
 from arqon_ray.service.description import write_study
 from arqon_ray.service.epochs import FencedError
 from arqon_ray.service.local_store import LocalStore
@@ -253,7 +254,7 @@ def off_chain(copy: Copy, records: int) -> Study:
     study = Study.open(copy.store, {"pid": 6, "actor": "a"})
     for step in range(records):
         with fenced._lock:
-            fenced._record({"op": "report", "number": 3, "step": step, "value": -1.0}, [])
+            fenced._make(Report(3, step, -1.0))
         at, parts = fenced._journal.position, fenced._state.freeze()
         write_snapshot(copy.store, fenced._journal.epoch, at, parts)
     with pytest.raises(FencedError):

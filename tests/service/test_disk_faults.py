@@ -54,7 +54,9 @@ class Life(contextlib.AbstractContextManager["Life"]):
 
     def start(self) -> None:
         """Begin as the actor's process does; after the first answer as one that was restarted."""
-        self.host = StudyHost(Birth("arqon", CONFIG, "t1", True), str(self.folder), bool(self.answers), {"pid": 1})
+        self.host = StudyHost(
+            Birth("arqon", "t1", True, config=CONFIG), str(self.folder), bool(self.answers), {"pid": 1}
+        )
 
     def go_on(self, upto: int = len(LIFE)) -> None:
         """Make the calls that were not answered yet."""
@@ -220,7 +222,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 def host_on(folder: Path, restarted: bool = False) -> StudyHost:
-    return StudyHost(Birth("arqon", CONFIG, "t1", True), str(folder), restarted, {"pid": 1})
+    return StudyHost(Birth("arqon", "t1", True, config=CONFIG), str(folder), restarted, {"pid": 1})
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS])

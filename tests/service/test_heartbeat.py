@@ -4,9 +4,11 @@ import logging
 import threading
 from typing import Any
 
+import numpy as np
 import pytest
 
-from arqon_ray.service.heartbeat import Heartbeat
+from arqon_ray.errors import ResultsError
+from arqon_ray.service.heartbeat import AsyncHeartbeat, Heartbeat
 
 
 class FakeClient:
@@ -49,6 +51,17 @@ def test_it_stops_and_releases_what_is_left_when_told_to() -> None:
     beat.stop(release=True)
     assert client.released == ["me"]
     assert beat.background.join(0)
+
+
+@pytest.mark.parametrize("kind", [Heartbeat, AsyncHeartbeat])
+@pytest.mark.parametrize(
+    "wrong", [{"lease": 0}, {"lease": -1}, {"lease": float("nan")}, {"lease": "60"}, {"owner": ""}, {"owner": "\ud800"}]
+)
+def test_a_lease_is_seconds_and_an_owner_a_name(kind: Any, wrong: dict[str, Any]) -> None:
+    (key,) = wrong
+    with pytest.raises(ResultsError, match=f"{key} is .*: it must be"):
+        kind(FakeClient(), **wrong)
+    assert kind(FakeClient(), lease=np.float32(0.5)).lease == 0.5
 
 
 def test_owners_without_a_name_are_distinct() -> None:

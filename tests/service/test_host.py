@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from arqon_ray.errors import IdentityError, StudyRefusedError
+from arqon_ray.core.config import load_config
+from arqon_ray.core.frozen import Frozen
+from arqon_ray.errors import IdentityError, ResultsError, StudyRefusedError
 from arqon_ray.service.host import Birth, StudyHost
 from arqon_ray.service.local_store import LocalStore
+from arqon_ray.service.store import check_storage_path, same_place
 from tests.service.conftest import CONFIG
 
 Make = Callable[..., StudyHost]
@@ -20,7 +23,9 @@ def make(tmp_path: Path) -> Make:
     """Return what an actor's process holds, as it is created or as Ray restarts it."""
 
     def maker(token: str = "t1", restarted: bool = False, resume: bool = True, config: Any = CONFIG) -> StudyHost:
-        return StudyHost(Birth("arqon", config, token, resume), str(tmp_path), restarted, {"pid": 1, "node": "n1"})
+        return StudyHost(
+            Birth("arqon", token, resume, config=config), str(tmp_path), restarted, {"pid": 1, "node": "n1"}
+        )
 
     return maker
 
@@ -196,3 +201,62 @@ def test_a_fenced_actor_repeats_no_answer_from_memory(make: Make) -> None:
     for call in (("ask_one", "k"), ("history",), ("renew", "a")):
         with pytest.raises(StudyRefusedError, match="fenced"):
             old.call(*call)
+
+
+@pytest.mark.parametrize("spelling", ["{0}", "{0}/", "{0}/../{1}", "file://{0}", "{0}/link", "{2}", None])
+def test_every_spelling_of_its_place_joins_a_study(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: str | None
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    monkeypatch.chdir(tmp_path.parent)
+    host = make()
+    place = spelling and check_storage_path(spelling.format(tmp_path, tmp_path.name, f"./{tmp_path.name}"))
+    host.begin(CONFIG, "t1")
+    assert host.begin({**CONFIG, "budget": 9}, "t2", storage_path=place)["budget"] == 9
+
+
+def test_a_study_that_lies_elsewhere_is_not_joined(make: Make, tmp_path: Path) -> None:
+    host = make()
+    before = host.begin(CONFIG, "t1")
+    with pytest.raises(IdentityError) as caught:
+        host.begin({**CONFIG, "budget": 9}, "t2", storage_path=str(tmp_path / "elsewhere"))
+    assert f"lies in {tmp_path}/arqon, not in {tmp_path}/elsewhere/arqon" in str(caught.value)
+    assert host.status() == before
+
+
+def test_who_logs_in_does_not_make_another_place_of_a_bucket() -> None:
+    assert same_place("s3://user:secret@bucket/a?region=eu", "s3://bucket/a")
+    assert not same_place("s3://bucket/a", "s3://bucket/b")
+    assert not same_place("s3://bucket/a", "s3://bucket/a?endpoint_override=minio:9000")
+    assert not same_place("s3://bucket/a", "/bucket/a")
+
+
+def test_reading_the_config_exports_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = make()
+    host.call("extend_budget", 9)
+    monkeypatch.setattr(Frozen, "export", lambda _: pytest.fail("the study was exported"))
+    assert load_config(host.call("config")) == load_config({**CONFIG, "budget": 9})
+
+
+def test_a_snapshot_is_made_only_when_the_log_has_moved_on(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = make()
+    host.call("ask_one")
+    first = host.snapshot()
+    assert first is not None
+    at = {"uuid": first["uuid"], "seq": first["seq"]}
+    with monkeypatch.context() as patched:
+        patched.setattr(Frozen, "export", lambda _: pytest.fail("the study was exported"))
+        assert host.snapshot(since=first) is None
+        assert host.snapshot(since=at) is None
+    host.call("tell", "0", 1.0)
+    second = host.snapshot(since=at)
+    assert second is not None
+    assert second["seq"] > first["seq"]
+    another = host.snapshot(since={**at, "uuid": "another", "seq": second["seq"]})
+    assert another == second
+
+
+@pytest.mark.parametrize("since", [3, "u", {}, {"uuid": "u"}, {"uuid": "u", "seq": 1.5}, {"uuid": 3, "seq": 1}])
+def test_an_earlier_snapshot_is_one(make: Make, since: Any) -> None:
+    with pytest.raises(ResultsError, match="since"):
+        make().snapshot(since)

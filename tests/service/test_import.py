@@ -16,7 +16,7 @@ CONFIG = {"seed": 7, "budget": 8, "bounds": {"x": {"min": 0.0, "max": 1.0}, "y":
 
 def host(root: Path, token: str = "creator", awaited: bool = False, restarted: bool = False) -> StudyHost:
     root.mkdir(exist_ok=True)
-    return StudyHost(Birth("study", CONFIG, token, True, awaited), str(root), restarted, {"pid": 1})
+    return StudyHost(Birth("study", token, True, awaited, config=CONFIG), str(root), restarted, {"pid": 1})
 
 
 def used(root: Path) -> tuple[StudyHost, dict[str, Any]]:

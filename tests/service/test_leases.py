@@ -76,3 +76,31 @@ def test_touch_renews_the_holder_of_one_candidate(leases: Leases, clock: Clock) 
     leases.touch(99)
     clock.now += 9
     assert leases.expired() == []
+
+
+def test_leases_that_ended_leave_nothing_behind(leases: Leases, clock: Clock) -> None:
+    for number in range(20_000):
+        clock.now += 0.01
+        leases.grant(number, None if number % 2 else f"driver-{number}")
+        leases.drop(number)
+        assert leases.expired() == []
+    assert len(leases._alarms) <= 66
+    assert not leases._holdings
+    assert not leases._holder
+
+
+def test_no_lease_is_forgotten_where_many_others_end(leases: Leases, clock: Clock) -> None:
+    kept = list(range(0, 3_000, 30))
+    for number in range(3_000):
+        leases.grant(number, term=100.0 + number)
+    for number in sorted(set(range(3_000)) - set(kept), reverse=True):
+        leases.drop(number)
+        leases.grant(3_000 + number)
+        leases.drop(3_000 + number)
+    assert len(leases._alarms) <= 2 * len(kept) + 65
+    for number in kept:
+        clock.now = 1000.0 + 99.5 + number
+        assert leases.expired() == []
+        clock.now += 1.0
+        assert leases.expired() == [number]
+        leases.drop(number)

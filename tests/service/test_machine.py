@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any, ClassVar
@@ -16,8 +17,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from arqon_ray.errors import AskTimeoutError, ConfigError
-from arqon_ray.service import upkeep
+from arqon_ray.errors import AskTimeoutError, ConfigError, ResultsError
+from arqon_ray.service import records, upkeep
 from arqon_ray.service.chain import accepted, read_chain
 from arqon_ray.service.description import write_study
 from arqon_ray.service.epochs import FencedError
@@ -47,6 +48,7 @@ class StudyMachine(RuleBasedStateMachine):
         self.patch.start()
         self.model = Model(Clock(), CONFIG["budget"], LEASE)
         self.asks: dict[str, list[str]] = {}
+        self.wanted: dict[str, int] = {}
         self.tells: dict[str, Any] = {}
         self.former: list[Study] = []
         self.keys = (f"op-{k}" for k in count())
@@ -107,6 +109,7 @@ class StudyMachine(RuleBasedStateMachine):
             return
         assert [each["id"] for each in asked] == expected
         assert asked or len(self.model.values) == self.model.budget
+        self.wanted[key] = n
         self.handed_out(key, asked, owner)
 
     @precondition(lambda self: len(self.model.next_ids(3)) == 3)
@@ -117,6 +120,7 @@ class StudyMachine(RuleBasedStateMachine):
             asked = list(pool.map(lambda key: self.study.ask(1, key, None, LEASE, timeout=0), keys))
         assert {each["id"] for (each,) in asked} == set(expected)
         for key, each in sorted(zip(keys, asked, strict=True), key=lambda pair: int(pair[1][0]["id"])):
+            self.wanted[key] = 1
             self.handed_out(key, each, None)
 
     @precondition(lambda self: self.asks)
@@ -125,7 +129,9 @@ class StudyMachine(RuleBasedStateMachine):
         # By place: which of the keys that were used side by side was given which candidate is chance.
         key = list(self.asks)[data.draw(st.integers(0, len(self.asks) - 1))]
         others = {each["id"] for each in self.study.pending() if each["key"] != key}
-        again = self.study.ask(1, key, "b", LEASE, timeout=0)
+        with pytest.raises(ResultsError, match="used before"):
+            self.study.ask(self.wanted[key] + 1, key, "b", LEASE, timeout=0)
+        again = self.study.ask(self.wanted[key], key, "b", LEASE, timeout=0)
         assert [each["id"] for each in again] == self.asks[key]
         assert all(each["params"] == self.model.params[each["id"]] for each in again)
         self.model.expire()
@@ -142,7 +148,7 @@ class StudyMachine(RuleBasedStateMachine):
             assert answer["accepted"] == (result["id"] not in self.model.values)
             self.model.result(result["id"], result["value"])
         if any(answer["accepted"] for answer in answers):
-            self.tells[key] = (lambda: self.study.tell([{"id": id, "value": 99.0} for id in ids], key=key), answers)
+            self.tells[key] = "tell", results, answers
 
     @rule(data=st.data(), value=VALUES)
     def seed(self, data: st.DataObject, value: float | None) -> None:
@@ -156,13 +162,50 @@ class StudyMachine(RuleBasedStateMachine):
             self.model.outside.append((params, finite(value)))
         else:
             self.model.result(id, value)
-        self.tells[key] = (lambda: self.study.seed([{"params": OUTSIDE[0], "value": 99.0}], key=key), answers)
+        self.tells[key] = "seed", [{"params": params, "value": value}], answers
 
     @precondition(lambda self: self.tells)
     @rule(data=st.data())
     def repeat_a_tell(self, data: st.DataObject) -> None:
-        again, answers = self.tells[data.draw(st.sampled_from(sorted(self.tells)))]
-        assert again() == answers
+        key = data.draw(st.sampled_from(sorted(self.tells)))
+        method, rows, answers = self.tells[key]
+        assert getattr(self.study, method)(rows, key=key) == answers
+        others = [("seed", [{"params": OUTSIDE[0], "value": 99.0}]), ("tell", [{"id": "0", "value": 99.0}])]
+        if not self.model.params:
+            others.pop()
+        for other in others:
+            with self.refused(), pytest.raises(ResultsError, match=f"{key}.*used before"):
+                getattr(self.study, other[0])(other[1], key=key)
+
+    @contextlib.contextmanager
+    def refused(self) -> Iterator[None]:
+        """Check that what happens within is as if it had not been asked for."""
+        self.study.renew("nobody")  # what has run out goes now
+        before = known(self.study), self.study._journal.position
+        yield
+        assert (known(self.study), self.study._journal.position) == before
+        assert self.study.problem is None
+
+    @rule(call=st.sampled_from(["ask", "place", "tell", "seed", "report", "release"]), size=st.sampled_from([0, 30]))
+    def a_record_is_too_large(self, call: str, size: int) -> None:
+        ids = sorted(self.model.holder)
+        if call == "ask" and not self.model.next_ids(1):
+            return
+        if call == "place" and len(self.model.params) == self.model.budget:
+            return
+        if call in ("tell", "report", "release") and not ids:
+            return
+        args: dict[str, tuple[Any, ...]] = {
+            "ask": (2, None, None, None, 0),
+            "place": (OUTSIDE[1],),
+            "tell": ([{"id": id, "value": 1.0} for id in ids],),
+            "seed": ([{"params": OUTSIDE[0], "value": 1.0}],),
+            "report": (*ids[:1], 7, 0.25),
+            "release": (ids,),
+        }
+        limit = mock.patch.object(records, "MAX_BODY", size)
+        with self.refused(), limit, pytest.raises(ResultsError, match="was not taken"):
+            getattr(self.study, call)(*args[call])
 
     @precondition(lambda self: self.model.params)
     @rule(data=st.data(), step=st.integers(0, 2), value=st.floats(-5, 5))

@@ -1,4 +1,4 @@
-"""Drivers outside the cluster, which reach it through Ray Client (``ray://``)."""
+"""Drivers outside the cluster, which reach it through Ray Client (``ray://``) and show it the token it asks for."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
+TOKEN = "0123456789abcdef" * 4
+SETTINGS = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
+    **{name: value for name, value in os.environ.items() if name not in SETTINGS},
     "PYTHONPATH": str(ROOT),
-    # The head and its drivers agree, whatever a local Ray of this machine did before.
-    "RAY_AUTH_MODE": "disabled",
     # Else the server that Ray Client forks for a driver dies at its birth, in one of five cases (ray#63202).
     "GRPC_ENABLE_FORK_SUPPORT": "0",
 }
@@ -204,6 +204,8 @@ class Block:
         if name.split(".")[0] == "arqon_ray":
             raise ImportError("arqon_ray is not installed here")
 sys.meta_path.insert(0, Block())
+import os
+os.environ["RAY_AUTH_MODE"] = "token"  # what arqon_ray.init would find out
 import ray
 ray.init(sys.argv[1], namespace="arqon", log_to_driver=False)
 actor = ray.get_actor("bare")
@@ -227,40 +229,54 @@ def free_ports(n: int) -> list[int]:
     return ports
 
 
+class Head(NamedTuple):
+    """A cluster that asks for the token in ``home``, as one does where a local Ray left it."""
+
+    direct: str
+    client: str
+    home: Path
+
+
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def head() -> Iterator[Head]:
     """A head of its own with a server for Ray Client; ended with the processes that it began, and no others."""
     port, client_port = free_ports(2)
     folder = tempfile.mkdtemp(prefix="arqon-", dir="/tmp")  # short: Ray puts sockets there
+    home = Path(folder, "home")
+    (home / ".ray").mkdir(parents=True)
+    (home / ".ray" / "auth_token").write_text(TOKEN)
     options = f"--head --block --port {port} --ray-client-server-port {client_port} --num-cpus 2 --temp-dir {folder}"
     options += " --include-dashboard=false --disable-usage-stats --object-store-memory 100000000"
     log = Path(folder, "head.log")
     with log.open("w") as out:
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", *options.split()]
-        head = subprocess.Popen(command, stdout=out, stderr=out, env=ENVIRONMENT, cwd=folder)
+        process = subprocess.Popen(command, stdout=out, stderr=out, env={**ENVIRONMENT, "HOME": str(home)}, cwd=folder)
     try:
         end = time.monotonic() + 120
         while "Ray runtime started" not in log.read_text():
-            assert head.poll() is None, log.read_text()
+            assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
-        yield f"ray://127.0.0.1:{client_port}"
+        assert "Token authentication is enabled" in log.read_text()
+        yield Head(f"127.0.0.1:{port}", f"ray://127.0.0.1:{client_port}", home)
     finally:
-        head.terminate()
-        head.wait(60)
+        process.terminate()
+        process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(script: str, address: str, *more: str) -> Any:
+def run(script: str, head: Head, *more: str, direct: bool = False) -> Any:
     """Run a driver and return what it printed last."""
+    address = head.direct if direct else head.client
     command = [sys.executable, "-c", PRELUDE + script, address, str(ROOT), *more]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd="/", timeout=200)
+    environment = {**ENVIRONMENT, "HOME": str(head.home)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd="/", timeout=200)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_every_call_works_and_errors_are_our_own(address: str) -> None:
-    said = run(CALLS, address)
+def test_every_call_works_and_errors_are_our_own(head: Head) -> None:
+    said = run(CALLS, head)
     first, *others = said["asked"]
     assert (first["id"], others, said["bare"]) == ("0", [first, first], first)
     assert said["told"] == {"id": "0", "accepted": True}
@@ -276,8 +292,8 @@ def test_every_call_works_and_errors_are_our_own(address: str) -> None:
     assert said["stopped"][0] == "StudyNotFoundError"
 
 
-def test_restarts_are_survived(address: str) -> None:
-    said = run(RESTARTS, address)
+def test_restarts_are_survived(head: Head) -> None:
+    said = run(RESTARTS, head)
     assert said["problems"] == []
     assert 30 <= said["when killed"] < 120
     assert len(set(said["pids"])) == 3
@@ -286,14 +302,57 @@ def test_restarts_are_survived(address: str) -> None:
     assert said["history"] == said["told"]
 
 
-def test_a_connection_that_breaks_loses_nothing(address: str) -> None:
-    said = run(HICCUPS, address)
+def test_a_connection_that_breaks_loses_nothing(head: Head) -> None:
+    said = run(HICCUPS, head)
     assert said["problems"] == []
     assert said["dropped"] >= 2
     assert sorted(map(int, said["handed"])) == sorted(map(int, said["told"])) == list(range(24))
 
 
-def test_a_driver_that_cannot_import_arqon_ray_asks_and_tells(address: str) -> None:
-    id, told, problem = run(STUDY_FOR_ANOTHER, address, BARE)
+def test_a_driver_that_cannot_import_arqon_ray_asks_and_tells(head: Head) -> None:
+    id, told, problem = run(STUDY_FOR_ANOTHER, head, BARE)
     assert (id, told) == ("0", {"id": "0", "accepted": True})
     assert problem.startswith("UnknownCandidateError: ")
+
+
+DIRECT = """
+client = arqon_ray.start(CONFIG, "direct")
+asked = client.ask_one()
+client.tell(asked["id"], 1.0)
+told = client.status()["counts"]["told"]
+client.stop(purge=True)
+print(json.dumps([told, os.environ["RAY_AUTH_MODE"]]))
+"""
+
+
+def test_a_driver_at_host_and_port_shows_its_token(head: Head) -> None:
+    assert run(DIRECT, head, direct=True) == [1, "token"]
+
+
+@pytest.mark.parametrize("kind", ["direct", "client"])
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"HOME": "/nowhere"}, "there is none here; it is in ~/.ray/auth_token on the head node"),
+        ({"RAY_AUTH_TOKEN": TOKEN[::-1]}, "the one here is another"),
+        ({"RAY_AUTH_MODE": "disabled"}, "RAY_AUTH_MODE is 'disabled' here: unset it"),
+    ],
+)
+def test_a_token_that_is_not_here_is_named_as_what_is_missing(
+    head: Head, kind: str, settings: dict[str, str], said: str
+) -> None:
+    address = getattr(head, kind)
+    environment = {**ENVIRONMENT, "HOME": str(head.home), **settings}
+    command = [sys.executable, "-m", "arqon_ray", "status", "--address", address]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd="/", timeout=100)
+    assert done.returncode == 2
+    assert f"the Ray cluster at {address!r} asks for a token, and {said}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_line_shows_its_token(head: Head) -> None:
+    command = [sys.executable, "-m", "arqon_ray", "status", "--address", head.direct]
+    environment = {**ENVIRONMENT, "HOME": str(head.home)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd="/", timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert isinstance(json.loads(done.stdout), list)

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from arqon_ray.errors import StudyRefusedError
+from arqon_ray.errors import ResultsError, StudyRefusedError
 from arqon_ray.service import failpoints, operations, upkeep
+from arqon_ray.service.changes import Report
 from arqon_ray.service.description import write_study
 from arqon_ray.service.epochs import FencedError
 from arqon_ray.service.local_store import LocalStore
@@ -120,7 +121,7 @@ def test_what_was_not_acknowledged_is_in_none(study: Study, reopen: Reopen) -> N
     study.ask_one()
     reopen()
     with study._lock:
-        study._record({"op": "report", "number": 0, "step": 0, "value": 1.0}, [])
+        study._make(Report(0, 0, 1.0))
     with pytest.raises(FencedError):
         study._upkeep._take()
     assert snapshots(study) == []
@@ -197,13 +198,16 @@ def test_a_kill_while_one_is_taken_leaves_what_was_there(
 # What
 
 
+OUTSIDE: dict[str, Any] = {"params": {"x": 0.9, "n": 9, "o": "b"}, "value": 2.0, "cost": 3.0}
+
+
 def lived(store: LocalStore, clock: Clock) -> None:
     """Write a study with everything that a snapshot must hold, and a little after it."""
     config = {**CONFIG, "strategy": "auto", "budget": 24}
     config["bounds"] = {**CONFIG["bounds"], "o": {"choices": ["a", "b"]}, "m": {"min": 0, "max": 1, "when": {"o": "a"}}}
     write_study(store, "u", config)
     study = Study.open(store, {"pid": 1, "actor": "a"}, clock)
-    study.seed([{"params": {"x": 0.9, "n": 9, "o": "b"}, "value": 2.0, "cost": 3.0}], key="s")
+    study.seed([OUTSIDE], key="s")
     for k in range(12):
         judge(study, study.ask_one(key=f"ask-{k}", owner="o"))
     study = Study.open(store, {"pid": 2, "actor": "a"}, clock)
@@ -228,9 +232,12 @@ def judge(study: Study, asked: Any) -> Any:
 def goes_on(study: Study, clock: Clock) -> list[Any]:
     """Return all that a study answers while it is asked to the end of its budget."""
     told: list[Any] = [known(study), study._state.hosts, study.history(), study.pending(), study.best()]
-    told += [study.ask(1, key=key, owner="q") for key in ("ask-3", "held", "lone", "after")]
-    told += [study.tell([{"id": "0", "value": 9.0}], key=key) for key in ("t-0", "after", "late")]
-    told += [study.release("13", key="r"), study.seed([{"params": {}, "value": 0.0}], key="s")]
+    told += [study.ask(n, key=key, owner="q") for key, n in (("ask-3", 1), ("held", 2), ("lone", 2), ("after", 1))]
+    told += [study.tell("14", 0.1, key="after"), study.fail("3", "late", key="late")]
+    told += [study.release("13", key="r"), study.seed([OUTSIDE], key="s")]
+    for key in ("t-0", "after", "r", "s"):
+        with pytest.raises(ResultsError, match=key):
+            study.tell([{"id": "0", "value": 9.0}], key=key)
     for seconds in (15.0, 10.0, 10.0):
         clock.now += seconds
         told.append([study.renew("q"), study.status()["counts"], study.pending()])
@@ -279,9 +286,9 @@ def test_an_answer_weighs_as_much_as_it_has_entries_and_the_newest_is_kept(monke
     done = Operations()
     for key, weight in (("op:a", 1), ("op:b", 2), ("op:c", 3)):
         done.put("ask", key, [0] * weight)
-    assert [key for _, key, _ in done.items()] == ["op:b", "op:c"]
+    assert [key for _, key, *_ in done.items()] == ["op:b", "op:c"]
     done.put("ask", "op:d", [0] * 9)
-    assert [key for _, key, _ in done.items()] == ["op:d"]
+    assert [key for _, key, *_ in done.items()] == ["op:d"]
 
 
 @pytest.mark.parametrize("lost", [True, False])
@@ -300,7 +307,7 @@ def test_a_restart_remembers_the_same_operations(
         shutil.rmtree(store.path / "snapshots")
     study = reopen()
     assert list(study._state.done.items()) == before
-    assert [key for _, key, _ in before] == ["mine", "op:1", "op:2", "op:4"]
+    assert [key for _, key, *_ in before] == ["mine", "op:1", "op:2", "op:4"]
     assert study.tell("3", 1.0, key="mine") == {"id": "3", "accepted": True}
     assert study.tell("4", 1.0, key="op:4") == {"id": "4", "accepted": True}
     assert not study.tell("0", 1.0, key="op:0")["accepted"]

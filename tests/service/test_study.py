@@ -6,13 +6,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
 from arqon_ray.core.draft import Draft
-from arqon_ray.errors import AskTimeoutError, IdentityError, ResultsError, StudyRefusedError, UnknownCandidateError
+from arqon_ray.errors import (
+    AskTimeoutError,
+    ConfigError,
+    IdentityError,
+    OutOfBoundsError,
+    ResultsError,
+    StudyRefusedError,
+    UnknownCandidateError,
+)
 from arqon_ray.service.asking import COMPUTING
+from arqon_ray.service.description import write_study
 from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
 from tests.service.conftest import CONFIG, Clock
@@ -184,10 +194,61 @@ def test_points_from_outside_are_no_part_of_the_budget(study: Study, reopen: Reo
     assert (counts["seeded"], counts["asked"]) == (1, 0)
 
 
+def test_a_seeded_id_is_no_candidate_of_this_study_in_a_replay_either(study: Study, reopen: Reopen) -> None:
+    solver = ArqonSolver(CONFIG)
+    solver.tell([{"params": params, "value": float(i)} for i, params in enumerate(solver.ask(2) or [])])
+    study.ask(2)  # the same points under the same ids
+    answers = study.seed(solver.history(), key="s")
+    assert [(answer["id"], answer["accepted"]) for answer in answers] == [(None, True)] * 2
+    counts = study.status()["counts"]
+    assert (counts["pending"], counts["seeded"], counts["told"]) == (2, 2, 0)
+    history, study = study.history(), reopen()
+    assert (study.history(), study.status()["counts"]) == (history, counts)
+    assert study.tell("0", 5.0) == {"id": "0", "accepted": True}
+    assert study.seed(study.history()[:1] + study.history()[-1:])[1]["accepted"]
+    assert study.status()["counts"]["seeded"] == 4
+
+
+def test_rows_outside_a_narrowed_space_are_skipped_and_the_answer_is_the_same_again(
+    study: Study, reopen: Reopen
+) -> None:
+    rows = [{"params": {"x": x, "n": 8}, "value": 3.0} for x in (2.0, 0.25, -1.0)]
+    with pytest.raises(OutOfBoundsError, match=r"results\[0\].params.x is 2.0"):
+        study.seed(rows, key="s")
+    answers = study.seed(rows, key="s", out_of_bounds="skip")
+    assert [answer["accepted"] for answer in answers] == [False, True, False]
+    assert study.seed(rows, key="s", out_of_bounds="skip") == answers
+    study = reopen()
+    assert study.seed(rows, key="s", out_of_bounds="skip") == answers
+    assert len(study.seed(rows[:1], out_of_bounds="skip")) == 1
+    assert [row["params"]["x"] for row in study.history()] == [0.25]
+
+
+def test_numpy_numbers_are_counts_seconds_steps_and_values(study: Study, reopen: Reopen) -> None:
+    assert len(study.ask(np.int64(2), lease=np.float32(50), timeout=np.int8(1))) == 2
+    study.report("0", np.uint8(3), np.array([0.5]))  # type: ignore[arg-type]
+    study.tell("0", np.float32(0.5), cost=np.int16(2), step=np.int32(4))
+    study.tell([{"id": "1", "value": np.array(0.25), "params": study.pending()[0]["params"]}])
+    study.seed([{"params": {"x": np.float32(0.5), "n": np.int8(8)}, "value": np.float16(2)}])
+    history = study.history()
+    assert [(row["value"], row.get("step")) for row in history] == [(0.5, 4), (0.25, None), (2.0, None)]
+    assert reopen().history() == history
+
+
 @pytest.mark.parametrize(
     ("method", "args", "kwargs"),
     [
         ("ask", (0,), {}),
+        ("ask_one", (), {"key": "\ud800"}),
+        ("ask_one", (), {"owner": "x" * 513}),
+        ("ask_one", (), {"lease": 10**400}),
+        ("ask_one", (), {"timeout": math.nan}),
+        ("report", ("0", 2**53, 1.0), {}),
+        ("report", ("0", 1, b"1"), {}),
+        ("tell", ("0", 1.0), {"step": 2**53}),
+        ("tell", ([{"id": 2**64, "value": 1.0}],), {}),
+        ("tell", ([{"id": "0", "value": 1.0, "params": {"x": [0.9], "n": 3}}],), {}),
+        ("seed", ([{"params": {"x": 0.5, "n": 8}, "value": 1.0}],), {"out_of_bounds": None}),
         ("ask", (4097,), {}),
         ("ask", (True,), {}),
         ("ask_one", (), {"key": 3}),
@@ -244,6 +305,16 @@ def test_an_id_that_never_was_says_what_to_do(study: Study, call: str) -> None:
     with pytest.raises(UnknownCandidateError):
         study.tell([{"id": "0", "value": 1.0}, {"id": "9", "value": 1.0}])
     assert study.history() == []
+
+
+def test_whatever_an_ask_or_pending_answers_is_a_result_once_it_has_a_value(study: Study) -> None:
+    first, second = study.ask(2, key="k", owner="me")
+    study.tell({**first, "value": 1.0})
+    assert "note" in study.ask(2, key="k")[0]
+    assert study.tell([{**study.ask(2, key="k")[0], "value": 2.0}]) == [
+        {"id": "0", "accepted": False, "note": "already told: this result was ignored"}
+    ]
+    assert study.tell([{**row, "value": 2.0} for row in study.pending()]) == [{"id": second["id"], "accepted": True}]
 
 
 def test_a_candidate_may_be_told_with_its_own_params(study: Study) -> None:
@@ -351,6 +422,34 @@ def test_the_next_candidates_after_a_restart_are_those_that_would_have_come(stor
             solver.observe(own.number, value)
         if k % 5 == 4:
             study = Study.open(store, {"pid": k, "actor": "a"}, clock)
+
+
+def test_choices_of_another_type_are_of_another_study(store: LocalStore, reopen: Reopen) -> None:
+    config = {"seed": 1, "bounds": {"x": {"choices": [0, 1]}}}
+    write_study(store, "0" * 32, config)
+    study = reopen()
+    study.join(load_config({"seed": 1, "bounds": {"x": {"choices": [0.0, 1.0]}}}))
+    with pytest.raises(IdentityError, match=r"bounds.x is .*\[0, 1\].* there and .*\[False, True\].* here"):
+        study.join(load_config({"seed": 1, "bounds": {"x": {"choices": [False, True]}}}))
+
+
+def test_a_study_with_one_objective_has_no_pareto_set(study: Study) -> None:
+    with pytest.raises(ConfigError, match="objectives is None"):
+        study.pareto()
+
+
+def test_the_pareto_set_is_that_of_the_solver_and_is_taken_back(store: LocalStore, reopen: Reopen) -> None:
+    write_study(store, "1" * 32, {**CONFIG, "objectives": ["min", "max"], "mode": "min"})
+    study = reopen()
+    for values in ([1.0, 1.0], [2.0, 2.0], [3.0, 1.0]):
+        asked = study.ask_one()
+        assert asked is not None
+        study.tell([{"id": asked["id"], "values": values}])
+    assert [row["values"] for row in study.pareto()] == [[1.0, 1.0], [2.0, 2.0]]
+    assert study.seed(study.pareto()) == [{"id": None, "accepted": True}] * 2
+    rows = [{"params": row["params"], "values": [1, 2]} for row in study.history()[:1] * 150]
+    with pytest.raises(ResultsError, match=r"results\[150\].params.x is 3.0"):
+        study.seed([*rows, {"params": {"x": 3.0, "n": 8}, "values": [1, 2]}])
 
 
 def test_a_config_of_another_study_is_refused_with_both_values(study: Study) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from arqon_ray.core.draft import Draft
 from arqon_ray.core.solver import ArqonSolver
+from arqon_ray.errors import ArqonError
 from arqon_ray.tune import ArqonSearcher, searcher
 
 CONFIG = {"seed": 3, "bounds": {"x": {"min": -5.0, "max": 5.0}, "y": {"min": -5.0, "max": 5.0}}}
@@ -69,8 +70,7 @@ def test_while_trials_run_suggest_does_not_wait_and_the_candidate_comes_later(
 
 def test_it_is_computed_between_a_result_and_the_next_ask(gate: Gate) -> None:
     arqon = past_the_probe()
-    _, future = arqon._study._ahead._job  # type: ignore[union-attr]
-    future.result(60)
+    arqon._study._ahead._job.future.result(60)  # type: ignore[union-attr]
     begun = gate.begun
     assert begun > 0
     assert isinstance(arqon.suggest("a"), dict)
@@ -101,3 +101,90 @@ def test_a_model_that_fails_does_not_end_the_run(gate: Gate) -> None:
     arqon.on_trial_complete("a", {"loss": 1.0})
     assert isinstance(arqon.suggest("b"), dict)
     assert arqon.solver.pending[5].origin == "probe"  # type: ignore[union-attr]
+
+
+RUNGS = {"seed": 3, "budget": 60, "strategy": "noisy_gaussian_process", "bounds": CONFIG["bounds"]}
+
+
+def with_rungs() -> tuple[ArqonSearcher, list[str]]:
+    """Return a searcher after fourteen trials of three steps, and two that run and have not reported."""
+    arqon = ArqonSearcher(RUNGS)
+    names = [f"t{i}" for i in range(16)]
+    configs = {name: arqon.suggest(name) for name in names}
+    for name in names[:14]:
+        config = configs[name]
+        assert isinstance(config, dict)
+        arqon.on_trial_result(name, {"loss": value(config) + 1.0, "training_iteration": 1})
+        arqon.on_trial_complete(name, {"loss": value(config), "training_iteration": 3})
+    return arqon, names[14:]
+
+
+def the_next(arqon: ArqonSearcher, name: str) -> dict[str, Any]:
+    for _ in range(600):
+        config = arqon.suggest(name)
+        if isinstance(config, dict):
+            return config
+    raise AssertionError("nothing was suggested")
+
+
+def test_a_candidate_that_was_computed_ahead_notices_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arqon_ray.tune.ahead._FRESH", 1e9)
+    arqon, running = with_rungs()
+    assert isinstance(arqon.solver, ArqonSolver)
+    arqon._study._ahead.begin().result(60)  # type: ignore[union-attr]
+    before = ArqonSolver.from_state(arqon.solver.export()).ask_one()
+    for name in running:
+        arqon.on_trial_result(name, {"loss": 50.0, "training_iteration": 9})
+    at_the_ask = ArqonSolver.from_state(arqon.solver.export()).ask_one()
+    assert before != at_the_ask
+    assert the_next(arqon, "next") == at_the_ask
+
+
+def test_the_same_events_give_the_same_candidate_restored_or_not(tmp_path: Any) -> None:
+    arqon, running = with_rungs()
+    arqon.save(str(tmp_path / "file"))
+    again = ArqonSearcher(RUNGS)
+    again.restore(str(tmp_path / "file"))
+    for each in (arqon, again):
+        for name in running:
+            each.on_trial_result(name, {"loss": 50.0, "training_iteration": 9})
+    assert the_next(arqon, "next") == the_next(again, "next")
+
+
+def test_nothing_is_carried_or_modelled_on_the_thread_of_tunes_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    from arqon_ray.core import fidelity, frozen
+
+    arqon, running = with_rungs()
+    here, seen = threading.get_ident(), []
+    for module, name in ((fidelity, "_scaled"), (Draft, "propose"), (frozen.Frozen, "export")):
+        whole = getattr(module, name)
+
+        def watched(*args: Any, _whole: Any = whole, _name: str = name, **kwargs: Any) -> Any:
+            seen.append((_name, threading.get_ident() == here))
+            return _whole(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, watched)
+    for k in range(5):
+        arqon.on_trial_result(running[0], {"loss": 9.0 - k, "training_iteration": k + 1})
+        the_next(arqon, f"n{k}")
+        arqon.on_trial_complete(f"n{k}", {"loss": 5.0, "training_iteration": 1})
+    assert {name for name, _ in seen} >= {"_scaled", "propose"}
+    assert not any(on_the_loop for _, on_the_loop in seen)
+
+
+def test_what_the_thread_raises_reaches_an_ask_and_the_next_one_tries_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    arqon = past_the_probe()
+    broken = threading.Event()
+    broken.set()
+    whole = Draft.propose
+
+    def propose(draft: Draft, probe: bool = False) -> Any:
+        if broken.is_set():
+            raise SystemExit("a strategy of somebody's")
+        return whole(draft, probe)
+
+    monkeypatch.setattr(Draft, "propose", propose)
+    with pytest.raises(ArqonError, match="somebody's"):
+        the_next(arqon, "a")
+    broken.clear()
+    assert the_next(arqon, "b")

@@ -46,7 +46,11 @@ def test_every_rung_is_in_the_model() -> None:
     # Whoever stopped at step 1 still had 8 to lose: on one scale all have their final values, none below the best.
     seen = made.solver.draft().evidence()
     finals = np.array([row["params"]["x"] ** 2 + row["params"]["y"] + 1.0 for row in made.solver.history()])
-    assert seen.y == pytest.approx(np.maximum(finals, min(finals[0], finals[9])))
+    expected = np.maximum(finals, min(finals[0], finals[9]))
+    tail = expected - np.min(expected) > 10.0 * (np.median(expected) - np.min(expected))
+    assert 0 < np.sum(tail) < 6  # the worst are drawn in, in their order
+    assert seen.y[~tail] == pytest.approx(expected[~tail])
+    assert np.argsort(seen.y).tolist() == np.argsort(expected).tolist()
 
 
 def test_a_trial_stopped_early_is_not_the_best() -> None:

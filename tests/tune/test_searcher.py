@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ray import cloudpickle, tune
 from ray.tune.search import ConcurrencyLimiter, Repeater, Searcher
 
+from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ConfigError, ResultsError, StateError
 from arqon_ray.tune import ArqonSearcher
 
@@ -259,6 +261,40 @@ def test_points_come_first_in_their_order_nested_or_flat_and_count() -> None:
     assert [row["params"]["deep/n"] for row in history(searcher)][:3] == [2, 9, 5]
 
 
+@pytest.mark.parametrize(
+    "space",
+    [
+        CONFIG,
+        TUNE_SPACE,
+        {"m": tune.choice([{"k": "a", "p": tune.uniform(0, 1)}, {"k": [1, 2]}]), "x": tune.randn(0, 1)},
+    ],
+)
+def test_rows_that_a_study_hands_out_are_points(space: Any) -> None:
+    def evaluated(**more: Any) -> tuple[ArqonSearcher, list[Any]]:
+        searcher = ArqonSearcher(space, budget=6, **more)
+        configs = [searcher.suggest(f"t{i}") for i in range(6)]
+        for i in range(6):
+            searcher.on_trial_complete(f"t{i}", {"loss": float(i)})
+        return searcher, configs
+
+    first, configs = evaluated(seed=1)
+    rows = [*history(first)[1:4], first.solver.best()]
+    _, suggested = evaluated(seed=2, points_to_evaluate=rows)
+    assert suggested[:4] == [*configs[1:4], configs[0]]
+    rewards = [row["value"] for row in rows]
+    warm = ArqonSearcher(space, seed=3, points_to_evaluate=rows, evaluated_rewards=rewards)
+    warm.suggest("t")
+    assert [(row["params"], row["value"]) for row in history(warm)] == [(row["params"], row["value"]) for row in rows]
+    with pytest.raises(ConfigError, match=r"points_to_evaluate\[1\].params .*"):
+        ArqonSearcher(space, points_to_evaluate=[rows[0], {**rows[1], "params": {"zzz": 1}}])
+
+
+def test_a_space_with_a_key_params_is_no_row_of_a_study() -> None:
+    space = {"params": {"x": tune.uniform(0, 1)}, "value": tune.uniform(0, 1)}
+    point = {"params": {"x": 0.25}, "value": 0.5}
+    assert ArqonSearcher(space, points_to_evaluate=[point]).suggest("t") == point
+
+
 def test_points_beyond_the_budget_are_not_run() -> None:
     searcher = ArqonSearcher(CONFIG, budget=1, points_to_evaluate=[{"x": 1.0, "n": 2}, {"x": 2.0, "n": 3}])
     assert searcher.suggest("t0") == {"x": 1.0, "n": 2}
@@ -475,3 +511,25 @@ def test_malformed_observations_do_not_reach_the_solver() -> None:
     with pytest.raises(ResultsError):
         searcher.solver.seed([{"params": {"x": 1.0}, "value": 1.0}])
     assert history(searcher) == []
+
+
+def test_a_searchers_file_of_the_first_release_goes_on() -> None:
+    space = {
+        "lr": tune.loguniform(1e-4, 1.0),
+        "n": tune.randint(1, 9),
+        "m": tune.choice([{"name": "a", "c": tune.uniform(0, 1)}, {"name": "b"}]),
+    }
+    searcher = ArqonSearcher(space, metric="loss", mode="min", seed=4, budget=30)
+    searcher.restore(str(Path(__file__).parent / "assets" / "searcher-0.1.0.pkl"))
+    assert isinstance(searcher.solver, ArqonSolver)
+    assert searcher.solver.get_history_len() == 7
+    searcher.on_trial_complete("t7", {"loss": 2.0, "training_iteration": 9})  # it ran when the file was written
+    assert searcher.solver.get_history_len() == 8
+    for k in range(20, 23):
+        config = searcher.suggest(f"t{k}")
+        while config is None:
+            config = searcher.suggest(f"t{k}")
+        assert isinstance(config, dict)
+        assert config["m"]["name"] in ("a", "b")
+        searcher.on_trial_complete(f"t{k}", {"loss": 3.0, "training_iteration": 9})
+    assert searcher.solver.get_history_len() == 11

@@ -26,7 +26,7 @@ class Served:
 
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         plain = load_config(config).to_dict()
-        self._host = StudyHost(Birth("local", plain, "token", True), str(path), False, {"pid": 0})
+        self._host = StudyHost(Birth("local", "token", True, config=plain), str(path), False, {"pid": 0})
         self._host.begin(plain, "token")
 
     def __getattr__(self, method: str) -> Any:
@@ -309,3 +309,63 @@ def test_what_the_user_decided_must_be_the_studys() -> None:
     ):
         with pytest.raises(IdentityError, match=f"{key} is .* there and .* here"):
             attach.check_identity("s", config, decided)
+
+
+class Slow:
+    """Answers some calls only when it is let to; everything else is the study's at once."""
+
+    def __init__(self, client: LocalClient, method: str) -> None:
+        self._client, self._method = client, method
+        self.go = threading.Event()
+        self.name = client.name
+
+    def __getattr__(self, method: str) -> Any:
+        call = getattr(self._client, method)
+        if method != self._method:
+            return call
+
+        def late(*args: Any, **kwargs: Any) -> Any:
+            assert self.go.wait(60)
+            return call(*args, **kwargs)
+
+        return late
+
+
+def the_ticket(study: shared.SharedStudy, key: str, point: dict[str, Any] | None = None) -> Any:
+    for _ in range(400):
+        ticket = study.ask(key, 0.05, point)
+        if ticket is not None:
+            return ticket
+    raise AssertionError(f"{key} was given nothing")
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_a_late_answer_is_never_another_trials(
+    client: LocalClient, monkeypatch: pytest.MonkeyPatch, pickled: bool
+) -> None:
+    monkeypatch.setattr(shared, "_FLUSH_WITHIN", 0.2)
+    slow = Slow(client, "place")
+    monkeypatch.setattr(shared, "SolverClient", lambda name: slow)
+    study = shared.SharedStudy(slow, load_config(CONFIG))  # type: ignore[arg-type]
+    first, second = {"x": 1.0, "n": 1}, {"x": 2.0, "n": 2}
+    assert study.ask("a", 0.05, first) is None
+    assert study.ask("b", 0.05, second) is None
+    if pickled:
+        study = pickle.loads(pickle.dumps(study))
+    slow.go.set()
+    # Tune comes back with other trials; each point is answered with its own candidate, in whatever order they ask.
+    assert the_ticket(study, "d", second).params == second
+    assert the_ticket(study, "c", first).params == first
+    params = {row["id"]: row["params"] for row in client.study.pending()}
+    assert sorted(map(str, params.values())) == sorted(map(str, [first, second]))
+    study.leave()
+
+
+def test_what_arrives_for_nobody_goes_back(client: LocalClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "_FLUSH_WITHIN", 5.0)
+    slow = Slow(client, "ask_one")
+    study = shared.SharedStudy(slow, load_config(CONFIG))  # type: ignore[arg-type]
+    assert study.ask("a", 0.05) is None
+    threading.Timer(0.3, slow.go.set).start()
+    study.leave()
+    assert client.study.pending() == []

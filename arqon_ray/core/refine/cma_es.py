@@ -25,20 +25,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from arqon_ray.core.evidence import Proposal
+from arqon_ray.core.memories import Closed, Count, Finite, check, require
 from arqon_ray.core.refine.novelty import is_new, known_points, periodic_columns
 
 if TYPE_CHECKING:
     from arqon_ray.core.evidence import Array, Evidence, Memory
+    from arqon_ray.core.memories import Standing
+    from arqon_ray.core.space import Space
 
 _SIGMA, _SIGMA_AGAIN = 0.2, 0.3
 """First step size, in units of the cube: at the incumbent, and at a random place."""
 _CONVERGED = 1e-5
+_CONDITION, _ABSURD = 1e14, 1e9
+"""Condition number, and size of any number, at which a distribution is given up."""
 _MOST_POINTS = 8
 """At most so many times the default points a generation."""
 _FULL = 40
@@ -77,6 +83,24 @@ class _Constants:
         weights = np.concatenate([good / np.sum(good), bad * most / np.sum(np.abs(bad))])
         length = math.sqrt(k) * (1.0 - 1.0 / (4.0 * k) + 1.0 / (21.0 * k * k))
         return cls(weights, mu_w, c_s, d_s, c_c, c_1, c_mu, length)
+
+
+_Bounded = Annotated[float, Field(ge=-_ABSURD, le=_ABSURD)]
+
+
+class _Memory(Closed):
+    """See :class:`_State`; of the covariance the lower half, row by row."""
+
+    mean: list[_Bounded]
+    sigma: Annotated[float, Field(gt=0.0, le=1.0)]
+    C: list[_Bounded]
+    p_s: list[_Bounded]
+    p_c: list[_Bounded]
+    lam: Annotated[int, Field(ge=4)]
+    numbers: list[Count]
+    generation: Count
+    best: Finite | None
+    improved: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +159,18 @@ class CMAES:
     """
 
     name = "cma_es"
+    parameters: frozenset[str] = frozenset()
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return a draw of the distribution; None when the space is not all real numbers or nothing is observed."""
-        moving = np.array([j for j, p in enumerate(evidence.space.parameters) if p.levels != 1], dtype=np.intp)
+        moving = _moving(evidence.space)
         if not evidence.space.continuous or len(moving) == 0 or len(evidence.y) == 0:
             return None
         incumbent = evidence.X[int(np.argmin(evidence.y))]
-        least = 4 + int(3 * math.log(len(moving)))
-        if memory:
-            state = _follow(evidence, _State.from_memory(memory), moving)
+        least = _least_points(len(moving))
+        held = _State.from_memory(memory) if memory else None
+        if held is not None:
+            state = _follow(evidence, held, moving)
             if _finished(state):
                 state = _State.begin(rng.random(len(moving)), _SIGMA_AGAIN, min(2 * state.lam, _MOST_POINTS * least))
         else:
@@ -160,8 +186,34 @@ class CMAES:
             point[moving] = drawn
             point = evidence.space.snap(point[None])[0]
             if is_new(point, known, periodic):
-                return Proposal(point, replace(state, numbers=(*state.numbers, evidence.number)).to_memory())
+                drawn_from = replace(state, numbers=(*state.numbers, evidence.number)).to_memory()
+                # The distribution is large, and the same for all points of a generation.
+                return Proposal(point, {"numbers": drawn_from["numbers"]} if state is held else drawn_from)
         return None
+
+    def check_memory(self, memory: Memory, standing: Standing) -> None:
+        """Refuse what is no distribution over the parameters that move; see :class:`.evidence.Strategy`."""
+        if not memory:
+            return
+        check(_Memory, memory)
+        k, size = len(_moving(standing.space)), len(memory["C"])
+        require(k > 0, "mean: there is none where no parameter moves")
+        require(all(len(memory[name]) == k for name in ("mean", "p_s", "p_c")), f"mean, p_s or p_c has not {k} numbers")
+        require(size == (k if k > _FULL else k * (k + 1) // 2), f"C has {size} numbers: not those of {k} parameters")
+        require(memory["lam"] <= _MOST_POINTS * _least_points(k), f"lam is {memory['lam']}: too many points")
+        numbers = memory["numbers"]
+        known = len(set(numbers)) == len(numbers) and max(numbers, default=-1) < standing.handed_out
+        require(known, "numbers has a candidate twice, or one that was not handed out")
+
+
+def _moving(space: Space) -> NDArray[np.intp]:
+    """Return the columns of the parameters that are no constants."""
+    return np.array([j for j, p in enumerate(space.parameters) if p.levels != 1], dtype=np.intp)
+
+
+def _least_points(k: int) -> int:
+    """Return the default number of points a generation, table 1."""
+    return 4 + int(3 * math.log(k))
 
 
 def _follow(evidence: Evidence, state: _State, moving: NDArray[np.intp]) -> _State:
@@ -183,8 +235,10 @@ def _follow(evidence: Evidence, state: _State, moving: NDArray[np.intp]) -> _Sta
     Y = np.where(wraps, np.mod(Y + 0.5, 1.0) - 0.5, Y) / state.sigma
     best = float(evidence.y[ranked[0]])
     better = state.best is None or best < state.best
+    with np.errstate(all="ignore"):  # what overflows is seen by _finished
+        moved = _moved(state, Y)
     return replace(
-        _moved(state, Y),
+        moved,
         numbers=rest,
         best=best if better else state.best,
         improved=state.generation + 1 if better else state.improved,
@@ -218,7 +272,16 @@ def _moved(state: _State, Y: Array) -> _State:
 
 
 def _finished(state: _State) -> bool:
-    """Tell whether the distribution is tiny, or brought nothing better for ``10 + 30 k / lam`` generations."""
+    """Tell whether to begin again: the distribution is tiny, flat or absurd, or finds nothing better for long.
+
+    Tutorial, B.3: the condition number of C exceeds 1e14; ``10 + 30 k / lam`` generations brought nothing.
+    """
+    numbers = np.concatenate([state.mean, state.p_s, state.p_c, state.C.ravel(), [state.sigma]])
+    if not np.all(np.abs(numbers) <= _ABSURD):
+        return True
+    lengths = np.sort(state.C) if state.C.ndim == 1 else np.linalg.eigvalsh(state.C)
+    if not lengths[0] > lengths[-1] / _CONDITION > 0.0:
+        return True
     variances = state.C if state.C.ndim == 1 else np.diag(state.C)
     tiny = state.sigma * math.sqrt(float(np.max(variances))) < _CONVERGED
     return tiny or state.generation - state.improved > 10 + 30 * len(state.mean) / state.lam

@@ -10,6 +10,10 @@ length-scale ``x_j`` a parameter, and
 
 Each ``D_j`` is a squared Euclidean distance of *features* (the coordinate itself, a point on a circle, a
 scaled one-hot vector, an indicator), so that the whole kernel needs one matrix product. Constants are left out.
+
+Above :data:`MANY` parameters distances are measured in units of ``sqrt(k / MANY)``: random points are that much farther
+apart there, and a model with the same prior on each length-scale would call all of them unrelated (Hvarfner, Hellsten
+and Nardi, *Vanilla Bayesian optimization performs great in high dimensions*, ICML 2024).
 """
 
 from __future__ import annotations
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 
 _CIRCLE = 2.0 * math.pi
 _HAMMING = math.sqrt(0.5)
+
+MANY = 32
+"""Parameters from which a space counts as one of many: moves are sampled, and features scaled."""
 
 
 class Features:
@@ -47,23 +54,28 @@ class Features:
         plain = [j for j in self.columns if j not in circles and j not in categories]
         self._plain = np.array(plain, dtype=np.intp)
         self._circles = np.array(circles, dtype=np.intp)
-        self._categories = [(j, parameters[j].levels or 1) for j in categories]
+        self._categories = np.array(categories, dtype=np.intp)
+        self._levels = np.array([parameters[j].levels for j in categories], dtype=np.intp)
+        self._first = np.cumsum(self._levels) - self._levels
         self._conditional = space.conditional
-        one_hot = [j for j, levels in self._categories for _ in range(levels)]
+        one_hot = np.repeat(self._categories, self._levels).tolist()
         owners = plain + circles + circles + one_hot + (list(self.columns) if self._conditional else [])
         self.groups: NDArray[np.intp] = np.searchsorted(self.columns, np.array(owners, dtype=np.intp))
         self.m = len(owners)
+        self._unit = math.sqrt(max(len(self.columns) / MANY, 1.0))
 
     def __call__(self, U: Array) -> Array:
         """Return the ``(n, m)`` features of ``(n, d)`` canonical points."""
         angles = _CIRCLE * U[:, self._circles]
         blocks = [U[:, self._plain], 0.5 * np.cos(angles), 0.5 * np.sin(angles)]
-        for j, levels in self._categories:
-            rank = np.minimum((U[:, j] * levels).astype(np.intp), levels - 1)
-            blocks.append(_HAMMING * (rank[:, None] == np.arange(levels)))
+        one_hot = np.zeros((len(U), int(np.sum(self._levels))))
+        rank = np.minimum((U[:, self._categories] * self._levels).astype(np.intp), self._levels - 1)
+        one_hot[np.arange(len(U))[:, None], self._first + rank] = _HAMMING
+        blocks.append(one_hot)
         if self._conditional:
             blocks.append(self._space.active(U)[:, self.columns].astype(np.float64))
-        return np.concatenate(blocks, axis=1)
+        features = np.concatenate(blocks, axis=1)
+        return features if self._unit == 1.0 else features / self._unit
 
     def move(self, rest: Array, u: Array) -> Array:
         """Return the ``(m,)`` features of ``u (d,)``, which differs in continuous values only from another point.
@@ -75,9 +87,9 @@ class Features:
         p, q = len(self._plain), len(self._circles)
         angles = _CIRCLE * u[self._circles]
         z = rest.copy()
-        z[:p] = u[self._plain]
-        z[p : p + q] = 0.5 * np.cos(angles)
-        z[p + q : p + 2 * q] = 0.5 * np.sin(angles)
+        z[:p] = u[self._plain] / self._unit
+        z[p : p + q] = 0.5 / self._unit * np.cos(angles)
+        z[p + q : p + 2 * q] = 0.5 / self._unit * np.sin(angles)
         return z
 
     def pull_back(self, u: Array, gradient: Array) -> Array:
@@ -92,6 +104,7 @@ class Features:
         """
         result = np.zeros(len(u))
         p, q = len(self._plain), len(self._circles)
+        gradient = gradient / self._unit
         result[self._plain] = gradient[:p]
         angles = _CIRCLE * u[self._circles]
         result[self._circles] = math.pi * (

@@ -13,23 +13,26 @@ categorical or conditional parameters it cost a factor of 20.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from arqon_ray.core.evidence import Proposal
+from arqon_ray.core.memories import Closed, Count, Finite, check, require
 from arqon_ray.core.refine.acquisition import LogExpectedImprovement
 from arqon_ray.core.refine.batch import Batch
 from arqon_ray.core.refine.features import Features
 from arqon_ray.core.refine.novelty import fresh_point
 from arqon_ray.core.refine.search import Box, Search
 from arqon_ray.core.refine.subset import choose_rows
-from arqon_ray.core.refine.surrogate import Surrogate, default_theta, fit
+from arqon_ray.core.refine.surrogate import Surrogate, bounds_of, default_theta, fit
 from arqon_ray.core.refine.warp import Warp
 
 if TYPE_CHECKING:
     from arqon_ray.core.evidence import Array, Evidence, Memory
+    from arqon_ray.core.memories import Standing
 
 NOISY = 1e-3
 """Above this noise variance (of unit-variance targets) the best value is not trusted, only the best mean."""
@@ -63,6 +66,18 @@ class Fitted:
     theta: Array
 
 
+class _Memory(Closed):
+    """See :class:`GaussianProcess`."""
+
+    theta: list[Finite] = Field(default_factory=list)
+    fitted: Count = 0
+    fits: Count = 0
+    length: Annotated[float, Field(ge=_SHORTEST, le=_LONGEST)] = _LENGTH
+    streak: Annotated[int, Field(gt=-(2**53), lt=2**53)] = 0
+    told: Count = 0
+    best: Finite | None = None
+
+
 class GaussianProcess:
     """The strategies ``gaussian_process`` and, without warp and box, ``noisy_gaussian_process``.
 
@@ -73,6 +88,8 @@ class GaussianProcess:
     Attributes:
         name: the strategy's name in configs.
     """
+
+    parameters: frozenset[str] = frozenset()
 
     def __init__(self, name: str = "gaussian_process", *, warp: bool = True, box: bool = True) -> None:
         """Choose the parts; both are better off when the objective is noisy.
@@ -109,6 +126,13 @@ class GaussianProcess:
         if found is None:
             found, known = fresh_point(evidence, rng)
         return Proposal(found, {**fit_memory, **box_memory}, repeat=known)
+
+    def check_memory(self, memory: Memory, standing: Standing) -> None:
+        """Refuse hyper-parameters out of bounds, and a box of another form; see :class:`.evidence.Strategy`."""
+        check(_Memory, memory)
+        theta = memory.get("theta", [])
+        within = all(low <= value <= high for value, (low, high) in zip(theta, bounds_of(len(theta)), strict=False))
+        require(len(theta) != 1 and within, f"theta is {theta!r}: its values are out of their bounds")
 
     def fit(self, evidence: Evidence, memory: Memory, features: Features) -> tuple[Fitted, dict[str, Any]]:
         """Return the model of the evidence, refitted when due, and the part of the memory that belongs to it."""

@@ -76,5 +76,5 @@ class Neighborhood:
         if failed and len(evidence.failed) and len(values):
             beside = evidence.failed[np.all(evidence.failed[:, ~free] == center[~free], axis=1)]
             X = np.concatenate([X, beside])
-            values = np.concatenate([values, np.full(len(beside), np.median(values))])
+            values = np.concatenate([values, np.full(len(beside), 2.0 * np.median(0.5 * values))])
         return cls(moving, row, center, displacement(X), values, displacement(busy), low, high)

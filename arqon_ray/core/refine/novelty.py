@@ -12,15 +12,22 @@ if TYPE_CHECKING:
     from arqon_ray.core.space import Space
 
 Mask = NDArray[np.bool_]
+Known = tuple["Array", ...]
+"""Points that are known, a part from each place where they lie."""
 
 NEAR = 1e-7
 """Two points closer than this in every coordinate count as the same."""
 _ENUMERABLE = 4096
 
 
-def known_points(evidence: Evidence) -> Array:
-    """Return all points that were handed out or told, ``(n + f + p, d)``."""
-    return np.concatenate([evidence.X, evidence.failed, evidence.pending])
+def known_points(evidence: Evidence) -> Known:
+    """Return all points that were handed out or told: ``(n, d)``, ``(f, d)`` and ``(p, d)``, none of them copied."""
+    return evidence.X, evidence.failed, evidence.pending
+
+
+def seen(known: Known) -> set[bytes]:
+    """Return the bytes of canonical points, for those of a finite space."""
+    return {row.tobytes() for points in known for row in points + 0.0}
 
 
 def periodic_columns(space: Space) -> Mask:
@@ -28,16 +35,24 @@ def periodic_columns(space: Space) -> Mask:
     return np.array([parameter.periodic for parameter in space.parameters], dtype=bool)
 
 
-def is_new(point: Array, known: Array, periodic: Mask) -> bool:
-    """Tell whether ``point (d,)`` differs from all of ``known (q, d)`` by more than :data:`NEAR`."""
-    if len(known) == 0:
-        return True
-    gap = np.abs(known - point)
-    gap[:, periodic] = np.minimum(gap[:, periodic], 1.0 - gap[:, periodic])
-    return bool(np.min(np.max(gap, axis=1)) > NEAR)
+def is_new(point: Array, known: Known, periodic: Mask) -> bool:
+    """Tell whether ``point (d,)`` differs from all known ones by more than :data:`NEAR`."""
+    return not any(_near(point, points, periodic) for points in known)
 
 
-def first_new(points: Array, known: Array, periodic: Mask) -> Array | None:
+def _near(point: Array, points: Array, periodic: Mask) -> bool:
+    """Tell whether one of ``points (q, d)`` is near; each coordinate leaves fewer to be looked at."""
+    rows: slice | NDArray[np.intp] = slice(None)
+    for j, wraps in enumerate(periodic.tolist()):
+        gap = np.abs(points[rows, j] - point[j])
+        close = np.flatnonzero((np.minimum(gap, 1.0 - gap) if wraps else gap) <= NEAR)
+        rows = close if isinstance(rows, slice) else rows[close]
+        if len(rows) == 0:
+            return False
+    return len(points) > 0
+
+
+def first_new(points: Array, known: Known, periodic: Mask) -> Array | None:
     """Return the first of ``points (q, d)`` that is new, or None; see :func:`is_new`."""
     for point in points:
         if is_new(point, known, periodic):
@@ -45,22 +60,13 @@ def first_new(points: Array, known: Array, periodic: Mask) -> Array | None:
     return None
 
 
-def grid(space: Space, limit: int = _ENUMERABLE) -> Array | None:
-    """Return all canonical points ``(q, d)`` of a small finite space, in a fixed order; None for any other."""
-    if space.cardinality is None or space.cardinality > limit:
-        return None
-    axes = [p.coordinate(np.arange(p.levels)) for p in space.parameters if p.kind != "continuous"]
-    cells = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
-    return np.unique(space.snap(cells), axis=0)
-
-
 def unseen_grid(evidence: Evidence) -> Array | None:
     """Return the points of a small finite space that were never handed out; None for any other space."""
-    cells = grid(evidence.space)
+    cells = evidence.space.points(_ENUMERABLE)
     if cells is None:
         return None
-    seen = {row.tobytes() for row in known_points(evidence) + 0.0}
-    return cells[[row.tobytes() not in seen for row in cells + 0.0]]
+    known = seen(known_points(evidence))
+    return cells[[row.tobytes() not in known for row in cells + 0.0]]
 
 
 def fresh_point(evidence: Evidence, rng: np.random.Generator) -> tuple[Array, bool]:
@@ -74,5 +80,5 @@ def fresh_point(evidence: Evidence, rng: np.random.Generator) -> tuple[Array, bo
     unseen = unseen_grid(evidence)
     if unseen is not None and len(unseen):
         return unseen[int(rng.integers(len(unseen)))], False
-    idle = first_new(draws, evidence.pending, periodic)
+    idle = first_new(draws, (evidence.pending,), periodic)
     return (draws[0] if idle is None else idle), True

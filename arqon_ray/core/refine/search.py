@@ -2,7 +2,8 @@
 
 Continuous parameters are climbed by L-BFGS-B in coordinates divided by the length-scales (so that one step means
 the same change of the surrogate in every direction); discrete and categorical ones are optimized *on the grid*, one
-parameter after another, instead of being rounded afterwards.
+parameter after another, instead of being rounded afterwards. Where there are many, all single changes, or a sample of
+them, are scored together, and those that help are made together as far as that helps.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arqon_ray.core.refine.climb import descend
-from arqon_ray.core.refine.novelty import Mask, first_new, known_points, periodic_columns, unseen_grid
+from arqon_ray.core.refine.features import MANY
+from arqon_ray.core.refine.novelty import Mask, first_new, known_points, periodic_columns, seen, unseen_grid
 
 if TYPE_CHECKING:
     from arqon_ray.core.evidence import Array, Evidence
@@ -24,6 +27,9 @@ UNIFORM, PERTURBED, STARTS, CLIMB = 384, 120, 3, 40
 _BETTER = 1e-6
 """A score is better from this difference on; less is a matter of rounding, which must not choose."""
 _EXHAUSTIVE = 16
+_MOVES, _ROUNDS = 256, 6
+"""Single changes of a point with many discrete parameters that are scored at once, and how often."""
+_NEARBY = (-1, 1, -2, 2, -3, 3)
 _SPREADS = np.array([0.3, 0.1, 0.03, 0.01])
 
 
@@ -68,9 +74,10 @@ class Search:
         self._climbing = np.array(
             [count is None or (count > _EXHAUSTIVE and ordered[j]) for j, count in enumerate(levels)]
         )
+        self._many = len(self._discrete) > MANY
         self.pool = np.empty((0, len(levels)))
         finite = evidence.space.cardinality is not None
-        self._seen = {row.tobytes() for row in self._known + 0.0} if finite else set()
+        self._seen = seen(self._known) if finite else set()
 
     def run(self, incumbents: Array) -> Array | None:
         """Return the best new point ``(d,)`` that was found, or None when every one found is known.
@@ -103,9 +110,9 @@ class Search:
         base = self._box.unwrap(incumbents[np.arange(PERTURBED) % len(incumbents)], self._periodic)
         spread = _SPREADS[(np.arange(PERTURBED) // len(incumbents)) % len(_SPREADS)]
         moved = base + spread[:, None] * (high - low) * self._rng.standard_normal((PERTURBED, d))
-        fresh, change = self._rng.random((PERTURBED, d)), self._rng.random((PERTURBED, d)) < max(0.2, 1.0 / d)
-        for j in self._discrete:
-            moved[:, j] = np.where(change[:, j], fresh[:, j], base[:, j])
+        share = 0.2 * MANY / len(self._discrete) if self._many else max(0.2, 1.0 / d)
+        fresh, change = self._rng.random((PERTURBED, d)), self._rng.random((PERTURBED, d)) < share
+        moved[:, self._discrete] = np.where(change, fresh, base)[:, self._discrete]
         return self._space.snap(np.concatenate([uniform, np.clip(moved, low, high)]))
 
     def _score(self, U: Array) -> Array:
@@ -119,7 +126,7 @@ class Search:
         """Improve one point in turns: the continuous parameters together, each discrete one on its grid."""
         for _ in range(2):
             point, score = self._ascend(point, score)
-            point, swept = self._sweep(point, score)
+            point, swept = self._leap(point, score) if self._many else self._sweep(point, score)
             if swept <= score + _BETTER:
                 break
             score = swept
@@ -166,6 +173,58 @@ class Search:
                 point, score = trials[i], float(scores[i])
                 active = self._space.active(point[None])[0]
         return point, score
+
+    def _leap(self, point: Array, score: float) -> tuple[Array, float]:
+        """Change many discrete parameters at once: of single changes those that help, as many as help together."""
+        for _ in range(_ROUNDS):
+            columns, values = self._moves(point)
+            trials = np.repeat(point[None], len(columns), axis=0)
+            trials[np.arange(len(columns)), columns] = values
+            scores = np.round(self._score(self._space.snap(trials)), 6)
+            order = np.argsort(-scores, kind="stable")
+            order = order[scores[order] > score + _BETTER]
+            # Of each parameter the best change alone.
+            order = order[np.sort(np.unique(columns[order], return_index=True)[1])]
+            if len(order) == 0:
+                break
+            counts = np.unique(np.geomspace(1, len(order), 12).round().astype(np.int64))
+            trials = np.repeat(point[None], len(counts), axis=0)
+            for row, count in enumerate(counts):
+                trials[row, columns[order[:count]]] = values[order[:count]]
+            trials = self._space.snap(trials)
+            reached = self._score(trials)
+            best = int(np.argmax(np.round(reached, 6)))
+            if reached[best] <= score + _BETTER:
+                break
+            point, score = trials[best], float(reached[best])
+        return point, score
+
+    def _moves(self, point: Array) -> tuple[NDArray[np.intp], Array]:
+        """Return the ``(q,)`` columns and new coordinates of single changes, at most :data:`_MOVES` of them."""
+        active = self._space.active(point[None])[0]
+        discrete = np.array([j for j in self._discrete if active[j]], dtype=np.intp)
+        others = np.minimum([(self._levels[j] or 1) - 1 for j in discrete], _EXHAUSTIVE)
+        columns = np.repeat(discrete, others)
+        turns = np.arange(len(columns)) - np.repeat(np.cumsum(others) - others, others) + 1
+        if len(columns) > _MOVES:
+            kept = np.sort(self._rng.choice(len(columns), _MOVES, replace=False))
+            columns, turns = columns[kept], turns[kept]
+        values = np.array([self._turned(j, point[j], k) for j, k in zip(columns.tolist(), turns.tolist(), strict=True)])
+        return columns, values
+
+    def _turned(self, j: int, current: float, turn: int) -> float:
+        """Return the coordinate of the value ``turn`` places on; of many values the first few near, the rest drawn."""
+        parameter, levels = self._space.parameters[j], self._levels[j]
+        assert parameter.kind != "continuous"
+        assert levels is not None
+        rank = int(parameter.rank(np.array([current]))[0])
+        if levels <= _EXHAUSTIVE + 1:
+            rank += turn
+        elif turn <= len(_NEARBY):
+            rank += _NEARBY[turn - 1]
+        else:
+            rank = int(self._rng.integers(levels))
+        return float(parameter.coordinate(np.array(rank % levels)))
 
     def _values(self, j: int, current: float) -> Array:
         """Return coordinates to try for discrete parameter ``j``: all when few, else neighbors and a sample."""

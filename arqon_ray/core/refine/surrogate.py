@@ -27,8 +27,16 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.intp]
 NOISE_FLOOR = 1e-6
+_CHEAP, _LEAST = 2**22, 8
+"""Multiplications of an evaluation (observations squared times features) up to which a fit has all of its iterations,
+and the least that it has."""
 _BOUNDS = ((-9.0, 9.0), (-9.0, 9.0), (-20.0, 2.0))
 """Of ``log x``, ``log s`` and ``log(v - floor)``."""
+
+
+def bounds_of(size: int) -> list[tuple[float, float]]:
+    """Return lower and upper bound of each entry of a ``theta`` of ``size`` entries."""
+    return [_BOUNDS[0]] * (size - 2) + list(_BOUNDS[1:]) if size >= 2 else []
 
 
 class Hyperparameters(NamedTuple):
@@ -115,9 +123,12 @@ def negative_log_posterior(theta: Array, Z: Array, groups: Indices, z: Array) ->
 
 
 def fit(Z: Array, groups: Indices, z: Array, starts: Sequence[Array], iterations: int = 40) -> Array:
-    """Return the best ``theta (k + 2,)`` that L-BFGS-B finds from the starts; shapes as in the objective."""
-    k = len(starts[0]) - 2
-    bounds = np.array([_BOUNDS[0]] * k + [_BOUNDS[1], _BOUNDS[2]])
+    """Return the best ``theta (k + 2,)`` that L-BFGS-B finds from the starts; shapes as in the objective.
+
+    Where one evaluation of the objective is dear there are fewer iterations: the next fit goes on from where this ends.
+    """
+    iterations = max(_LEAST, min(iterations, iterations * _CHEAP // (len(z) ** 2 * Z.shape[1] + 1)))
+    bounds = np.array(bounds_of(len(starts[0])))
     best_value, best = np.inf, starts[0]
     for start in starts:
         value, theta = descend(

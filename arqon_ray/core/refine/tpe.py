@@ -12,18 +12,22 @@ side counts as 1, i.e. says nothing; so conditional parameters need no tree.
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from arqon_ray.core.evidence import Proposal
+from arqon_ray.core.memories import require
 from arqon_ray.core.refine.novelty import first_new, fresh_point, known_points, periodic_columns
 
 if TYPE_CHECKING:
     from arqon_ray.core.evidence import Array, Evidence, Memory
+    from arqon_ray.core.memories import Standing
+    from arqon_ray.core.parameters import Categorical, Discrete
     from arqon_ray.core.space import Space
 
 _DRAWS = 24
@@ -63,18 +67,30 @@ class Parzen:
         """Return ``(count, d)`` canonical draws."""
         d = self.space.d
         component = rng.integers(len(self.points) + 1, size=count)
-        flat, noise, coin = rng.random((count, d)), rng.standard_normal((count, d)), rng.random((count, d))
+        flat, coin = rng.random((count, d)), rng.random((count, d))
         which = np.minimum(component, len(self.points) - 1)
         centers = self.points[which]
         draws = flat.copy()
         for j, parameter in enumerate(self.space.parameters):
-            moved = centers[:, j] + self.widths[j] * noise[:, j]
-            moved = np.where((moved >= 0.0) & (moved < 1.0) | parameter.periodic, moved, flat[:, j])
+            moved = self._truncated(j, centers[:, j], flat[:, j])
             if parameter.kind == "categorical" and not parameter.ordered:
                 moved = np.where(coin[:, j] < self._loyalty(parameter.levels or 1), centers[:, j], flat[:, j])
             here = (component < len(self.points)) & self.active[which, j]
             draws[:, j] = np.where(here, moved, flat[:, j])
         return self.space.snap(draws)
+
+    def _truncated(self, j: int, center: Array, quantile: Array) -> Array:
+        """Return the quantiles of the kernels of parameter ``j``: normals within the unit interval, or half a turn."""
+        low, high = self._reach(j, center)
+        width = float(self.widths[j])
+        below, above = ndtr(low / width), ndtr(high / width)
+        return np.asarray(center + np.clip(width * ndtri(below + quantile * (above - below)), low, high))
+
+    def _reach(self, j: int, center: Array) -> tuple[Array, Array]:
+        """Return how far the kernels of parameter ``j`` reach from their ``center``, downwards and upwards."""
+        if self.space.parameters[j].periodic:
+            return np.full_like(center, -0.5), np.full_like(center, 0.5)
+        return -center, 1.0 - center
 
     def log_density(self, U: Array) -> Array:
         """Return the logarithm of the density ``(p,)`` at canonical points ``U (p, d)``."""
@@ -97,17 +113,37 @@ class Parzen:
             loyal = self._loyalty(levels)
             same, other = np.log(loyal * levels + 1.0 - loyal), np.log(1.0 - loyal)
             return np.asarray(np.where(np.abs(gap) < 0.5 / levels, same, other))
+        low, high = self._reach(j, center)
+        inside = ndtr(high / width) - ndtr(low / width)
+        if parameter.kind != "continuous":
+            below, above = _edges(parameter, u)
+            mass = self._mass(j, below[:, None] - center, above[:, None] - center)
+            return np.asarray(np.log(np.maximum(mass, 1e-300) / (inside * (above - below)[:, None])))
         if parameter.periodic:
             gap = np.mod(gap + 0.5, 1.0) - 0.5
-            inside = np.broadcast_to(ndtr(0.5 / width) - ndtr(-0.5 / width), center.shape)
-        else:
-            inside = ndtr((1.0 - center) / width) - ndtr(-center / width)
         return np.asarray(-0.5 * (gap / width) ** 2 - np.log(inside * width * _ROOT_2PI))
+
+    def _mass(self, j: int, below: Array, above: Array) -> Array:
+        """Return how much of the kernels of parameter ``j`` lies between two ``(p, c)`` distances from the centers."""
+        low, high = self._reach(j, self.points[:, j])
+        width, mass = float(self.widths[j]), np.zeros(below.shape)
+        for turn in (-1.0, 0.0, 1.0) if self.space.parameters[j].periodic else (0.0,):
+            a, b = np.clip(below + turn, low, high), np.clip(above + turn, low, high)
+            mass += ndtr(b / width) - ndtr(a / width)
+        return mass
 
     def _loyalty(self, levels: int) -> float:
         """Return the probability of a component's own category, beyond its share of the flat rest."""
         count = len(self.points) + 1.0
         return count / (count + _CATEGORY_PRIOR * levels)
+
+
+def _edges(parameter: Categorical | Discrete, u: Array) -> tuple[Array, Array]:
+    """Return where the cells of the canonical coordinates ``u (p,)`` of a parameter with levels begin and end."""
+    rank, last = parameter.rank(u), (parameter.levels or 1) - 1
+    before = parameter.coordinate(np.maximum(rank - 1, 0))
+    after = parameter.coordinate(np.minimum(rank + 1, last))
+    return np.where(rank > 0, 0.5 * (before + u), 0.0), np.where(rank < last, 0.5 * (u + after), 1.0)
 
 
 class TreeParzen:
@@ -118,6 +154,11 @@ class TreeParzen:
     """
 
     name = "tpe"
+    parameters: frozenset[str] = frozenset()
+
+    def check_memory(self, memory: Memory, standing: Standing) -> None:
+        """Refuse any memory: there is none; see :class:`.evidence.Strategy`."""
+        require(not memory, f"is {reprlib.repr(memory)}: it must be empty")
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return the draw with the highest density ratio; a random new point while there are few observations."""

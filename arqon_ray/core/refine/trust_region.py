@@ -12,17 +12,20 @@ Steps are in the coordinates ``s = (u - center) / delta`` of the ``k`` parameter
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from arqon_ray.core.evidence import Proposal
+from arqon_ray.core.memories import Closed, Count, Finite, Number, check
 from arqon_ray.core.refine.neighborhood import Neighborhood
 from arqon_ray.core.refine.novelty import is_new, known_points, periodic_columns
 from arqon_ray.core.refine.quadratic import Quadratic, bounded_minimum
 
 if TYPE_CHECKING:
     from arqon_ray.core.evidence import Array, Evidence, Memory
+    from arqon_ray.core.memories import Standing
 
 SMALLEST = 1e-7
 """The radius at which a trust region has converged."""
@@ -34,10 +37,27 @@ _MOST_POINTS = 250
 _ABSURD = 1e6
 _HUGE = 1e300
 """Values above the best one are cut at so many times their median, and here at the latest."""
+_SCALE = 2.0**-4
+"""On which values are compared, so that no difference of finite ones overflows."""
 _REACH = 10.0
 """Points within so many radii span the model's space."""
 _EDGE = 1.0 + 1e-6
 """Points at a whole number of radii, as those of the design, are within, however it is rounded."""
+
+
+class _Memory(Closed):
+    """See :class:`TrustRegion`."""
+
+    delta: Annotated[float, Field(gt=0.0, le=1.0)]
+    row: Count
+    value: Finite
+    number: Number = -1
+    predicted: Annotated[float, Field(ge=0.0, le=1e300)] = 0.0
+    length: Annotated[float, Field(ge=0.0, le=1e3)] = 0.0
+    improve: bool = False
+    base: Number = -1
+    axis: Count = 0
+    first: Number = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +92,7 @@ class TrustRegion:
     """
 
     name = "trust_region"
+    parameters: frozenset[str] = frozenset()
 
     def __init__(self, *, radius: float = 0.2) -> None:
         """Set the first radius, in units of the cube."""
@@ -104,10 +125,16 @@ class TrustRegion:
                 state = replace(state, delta=0.5 * state.delta, improve=False)
         return None
 
+    def check_memory(self, memory: Memory, standing: Standing) -> None:
+        """Refuse what is no radius, row or step; see :class:`.evidence.Strategy`."""
+        if memory:
+            check(_Memory, memory)
+
     def _resolve(self, evidence: Evidence, memory: Memory, near: Neighborhood) -> tuple[_State, bool]:
         """Return the state after the last step's result, and whether that is still awaited."""
         best = float(evidence.y[near.row])
-        if not memory:
+        # A row may be gone: one that a candidate in flight reported goes when the candidate is taken back.
+        if not memory or max(memory["row"], memory.get("base", -1)) >= len(evidence.y):
             scarce = len(near.values) <= len(near.moving)
             return _State(self.radius, near.row, best, base=near.row if scarce else -1), False
         old = _State(**memory)
@@ -171,7 +198,8 @@ def _next_step(near: Neighborhood, state: _State, waiting: bool) -> tuple[Array 
     S, busy = near.offsets / state.delta, near.busy / state.delta
     low, high = near.low / state.delta, near.high / state.delta
     present = np.concatenate([S, busy])
-    model, size = _model(S, near.values - state.value, state.delta)
+    model, size = _model(S, _SCALE * near.values - _SCALE * state.value, state.delta)
+    size /= _SCALE
     missing = _missing_direction(present)
     if missing is not None:
         return _towards(missing, model, low, high), 0.0, state

@@ -61,11 +61,11 @@ def _real(name: str, data: str, loss: str, rows: int, bounds: Bounds, begin: Cal
                     state["epoch"] += 1
                 try:
                     found = _loss(loss, state["model"], x_test, y_test)
-                    return min(found, 10.0) if np.isfinite(found) else 10.0
                 except (ValueError, FloatingPointError):  # it diverged
-                    return 10.0
+                    return float("inf")
+                return float(found) if np.isfinite(found) else float("inf")
 
-        kept = remembered(f"curve-{name}", value)
+        kept = remembered(f"uncut-curve-{name}", value)
         return lambda epoch: kept({**params, "epoch": epoch})
 
     return CurveProblem(name, "real", bounds, start)

@@ -72,7 +72,7 @@ def run(
         if proposal is None:
             X.append(space.snap(rng.random((1, space.d)))[0])
         else:
-            memory = json.loads(json.dumps(proposal.memory, allow_nan=False))
+            memory = {**memory, **json.loads(json.dumps(proposal.memory, allow_nan=False))}
             X.append(proposal.point)
         memories.append(memory)
         y.append(objective(X[-1]))

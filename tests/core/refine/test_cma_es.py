@@ -45,7 +45,8 @@ class Study:
     def ask(self) -> Proposal:
         proposal = CMAES().propose(self.evidence(), self.memory, np.random.default_rng([5, self.asked]))
         assert proposal is not None
-        self.memory = json.loads(json.dumps(proposal.memory, allow_nan=False))
+        self.changed = json.loads(json.dumps(proposal.memory, allow_nan=False))
+        self.memory = {**self.memory, **self.changed}
         self.pending[self.asked] = proposal.point
         self.asked += 1
         return proposal
@@ -192,3 +193,36 @@ def test_a_constant_stays_and_discrete_parameters_are_not_its_business() -> None
     mixed = space_of({"c": {"choices": ["a", "b"]}, "x": {"min": 0.0, "max": 1.0}})
     assert CMAES().propose(evidence(mixed, [[0.25, 0.5]], [1.0]), {}, np.random.default_rng(0)) is None
     assert CMAES().propose(evidence(cube(2)), {}, np.random.default_rng(0)) is None
+
+
+def test_the_distribution_is_written_once_a_generation() -> None:
+    study = Study(cube(3), [0.4, 0.5, 0.6])
+    written = []
+    for number in range(3 * LAM):
+        study.ask()
+        written.append(set(study.changed))
+        study.tell(number, float(number % 5))
+    assert [names != {"numbers"} for names in written] == [number % LAM == 0 for number in range(3 * LAM)]
+    assert "C" in written[LAM]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"C": [1.0, 0.0, 1e-15, 0.0, 0.0, 1.0]},  # condition number above 1e14
+        {"C": [1.0, 1.0, 1.0, 0.0, 0.0, 1.0]},  # singular
+        {"C": [1.0, 9.0, 1.0, 0.0, 0.0, 1.0]},  # not positive definite
+        {"p_c": [1e9, 0.0, 0.0]},  # becomes absurd with the next generation
+        {"mean": [1e9, 0.0, 0.0]},
+    ],
+)
+def test_a_distribution_that_degenerates_begins_again(broken: dict[str, Any]) -> None:
+    study = Study(cube(3), [0.4, 0.5, 0.6])
+    study.ask()
+    study.memory = {**study.memory, **broken}
+    for _ in range(2 * LAM):
+        study.ask()
+        study.tell(study.asked - 1, float(study.asked % 3))
+        numbers = [*study.memory["mean"], *study.memory["C"], *study.memory["p_s"], *study.memory["p_c"]]
+        assert np.all(np.abs(numbers) <= 1e9)
+    assert study.memory["lam"] == 2 * LAM

@@ -69,13 +69,31 @@ def test_a_density_over_categories_sums_to_one() -> None:
     assert np.argmax(density) == 1
 
 
-def test_draws_have_the_density() -> None:
-    space = cube(1)
-    density = Parzen.of(space, np.array([[0.3], [0.35]]))
-    draws = density.sample(20_000, np.random.default_rng(0))[:, 0]
-    u = (np.arange(10_000) + 0.5) / 10_000
-    weights = np.exp(density.log_density(u[:, None])) / 10_000
-    assert np.mean(draws < 0.33) == pytest.approx(float(np.sum(weights[u < 0.33])), abs=0.03)
+LINES = {
+    "real": {"min": 0.0, "max": 1.0},
+    "log": {"min": 1e-5, "max": 1.0, "scale": "Log"},
+    "angle": {"min": 0.0, "max": 360.0, "scale": "Periodic"},
+    "few integers": {"min": 1, "max": 5, "type": "int"},
+    "many integers": {"min": 1, "max": 300, "type": "int"},
+    "log integers": {"min": 1, "max": 64, "type": "int", "scale": "Log"},
+    "hours": {"min": 0, "max": 24, "type": "int", "scale": "Periodic"},
+    "sizes": {"choices": ["s", "m", "l"], "ordered": True},
+    "categories": {"choices": list("abcdef")},
+}
+
+
+@pytest.mark.parametrize("centers", [[0.0], [0.97, 0.4], [0.3, 0.35, 0.36]])
+@pytest.mark.parametrize("line", LINES)
+def test_draws_have_the_density(line: str, centers: list[float]) -> None:
+    space = space_of({"x": LINES[line]})
+    density = Parzen.of(space, space.snap(np.array(centers)[:, None]))
+    draws = density.sample(100_000, np.random.default_rng(0))[:, 0]
+    u = (np.arange(30_000) + 0.5) / 30_000  # of a parameter with levels, every cell as often as it is wide
+    weights = np.exp(density.log_density(space.snap(u[:, None]))) / len(u)
+    assert np.sum(weights) == pytest.approx(1.0, abs=2e-3)
+    for low, high in ((0.0, 0.1), (0.1, 0.34), (0.34, 0.5), (0.5, 0.9), (0.9, 1.0)):
+        expected = float(np.sum(weights[(space.snap(u[:, None])[:, 0] >= low) & (space.snap(u[:, None])[:, 0] < high)]))
+        assert np.mean((draws >= low) & (draws < high)) == pytest.approx(expected, abs=0.007)
 
 
 def test_an_inactive_coordinate_says_nothing() -> None:

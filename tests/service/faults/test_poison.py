@@ -21,15 +21,15 @@ POISON = """
 import os, uuid
 from arqon_ray.core.solver import ArqonSolver
 
-take = ArqonSolver.take
+resolve = ArqonSolver.resolve
 
 def deadly(self, entries):
     if any(entry.reason == "poison" for entry in entries):
         open(os.path.join(os.environ["DEATHS"], str(os.getpid())), "x").close()
         os.kill(os.getpid(), 9)
-    return take(self, entries)
+    return resolve(self, entries)
 
-ArqonSolver.take = deadly
+ArqonSolver.resolve = deadly
 """
 
 

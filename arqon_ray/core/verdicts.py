@@ -1,0 +1,106 @@
+"""What results mean to a study, told before anything of them is taken: whose they are, and whether they count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arqon_ray.core.ledger import Array, Candidate, Ledger, Observation
+from arqon_ray.core.results import OUTSIDE, Entry
+from arqon_ray.core.space import Space
+from arqon_ray.errors import ResultsError, UnknownCandidateError
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of one result.
+
+    Attributes:
+        number: the candidate that it is about; None for a point from outside.
+        observation: what is to be kept; None when the candidate has a result already.
+        point: ``(d,)`` of a point from outside.
+        answer: what whoever told it is answered: ``id``, ``accepted`` and, where it was not, a ``note``.
+    """
+
+    number: int | None
+    observation: Observation | None
+    point: Array | None
+    answer: dict[str, Any]
+
+
+def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> list[Verdict]:
+    """Judge results in their order, each as if those before it were taken; nothing is changed.
+
+    Args:
+        entries: the results.
+        space: of the study.
+        ledger: of the study.
+        objectives: the modes of all objectives, where there are several.
+
+    Raises:
+        ResultsError: when one has params that do not fit the space, or another number of values than objectives.
+        UnknownCandidateError: when one without params has an id that was never handed out.
+    """
+    points = [_locate(entry, place, space, ledger, objectives) for place, entry in enumerate(entries)]
+    taken: set[int] = set()
+    verdicts = []
+    for entry, point in zip(entries, points, strict=True):
+        number = _number_of(entry, point, space, ledger, taken)
+        if number is not None and (number in ledger.told or number in taken):
+            late = {"id": str(number), "accepted": False, "note": "already told: this result was ignored"}
+            verdicts.append(Verdict(number, None, None, late))
+            continue
+        if number is None:
+            of = Candidate(-1, space.native(entry.params or {}), "outside")
+        else:
+            taken.add(number)
+            of, point = ledger.candidate(number), None
+        result = (entry.value, of.origin, entry.cost, entry.status, entry.step, entry.reason, entry.values)
+        answer = {"id": None if number is None else str(number), "accepted": True}
+        verdicts.append(Verdict(number, Observation(of.number, of.params, *result), point, answer))
+    return verdicts
+
+
+def check_number(number: int, ledger: Ledger, where: str = "") -> None:
+    """Raise UnknownCandidateError when no candidate of this number was handed out; ``where`` it stands in a list."""
+    if not 0 <= number < ledger.handed_out:
+        place = f"{where}." if where else ""
+        raise UnknownCandidateError(
+            f"{place}id {number!r} was never handed out: {ledger.handed_out} candidates were, from '0' on; "
+            "give a point from outside to seed(), with its params"
+        )
+
+
+def _locate(entry: Entry, place: int, space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> Array | None:
+    """Return the point of an entry with params; check the id of one without, and how many values there are."""
+    expected = objectives and len(objectives)
+    given = entry.values and len(entry.values)
+    if entry.value is not None and given != expected:
+        raise ResultsError(
+            f"results[{place}] has {given or 'no list of'} values: it must have {expected or 'one value, no list'}, "
+            f"as the config's objectives are {objectives!r}"
+        )
+    if entry.params is None:
+        number = -1 if entry.number is None else entry.number
+        if not 0 <= number < ledger.handed_out:
+            check_number(number, ledger, f"results[{place}]")
+        return None
+    try:
+        return space.encode(entry.params)
+    except ResultsError as error:
+        raise type(error)(f"results[{place}].{error}") from None
+
+
+def _number_of(entry: Entry, point: Array | None, space: Space, ledger: Ledger, taken: set[int]) -> int | None:
+    """Return the candidate that an entry is about: by its id, unless its params are another's; else by its params."""
+    if entry.number == OUTSIDE:
+        return None
+    if point is None:
+        return entry.number
+    if entry.number is None or ledger.state_of(entry.number) == "unknown":
+        return ledger.find(point, taken)
+    same = np.array_equal(space.encode(ledger.candidate(entry.number).params), point)
+    return entry.number if same else ledger.find(point, taken)

@@ -1,0 +1,74 @@
+"""A node that is lost takes evaluations along; they are done again, and none of them counts as failed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_DRIVER = """
+import os, sys, threading, time
+from pathlib import Path
+import ray
+import arqon_ray
+from ray.cluster_utils import Cluster
+
+marks = Path(sys.argv[1])
+nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+doomed = nodes.add_node(num_cpus=1, resources={"far": 1})
+nodes.add_node(num_cpus=1, resources={"far": 1})
+lost_id = doomed.node_id
+nodes.wait_for_nodes()
+arqon_ray.init(nodes.address, log_to_driver=False)
+
+def evaluate(params):
+    mine = marks / f"{params['x']!r} {params['y']!r} {os.getpid()}"
+    mine.touch()
+    while ray.get_runtime_context().get_node_id() == lost_id or not (marks / "lost").exists():
+        time.sleep(0.02)
+    return params["x"]
+
+def lose():
+    while len(list(marks.iterdir())) < 2:
+        time.sleep(0.02)
+    nodes.remove_node(doomed, allow_graceful=False)
+    (marks / "lost").touch()
+
+config = {"seed": 1, "budget": 6, "bounds": {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}}
+resources = {"cpu": 1, "far": 1}
+losing = threading.Thread(target=lose)
+losing.start()
+if sys.argv[2] == "optimize":
+    result = arqon_ray.optimize(evaluate, config, resources=resources, retries=0, fail_fast=1, progress=False)
+    counts = result.evaluations, len(result.failures)
+else:
+    result = arqon_ray.sweep(
+        evaluate, config, 6, shard_size=1, resources=resources, retries=0, fail_fast=1, progress=False
+    )
+    counts = result.num_done, result.num_failed
+losing.join()
+began = [name.name.rsplit(" ", 1)[0] for name in marks.iterdir() if name.name != "lost"]
+print("counted:", *counts, len(began) - len(set(began)))
+ray.shutdown()
+nodes.shutdown()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["optimize", "sweep"])
+def test_what_a_lost_node_took_along_is_done_again_and_does_not_fail(kind: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}
+    done = subprocess.run(
+        [sys.executable, "-c", _DRIVER, str(tmp_path), kind],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("counted:")]  # Ray prints there as well
+    assert line == "counted: 6 0 1", line  # the node was lost with one of them on it
