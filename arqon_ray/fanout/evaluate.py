@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
+from arqon_ray.core.kinds import BAD_VALUE, DIED, RAISED, TIMEOUT
 from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import as_number, shown
-from arqon_ray.fanout.kinds import BAD_VALUE, DIED, RAISED, TIMEOUT
 from arqon_ray.fanout.shipping import Shipped
 from arqon_ray.fanout.watchdog import Watchdog
 
@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
         trace: the last lines of the traceback, or None when nothing was raised.
         seconds: the wall time of the call; NaN when its process died.
         lacking: whether a dict was returned without the metric that counts; ``error`` has the names that are there.
-        kind: why it failed, one of :mod:`arqon_ray.fanout.kinds`, or None.
+        kind: why it failed, one of :mod:`arqon_ray.core.kinds`, or None.
     """
 
     value: float | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from arqon_ray.fanout.kinds import INTERRUPTED, NODE_LOST
+from arqon_ray.core.kinds import INTERRUPTED, NODE_LOST
 
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf|True|False)\b)")
 _NO_FAILURES = frozenset({NODE_LOST, INTERRUPTED})

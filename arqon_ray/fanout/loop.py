@@ -11,12 +11,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from arqon_ray.core.kinds import RAISED
 from arqon_ray.errors import ArqonError, AskTimeoutError, StudyRefusedError
 from arqon_ray.fanout.evaluate import Outcome, evaluate_point, timed_out
 from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.handover import Handover, Place
 from arqon_ray.fanout.interrupts import Interrupts
-from arqon_ray.fanout.kinds import RAISED
 from arqon_ray.fanout.lacking import MetricCheck
 from arqon_ray.fanout.parcel import Parcel, unpack
 from arqon_ray.fanout.pool import Died, Interrupted, TaskPool, judge_death

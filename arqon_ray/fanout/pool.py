@@ -18,11 +18,11 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
+from arqon_ray.core.kinds import DIED, NODE_LOST, OUT_OF_MEMORY, TIMEOUT
 from arqon_ray.fanout.cancelling import cancel
 from arqon_ray.fanout.evaluate import Outcome, died, timed_out
 from arqon_ray.fanout.handover import Handover, Place
 from arqon_ray.fanout.interrupts import Interrupts
-from arqon_ray.fanout.kinds import DIED, NODE_LOST, OUT_OF_MEMORY, TIMEOUT
 from arqon_ray.fanout.watchdog import GRACE
 
 K = TypeVar("K")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arqon_ray.fanout.kinds import RAISED
+from arqon_ray.core.kinds import RAISED
 from arqon_ray.fanout.store import DirectoryStore, ShardStore
 
 if TYPE_CHECKING:

@@ -16,3 +16,7 @@ NODE_LOST = "node_lost"
 """Its node was lost."""
 INTERRUPTED = "interrupted"
 """It was cancelled; never a failure, since the work goes back."""
+
+KINDS = (RAISED, BAD_VALUE, TIMEOUT, DIED, OUT_OF_MEMORY, NODE_LOST, INTERRUPTED)
+NOT_THE_POINTS_FAULT = frozenset({NODE_LOST, INTERRUPTED})
+"""What says nothing about the point: its evaluation is given back and done again, and never told as failed."""

@@ -1,0 +1,127 @@
+"""One evaluation: what became of a candidate or of a point from outside, from the function to the report.
+
+Everything that keeps, shows or exports an evaluation has this one record. As plain Python, which is what a study's
+actor answers and what the files hold, it is :meth:`Evaluation.to_dict`; as named columns it is in :mod:`.columns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+Status = Literal["running", "complete", "stopped", "failed"]
+Metric = float | int | str | bool | list[float] | None
+"""What a metric may be, see :mod:`.metrics`."""
+
+
+class Step(NamedTuple):
+    """One intermediate report.
+
+    Attributes:
+        step: how far the evaluation had come, 0 or more.
+        value: the objective by then; None when it was not finite.
+        time: when it was reported, in seconds since 1970 (UTC); None when nobody measured it.
+    """
+
+    step: int
+    value: float | None
+    time: float | None = None
+
+
+class Error(NamedTuple):
+    """Why an evaluation failed.
+
+    Attributes:
+        kind: one of :data:`.kinds.KINDS`.
+        message: one line, or the reason that was given.
+        trace: the last lines of the traceback; None when there is none.
+    """
+
+    kind: str
+    message: str
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What became of a candidate, or of a point from outside. What nobody measured is None.
+
+    Attributes:
+        id: the candidate's id in its study; None for a point from outside.
+        params: native values; parameters that are inactive at this point are left out.
+        value: the objective, native; None while it runs and when it failed. Of several objectives the first.
+        status: ``running``; ``complete``; ``stopped``, by a scheduler that saw enough at ``step``; ``failed``.
+        number: the candidate's, counted from 0 in the order of the asks; None for a point from outside.
+        values: of all objectives, native, where there are several.
+        metrics: everything else that the function returned, and the objective under its own name, by name.
+        step: how far it had come when the value was taken; None for a whole evaluation.
+        steps: the intermediate reports, in the order in which they came, at most :data:`.metrics.MAX_STEPS`.
+        cost: what it cost, in the unit of whoever told it.
+        started: when the function was called, in seconds since 1970 (UTC).
+        ended: when it returned, likewise.
+        seconds: how long the call took.
+        node: the address or name of the machine where it ran.
+        pid: the process in which it ran.
+        error: why it failed; None when it did not.
+        origin: what made the point: ``probe``, ``repeat``, the name of a strategy, ``user``, ``outside``.
+        attempt: how often it was started until it ended, from 1.
+    """
+
+    id: str | None
+    params: Mapping[str, Any]
+    value: float | None = None
+    status: Status = "complete"
+    number: int | None = None
+    values: tuple[float, ...] | None = None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    step: int | None = None
+    steps: tuple[Step, ...] = ()
+    cost: float = 1.0
+    started: float | None = None
+    ended: float | None = None
+    seconds: float | None = None
+    node: str | None = None
+    pid: int | None = None
+    error: Error | None = None
+    origin: str = ""
+    attempt: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain Python, every key present; :meth:`from_dict` reads it."""
+        error = self.error
+        return {
+            "id": self.id,
+            "number": self.number,
+            "params": dict(self.params),
+            "status": self.status,
+            "value": self.value,
+            "values": None if self.values is None else list(self.values),
+            "metrics": dict(self.metrics),
+            "step": self.step,
+            "steps": [list(step) for step in self.steps],
+            "cost": self.cost,
+            "started": self.started,
+            "ended": self.ended,
+            "seconds": self.seconds,
+            "node": self.node,
+            "pid": self.pid,
+            "error": None if error is None else {"kind": error.kind, "message": error.message, "trace": error.trace},
+            "origin": self.origin,
+            "attempt": self.attempt,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Evaluation:
+        """Return the evaluation that :meth:`to_dict` wrote; keys that are missing have their defaults.
+
+        Raises:
+            TypeError: for an unknown key, or a value of another form.
+        """
+        given = dict(plain)
+        if given.get("values") is not None:
+            given["values"] = tuple(given["values"])
+        given["steps"] = tuple(Step(*step) for step in given.get("steps", ()))
+        if given.get("error") is not None:
+            given["error"] = Error(**given["error"])
+        return cls(**given)
