@@ -63,6 +63,7 @@ class SolverActor:
         self._storage_path = storage_path
         self._lock = threading.Lock()
         self._host: Any = None
+        self._begun = False
         self._leaving = False
 
     def __repr__(self) -> str:
@@ -121,17 +122,24 @@ class SolverActor:
 
         A study that lies elsewhere than in a ``storage_path`` that is given is refused.
         Returns the status; None when this actor is about to leave, so that its name will be free. An actor whose
-        creator is refused leaves too: nothing was acknowledged, and the name must not stay taken.
+        creator is refused leaves too, unless somebody else has begun or joined the study: the name must not stay taken
+        where nothing was acknowledged.
         """
         if self._leaving:
             return None
         try:
-            return self._do("begin", config, token, snapshot, storage_path)  # type: ignore[no-any-return]
+            status: dict[str, Any] = self._do("begin", config, token, snapshot, storage_path)
         except (ValueError, RuntimeError) as error:
-            if token == self._birth["token"]:
+            with self._lock:
+                leaves = token == self._birth["token"] and not self._begun
+                self._leaving = self._leaving or leaves
+            if leaves:
                 error.add_note(LEAVING)
                 self._leave()
             raise
+        with self._lock:
+            self._begun = not self._leaving
+            return status if self._begun else None
 
     @ray.method(concurrency_group="ask")
     def ask_one(

@@ -57,7 +57,7 @@ class Heartbeat:
         self.renewed = self.revived = -math.inf
         self._client = client
         self._next = 0.0
-        beat = lease / _BEATS_A_LEASE
+        beat = self.lease / _BEATS_A_LEASE
         work = f"renewing the leases of {self.owner}"
         self.background = Background(work, self._beat, pauses=(min(_PAUSE, beat), beat))
 

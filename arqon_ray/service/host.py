@@ -121,7 +121,10 @@ class StudyHost:
                 "or stop() it first"
             )
         checked = load_config(config)
-        self._config, self._snapshot = self._config or config, snapshot
+        with self._lock:
+            if self._config is None or (snapshot is not None and self._study is None):
+                # A snapshot stays with the config that came with it, whoever else comes first or next.
+                self._config, self._snapshot = config, snapshot
         creating = token == self._birth.token or snapshot is not None
         self._retrying("join", (checked,), {}, creating=creating)
         return self.status()
@@ -222,6 +225,7 @@ class StudyHost:
                     self._refused = error
                     raise
                 self._must_exist = True
+                self._snapshot = None  # It may be large, and is in the journal now.
             return self._study
 
     def _open(self, creating: bool) -> Study:

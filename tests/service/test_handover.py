@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from arqon_ray.errors import (
     StudyNotFoundError,
     StudyRefusedError,
 )
+from arqon_ray.service import launch
 from arqon_ray.service.host import Birth, StudyHost
 from tests.service.conftest import CONFIG
 from tests.service.live import studies
@@ -78,6 +80,48 @@ def test_a_good_snapshot_goes_on(tmp_path: Path) -> None:
     status = _host(tmp_path, awaited=True).begin(CONFIG, "t1", _snapshot())
     assert status["imported"] == {"uuid": "a" * 32, "seq": 4}
     assert (status["counts"]["asked"], status["counts"]["told"]) == (3, 1)
+
+
+def test_a_snapshot_stays_with_its_config_whoever_begins_first(tmp_path: Path) -> None:
+    host = _host(tmp_path, awaited=True)
+    with pytest.raises(StudyRefusedError, match="about to be begun from a snapshot"):
+        host.begin({**CONFIG, "bounds": {"y": {"min": 5, "max": 6}}}, "another")
+    assert host.begin(CONFIG, "t1", _snapshot())["counts"]["asked"] == 3
+
+
+def test_a_snapshot_is_not_lost_to_who_brings_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = _host(tmp_path, awaited=True)
+    real, attempts, joined = StudyHost._open, 0, []
+
+    def fails_once(self: StudyHost, creating: bool) -> Any:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise OSError("the storage is away")
+        return real(self, creating)
+
+    monkeypatch.setattr(StudyHost, "_open", fails_once)
+    monkeypatch.setattr("arqon_ray.service.host.time.sleep", lambda _: joined.append(host.begin(CONFIG, "another")))
+    for status in (host.begin(CONFIG, "t1", _snapshot()), *joined):
+        assert status["imported"] == {"uuid": "a" * 32, "seq": 4}
+    assert len(joined) == 1
+
+
+def test_a_creator_who_comes_late_and_is_refused_takes_nobody_s_actor_away(
+    cluster: Any, tmp_path: Path, unique_name: str
+) -> None:
+    birth = {"name": unique_name, "token": "t1", "resume": True, "awaited": False}
+    created = launch._actor_class(unique_name, None, {}, anywhere=False).remote(birth, str(tmp_path))
+    with studies() as start:
+        study = start(CONFIG, unique_name, storage_path=str(tmp_path))
+        assert study.ask_one(key="k") is not None
+        pid = study.status()["pid"]
+        for _ in range(2):
+            with pytest.raises(ray.exceptions.RayTaskError, match="another identity"):
+                ray.get(created.begin.remote({**CONFIG, "bounds": {"y": {"min": 5, "max": 6}}}, "t1", None, None))
+        time.sleep(1.0)  # an actor that leaves is gone 0.3 s after its answer
+        assert study.status()["pid"] == pid
+        assert study.ask_one(key="k")["id"] == "0"  # type: ignore[index]
 
 
 @pytest.mark.parametrize("name", ["garbage", "a memory of another shape", "empty"])

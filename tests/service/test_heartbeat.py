@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from arqon_ray.errors import ResultsError
-from arqon_ray.service.heartbeat import AsyncHeartbeat, Heartbeat
+from arqon_ray.service.heartbeat import LEASE, AsyncHeartbeat, Heartbeat
 
 
 class FakeClient:
@@ -62,6 +62,7 @@ def test_a_lease_is_seconds_and_an_owner_a_name(kind: Any, wrong: dict[str, Any]
     with pytest.raises(ResultsError, match=f"{key} is .*: it must be"):
         kind(FakeClient(), **wrong)
     assert kind(FakeClient(), lease=np.float32(0.5)).lease == 0.5
+    assert kind(FakeClient(), lease=None).lease == LEASE
 
 
 def test_owners_without_a_name_are_distinct() -> None:
