@@ -180,6 +180,8 @@ class StudyConfig(BaseModel):
         budget: evaluations handed out in all; None for no limit.
         mode: ``min`` or ``max``.
         objectives: the mode of each, where there are several; ``mode`` is that of the first. None for a single one.
+        metric: the name of the objective among an evaluation's metrics; None for one that has no name. It makes no
+            other study.
         bounds: the parameters by name, at least one. A name is not empty and has no NUL.
         probe_ratio: at most this share of the budget goes to the probe, 0 .. 1.
         strategy: ``auto``, or the name of one strategy.
@@ -195,6 +197,7 @@ class StudyConfig(BaseModel):
     budget: int | None = Field(default=None, ge=0, lt=2**63)
     mode: Literal["min", "max"] = "min"
     objectives: list[Literal["min", "max"]] | None = Field(default=None, min_length=2)
+    metric: str | None = Field(default=None, min_length=1, max_length=512)
     bounds: dict[str, ParameterConfig] = Field(min_length=1)
     probe_ratio: float = Field(default=0.2, ge=0.0, le=1.0)
     strategy: str = "auto"
@@ -276,7 +279,7 @@ def _may_be(config: ParameterConfig, value: Scalar) -> bool:
 
 
 def identity(config: StudyConfig) -> dict[str, Any]:
-    """Return what makes a study this study: everything but its budget, which may grow."""
+    """Return what makes a study this study: all but its budget, which may grow, and the name of its metric."""
     plain = config.to_dict()
     return {
         "seed": config.seed,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from arqon_ray.core import state
+from arqon_ray.core import columns, state
 from arqon_ray.core.config import StudyConfig, load_config
-from arqon_ray.core.ledger import Candidate, Ledger, Moment, Observation, Report
+from arqon_ray.core.evaluation import Error, Evaluation, Step
+from arqon_ray.core.kinds import BAD_VALUE
+from arqon_ray.core.ledger import Candidate, Ledger, Moment, Report
 from arqon_ray.core.memories import Standing
 from arqon_ray.core.pareto import front
 from arqon_ray.core.recall import check_memories
+from arqon_ray.core.running import Running
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ArqonError, ConfigError, StateError
 
@@ -29,24 +33,51 @@ class Frozen:
         config: the study's.
         moment: what was known.
         log: the ledger's observations, which grow while this is kept.
+        seqs: the numbers of the changes that brought them, likewise.
         told: how many there were.
         withdrawn: candidates that wait to be handed out again.
+        retracted: candidates whose result was taken back.
+        unsaid: see :class:`.Ledger`.
+        running: what the candidates without a result have reported, as plain Python, by number.
         memory: what the strategies remember.
         phases: the phases so far.
     """
 
     config: StudyConfig
     moment: Moment
-    log: list[Observation]
+    log: list[Evaluation]
+    seqs: list[int]
     told: int
     withdrawn: list[Candidate]
+    retracted: list[Candidate]
+    unsaid: frozenset[int]
+    running: list[tuple[int, list[Any]]]
     memory: dict[str, Any]
     phases: list[list[Any]]
 
     @property
-    def observations(self) -> list[Observation]:
-        """The observations in the order in which they were told."""
+    def observations(self) -> list[Evaluation]:
+        """The observations in the order in which they were told, as they were told."""
         return self.log[: self.told]
+
+    def evaluations(self, first: int = 0) -> list[Evaluation]:
+        """Return the observations from a place on; of those of which nobody said it, with whether they were stopped.
+
+        In what releases before this record told, a step says how far an evaluation came: it was stopped where another
+        one went further.
+        """
+        there = self.log[first : self.told]
+        if not self.unsaid:
+            return there
+        furthest = max((e.step for e in self.observations if e.step is not None), default=0)
+        return [
+            replace(e, status="stopped") if e.number in self.unsaid and (e.step or 0) < furthest else e for e in there
+        ]
+
+    def underway(self) -> list[Evaluation]:
+        """Return the candidates in flight, with what they have reported, in the order of their asks."""
+        reported = {number: Running.from_plain(plain) for number, plain in self.running}
+        return [running_of(candidate, reported.get(candidate.number)) for candidate in self.moment.pending]
 
     def reports(self) -> list[Report]:
         """Return the intermediate results as :meth:`.Ledger.report` takes them."""
@@ -57,9 +88,11 @@ class Frozen:
             (int(number), int(step), sign * value, int(place)) for each in slices for number, step, value, place in each
         ]
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self, since: int | None = None) -> list[dict[str, Any]]:
         """Return the observations as :meth:`.ArqonSolver.history` does."""
-        return [state.row(observation) for observation in self.observations]
+        first = 0 if since is None else bisect_right(self.seqs, since, 0, self.told)
+        evaluations = zip(self.evaluations(first), self.seqs[first : self.told], strict=True)
+        return [{**evaluation.to_dict(), "seq": seq} for evaluation, seq in evaluations]
 
     def pareto(self) -> list[dict[str, Any]]:
         """Return the observations that no other one beats in all objectives, as :meth:`history` has them.
@@ -77,8 +110,10 @@ class Frozen:
             self.config,
             self.observations,
             self.moment.number,
-            {"pending": self.moment.pending, "withdrawn": self.withdrawn},
+            {"pending": self.moment.pending, "withdrawn": self.withdrawn, "retracted": self.retracted},
             self.reports(),
+            self.unsaid,
+            self.running,
             self.memory,
             self.phases,
         )
@@ -91,6 +126,9 @@ class Frozen:
             "handed_out": self.moment.number,
             "pending": [_row(candidate) for candidate in self.moment.pending],
             "withdrawn": [_row(candidate) for candidate in self.withdrawn],
+            "retracted": [_row(candidate) for candidate in self.retracted],
+            "unsaid": sorted(self.unsaid),
+            "running": [[number, running] for number, running in self.running],
             "memory": self.memory,
             "phases": self.phases,
             **({"reports": reports} if reports else {}),
@@ -100,28 +138,65 @@ class Frozen:
         complete[self.moment.places] = True
         points[complete], points[~complete] = self.moment.X, self.moment.failed
         for i in range(0, len(points), _PART):
-            rows = [_tuple(observation) for observation in observations[i : i + _PART]]
-            yield {"observations": rows, "points": points[i : i + _PART].astype("<f8").tobytes()}
+            there = observations[i : i + _PART]
+            yield {
+                "count": len(there),
+                "evaluations": columns.pack(there),
+                "seqs": self.seqs[i : i + len(there)],
+                "points": points[i : i + _PART].astype("<f8").tobytes(),
+            }
+
+
+def running_of(candidate: Candidate, running: Running | None) -> Evaluation:
+    """Return the evaluation of a candidate without a result, with what it has reported."""
+    steps, metrics = ((), {}) if running is None else (running.sorted(), running.metrics)
+    return Evaluation(
+        id=candidate.id,
+        params=candidate.params,
+        status="running",
+        number=candidate.number,
+        metrics=metrics,
+        steps=steps,
+        origin=candidate.origin,
+    )
 
 
 def _row(candidate: Candidate) -> list[Any]:
     return [candidate.number, candidate.params, candidate.origin]
 
 
-def _tuple(observation: Observation) -> list[Any]:
-    o = observation
-    values = [] if o.values is None else [list(o.values)]
-    return [o.number, o.params, o.value, o.origin, o.cost, o.status, o.step, o.reason, *values]
+def _of_tuple(row: list[Any]) -> Evaluation:
+    """Return an observation of a snapshot that was written before this record."""
+    number, params, value, origin, cost, status, step, reason, *values = row
+    return Evaluation(
+        id=None if number < 0 else str(number),
+        params=params,
+        value=value,
+        status=status,
+        number=None if number < 0 else number,
+        values=tuple(values[0]) if values else None,
+        step=step,
+        steps=() if step is None or value is None else (Step(step, value),),
+        cost=cost,
+        error=None if value is not None else Error(BAD_VALUE, reason or "failed"),
+        origin=origin,
+    )
 
 
-def _observation(row: list[Any]) -> Observation:
-    return Observation(*row[:8], *map(tuple, row[8:]))
+def _observations(part: dict[str, Any]) -> list[Evaluation]:
+    if "evaluations" in part:
+        return columns.unpack(part["evaluations"], part["count"])
+    return [_of_tuple(row) for row in part["observations"]]
 
 
-def thaw(parts: Iterable[dict[str, Any]]) -> tuple[StudyConfig, Ledger, dict[str, Any], list[list[Any]]]:
+def thaw(parts: Iterable[dict[str, Any]], seq: int = 0) -> tuple[StudyConfig, Ledger, dict[str, Any], list[list[Any]]]:
     """Return config, ledger, memory and phases of a state that :meth:`Frozen.parts` wrote.
 
     The parts are taken at their word: whoever kept them has checked that they are whole.
+
+    Args:
+        parts: the state.
+        seq: the number of the last change, for states of before this record, which do not tell each one's.
 
     Raises:
         StateError: they are of another form.
@@ -133,16 +208,24 @@ def thaw(parts: Iterable[dict[str, Any]]) -> tuple[StudyConfig, Ledger, dict[str
         space = Space(config.bounds)
         ledger = Ledger(space, config.mode, config.objectives)
         for part in rest:
-            points = np.frombuffer(part["points"], dtype="<f8").reshape(len(part["observations"]), space.d)
-            ledger.restore([_observation(row) for row in part["observations"]], points)
+            observations = _observations(part)
+            points = np.frombuffer(part["points"], dtype="<f8").reshape(len(observations), space.d)
+            ledger.restore(observations, points, part.get("seqs") or [seq] * len(observations))
+            if "evaluations" not in part:
+                ledger.unsaid |= {e.number for e in observations if e.number is not None and e.step is not None}
         ledger.handed_out = head["handed_out"]
-        waiting = [(row, False) for row in head["pending"]] + [(row, True) for row in head["withdrawn"]]
-        for (number, params, origin), withdrawn in waiting:
-            ledger.readmit(Candidate(number, params, origin), space.encode(params))
-            if withdrawn:
-                ledger.withdraw(number)
+        ledger.unsaid |= set(head.get("unsaid", ()))
+        for state_of, rows in (("pending", head["pending"]), ("withdrawn", head["withdrawn"])):
+            for number, params, origin in rows:
+                ledger.readmit(Candidate(number, params, origin), space.encode(params))
+                if state_of == "withdrawn":
+                    ledger.withdraw(number)
+        for number, params, origin in head.get("retracted", ()):
+            ledger.keep_retracted(Candidate(number, params, origin), space.encode(params))
         for report in head.get("reports", ()):
-            ledger.report(*report)
+            ledger.weigh(*report)
+        for number, plain in head.get("running", ()):
+            ledger.running[number] = Running.from_plain(plain)
         check_memories(head["memory"], Standing(space, ledger.handed_out))
         return config, ledger, head["memory"], head["phases"]
     except (ArqonError, ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:

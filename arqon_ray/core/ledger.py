@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arqon_ray.core.evaluation import Evaluation, Metric, Step
+from arqon_ray.core.running import Running
 from arqon_ray.core.space import Params, Space
 from arqon_ray.errors import UnknownCandidateError
 
@@ -19,7 +21,6 @@ _SPACING = 1.03
 """How much farther the next intermediate result of a candidate that is kept must be, so that long curves stay short."""
 
 Array = NDArray[np.float64]
-Status = Literal["complete", "failed"]
 Report = tuple[int, int, float, int]
 """Candidate, step, native value, and the number of observations before it."""
 
@@ -46,33 +47,6 @@ class Candidate:
     def id(self) -> str:
         """The candidate's name to the outside."""
         return str(self.number)
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What came back for a point.
-
-    Attributes:
-        number: the candidate's; -1 for a point from outside.
-        params: native values.
-        value: native, as it was told; None when the evaluation failed.
-        origin: what made the point, see :class:`Candidate`; ``outside`` for a point from outside.
-        cost: in the user's units.
-        status: ``complete`` or ``failed``.
-        step: how far a multi-step evaluation had come; None for a whole one.
-        reason: why it failed.
-        values: of all objectives, native, where there are several; ``value`` is the first of them.
-    """
-
-    number: int
-    params: Params
-    value: float | None
-    origin: str = "outside"
-    cost: float = 1.0
-    status: Status = "complete"
-    step: int | None = None
-    reason: str | None = None
-    values: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +112,15 @@ class _Rows:
             data[count] = value
         self._count = count + 1
 
+    def keep(self, rows: NDArray[np.bool_]) -> None:
+        """Keep these rows alone."""
+        self._data = [np.concatenate([data[: self._count][rows], np.empty_like(data[:1])]) for data in self._data]
+        self._count = int(np.count_nonzero(rows))
+
+    def replace(self, column: int, values: NDArray[Any]) -> None:
+        """Put other values into a column."""
+        self._data[column] = np.concatenate([values, self._data[column][self._count :]])
+
     def view(self, column: int = 0) -> NDArray[Any]:
         view = self._data[column][: self._count]
         view.setflags(write=False)
@@ -145,13 +128,18 @@ class _Rows:
 
 
 class Ledger:
-    """Every candidate is pending, withdrawn (held by nobody, may come back) or told, exactly one of them.
+    """Every candidate is pending, withdrawn (held by nobody, may come back), told or retracted, exactly one of them.
 
     Attributes:
         handed_out: how many candidates there are.
         pending: candidates in flight, in the order of their asks.
         withdrawn: candidates whose lease ended without a result.
-        observations: in the order in which they were told; it grows at its end alone.
+        retracted: candidates whose result was taken back; each may be told again.
+        observations: what is known of each evaluation, in the order in which they were told. The list grows at its end
+            alone; a retraction begins another list.
+        seqs: for each of them the number of the change that brought it, ascending.
+        unsaid: numbers of candidates of which nobody said whether they were stopped, see :class:`.results.Entry`.
+        running: what the candidates without a result have reported, by number.
         version: advances with whatever a proposal may depend on.
     """
 
@@ -162,7 +150,11 @@ class Ledger:
         self.handed_out = self.version = 0
         self.pending: dict[int, Candidate] = {}
         self.withdrawn: dict[int, Candidate] = {}
-        self.observations: list[Observation] = []
+        self.retracted: dict[int, Candidate] = {}
+        self.observations: list[Evaluation] = []
+        self.seqs: list[int] = []
+        self.unsaid: set[int] = set()
+        self.running: dict[int, Running] = {}
         self.told: dict[int, int] = {}
         self._points: dict[int, Array] = {}
         self._open_at: dict[bytes, list[int]] = {}
@@ -192,25 +184,32 @@ class Ledger:
         self._known.setdefault(point.tobytes(), len(self._known))
         self.pending[candidate.number] = candidate
 
-    def restore(self, observations: list[Observation], points: Array) -> None:
-        """Take observations that were told before, with their ``(n, d)`` points, into an empty ledger."""
-        for observation, point in zip(observations, points, strict=True):
-            self._store(observation, point)
+    def keep_retracted(self, candidate: Candidate, point: Array) -> None:
+        """Register a candidate whose result was taken back before."""
+        self._points[candidate.number] = point
+        self._known.setdefault(point.tobytes(), len(self._known))
+        self.retracted[candidate.number] = candidate
+
+    def restore(self, observations: Sequence[Evaluation], points: Array, seqs: Sequence[int]) -> None:
+        """Take observations that were told before, with their ``(n, d)`` points and the numbers of their changes."""
+        for observation, point, seq in zip(observations, points, seqs, strict=True):
+            self._store(observation, point, seq)
 
     def candidate(self, number: int) -> Candidate:
         """Return a known candidate, whatever became of it."""
-        open_one = self.pending.get(number) or self.withdrawn.get(number)
-        if open_one is not None:
-            return open_one
+        without_result = self.pending.get(number) or self.withdrawn.get(number) or self.retracted.get(number)
+        if without_result is not None:
+            return without_result
         observation = self.observations[self.told[number]]
-        return Candidate(number, observation.params, observation.origin)
+        return Candidate(number, dict(observation.params), observation.origin)
 
     def withdraw(self, number: int) -> None:
         """Take a candidate out of the pending ones."""
         self.withdrawn[number] = self._open(number, self.pending)
 
     def reissue(self, number: int) -> Candidate:
-        """Make a withdrawn candidate pending again."""
+        """Make a withdrawn candidate pending again; its evaluation begins anew."""
+        self.running.pop(number, None)
         candidate = self.pending[number] = self._open(number, self.withdrawn)
         return candidate
 
@@ -221,8 +220,9 @@ class Ledger:
         return where.pop(number)
 
     def state_of(self, number: int) -> str:
-        """Return ``pending``, ``withdrawn``, ``told`` or ``unknown``."""
-        for state, numbers in (("pending", self.pending), ("withdrawn", self.withdrawn), ("told", self.told)):
+        """Return ``pending``, ``withdrawn``, ``told``, ``retracted`` or ``unknown``."""
+        open_ones = (("pending", self.pending), ("withdrawn", self.withdrawn))
+        for state, numbers in (*open_ones, ("told", self.told), ("retracted", self.retracted)):
             if number in numbers:
                 return state
         return "unknown"
@@ -237,20 +237,41 @@ class Ledger:
         there = (n for n in self._open_at.get(point.tobytes(), ()) if n not in besides)
         return min(there, key=lambda n: (n not in self.pending, n), default=None)
 
-    def record(self, observation: Observation, point: Array | None = None) -> None:
-        """Take a result; ``point`` is needed for one from outside alone."""
+    def record(
+        self, observation: Evaluation, point: Array | None = None, seq: int | None = None, unsaid: bool = False
+    ) -> None:
+        """Take a result.
+
+        Args:
+            observation: the evaluation.
+            point: the ``(d,)`` point of one from outside; it is not needed of a candidate.
+            seq: the number of the change that brings it; None for the one after the last.
+            unsaid: whether nobody said if it was stopped.
+        """
         number = observation.number
-        if number >= 0:
-            del (self.pending if number in self.pending else self.withdrawn)[number]
+        if number is not None:
+            here = next(each for each in (self.pending, self.withdrawn, self.retracted) if number in each)
             point = self._points.pop(number)
-            self._forget(number, point)
+            if here is not self.retracted:
+                self._forget(number, point)
+            del here[number]
             self._reported.pop(number, None)
+            self.running.pop(number, None)
+            if unsaid and observation.step is not None:
+                self.unsaid.add(number)
         if point is None:
             raise UnknownCandidateError(f"an observation of {observation.params!r} has neither a candidate nor a point")
-        self._store(observation, point)
+        last = self.seqs[-1] if self.seqs else 0
+        self._store(observation, point, last + 1 if seq is None else seq)
 
-    def report(self, number: int, step: int, value: float, place: int | None = None) -> None:
-        """Take an intermediate result of a candidate without a result; those of neighboring steps say the same.
+    def report(self, number: int, step: Step, metrics: Mapping[str, Metric] | None = None) -> None:
+        """Take an intermediate result of a candidate without a result."""
+        self.running.setdefault(number, Running()).add(step, metrics)
+        if step.value is not None:
+            self.weigh(number, step.step, step.value)
+
+    def weigh(self, number: int, step: int, value: float, place: int | None = None) -> None:
+        """Let the model see an intermediate result; those of neighboring steps say the same.
 
         Args:
             number: the candidate's.
@@ -266,13 +287,42 @@ class Ledger:
         self._reports.append((number, step, self._sign * value, place))
         self.version += 1
 
-    def _store(self, observation: Observation, point: Array) -> None:
-        number = observation.number
+    def retract(self, number: int) -> None:
+        """Take a candidate's result back: nothing of it is known any more, but that its point was tried."""
+        place, candidate = self.told[number], self.candidate(number)
+        rows = self._complete
+        if self.observations[place].value is None:
+            # Failed ones have no places: it is as many rows from the first as there are failed ones before it.
+            before = sum(observation.value is None for observation in self.observations[:place])
+            self._points[number] = self._failed.view()[before].copy()
+            self._failed.keep(np.arange(len(self._failed.view())) != before)
+        else:
+            kept = rows.view(4) != place
+            self._points[number] = rows.view(0)[~kept][0].copy()
+            rows.keep(kept)
+            self._vectors.keep(kept)
+        rows.replace(4, rows.view(4) - (rows.view(4) > place))
+        reports = self._reports.view()
+        self._reports.keep(reports[:, 0] != number)
+        reports = self._reports.view().copy()
+        reports[:, 3] -= reports[:, 3] > place
+        self._reports.replace(0, reports)
+        # Other lists: whoever took the old ones down still sees them as they were.
+        self.observations = [*self.observations[:place], *self.observations[place + 1 :]]
+        self.seqs = [*self.seqs[:place], *self.seqs[place + 1 :]]
+        self.told = {n: at - (at > place) for n, at in self.told.items() if n != number}
+        self.unsaid.discard(number)
+        self.retracted[number] = candidate
+        self.version += 1
+
+    def _store(self, observation: Evaluation, point: Array, seq: int) -> None:
+        number = -1 if observation.number is None else observation.number
         self.version += 1
         if number >= 0:
             self.told[number] = len(self.observations)
         self._known.setdefault(point.tobytes(), len(self._known))
         self.observations.append(observation)
+        self.seqs.append(seq)
         if observation.value is None:
             self._failed.append(point)
             return

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from arqon_ray.core import values as read
-from arqon_ray.core.evaluation import Metric, Step
+from arqon_ray.core.evaluation import Metric
 from arqon_ray.errors import ResultsError
 
 MAX_METRICS = 64
@@ -144,14 +144,6 @@ def check(name: str, metrics: Any) -> dict[str, Metric]:
     if len(checked) > MAX_METRICS:
         raise ResultsError(f"{name} has {len(checked)} entries: an evaluation has at most {MAX_METRICS} metrics")
     return checked
-
-
-def thinned(steps: Sequence[Step]) -> list[Step]:
-    """Return at most half of :data:`MAX_STEPS` reports, evenly spaced, the first and the last among them.
-
-    For whoever keeps adding: halving at the limit costs little, and what is left stays even.
-    """
-    return [*steps[:-1:2], steps[-1]] if len(steps) > MAX_STEPS // 2 else list(steps)
 
 
 def to_json(metrics: Mapping[str, Any]) -> dict[str, Any]:

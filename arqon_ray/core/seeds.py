@@ -16,39 +16,59 @@ OutOfBounds = Literal["raise", "skip"]
 
 _IDS = frozenset({"id", "eval_id"})
 _COLUMN = "params."
-_PASSED_OVER = frozenset({*_IDS, *ECHOED, "origin", "predicted", "index", "seconds", "attempts", "trace"})
+_METRIC = "metrics."
+_PASSED_OVER = frozenset({*_IDS, *ECHOED, "number", "origin", "predicted", "index", "seq", "attempts", "trace"})
 """What rows of ``history()``, ``best()``, ``pareto()``, a run and a sweep say beside a result."""
+_COUNTS = ("step", "pid", "attempt")
 
 
-def parse_seeds(results: Results) -> list[Entry]:
+def parse_seeds(results: Results, metric: str | None = None) -> list[Entry]:
     """Check a list of points from outside; see :func:`.parse_results` for their keys.
 
     Rows that the library handed out are taken as they are. An id is where a row came from: it never means a candidate
     of this study, and the row stays a point from outside even where its parameters are those of a candidate in flight.
-    A row without an id is that candidate's result. ``error`` may stand for ``reason``, a column ``params.x`` of a table
-    for the parameter ``x``, and an empty cell (None, NaN, ``pandas.NA``) is absent, but for ``value``.
+    A row without an id is that candidate's result. A text under ``error`` may stand for ``reason``, a column
+    ``params.x`` of a table for the parameter ``x``, ``metrics.y`` for the metric ``y``, and an empty cell (None, NaN,
+    ``pandas.NA``) is absent, but for ``value``.
+
+    Args:
+        results: the rows.
+        metric: the config's, whose value counts where a row has metrics alone.
 
     Raises:
         ResultsError: when any row is malformed or has no params; it names the row, the key, the value and the rule.
     """
-    return [_parse_row(row, f"results[{i}]") for i, row in enumerate(rows_of(results))]
+    return [_parse_row(row, f"results[{i}]", metric) for i, row in enumerate(rows_of(results))]
 
 
-def _parse_row(row: Any, where: str) -> Entry:
+def _parse_row(row: Any, where: str, metric: str | None) -> Entry:
     if not isinstance(row, Mapping):
         return parse_entry(row, where)
     columns = [key for key in row if isinstance(key, str) and key.startswith(_COLUMN)]
-    rest = {key: value for key, value in row.items() if key not in _PASSED_OVER and key not in columns}
+    others = [key for key in row if isinstance(key, str) and key.startswith(_METRIC)]
+    rest = {key: value for key, value in row.items() if key not in _PASSED_OVER and key not in (*columns, *others)}
     told = {key: value for key, value in rest.items() if key == "value" or not is_missing(value)}
     if columns:
         told.setdefault("params", {key.removeprefix(_COLUMN): row[key] for key in columns})
-    if "error" in told:
-        told["reason"] = told.pop("error")
-    if isinstance(told.get("step"), float) and told["step"].is_integer():
-        told["step"] = int(told["step"])  # a column with empty cells holds floats
+    if others:
+        told.setdefault("metrics", {key.removeprefix(_METRIC): row[key] for key in others if not is_missing(row[key])})
+    _join_error(told)
+    for key in _COUNTS:
+        if isinstance(told.get(key), float) and told[key].is_integer():
+            told[key] = int(told[key])  # a column with empty cells holds floats
     if "params" not in told:
         raise ResultsError(f"{where} is {shown(row)}: a point from outside needs params beside its value")
-    return replace(parse_entry(told, where), number=OUTSIDE if _IDS & row.keys() else None)
+    return replace(parse_entry(told, where, metric), number=OUTSIDE if _IDS & row.keys() else None)
+
+
+def _join_error(told: dict[str, Any]) -> None:
+    """Bring a table's columns of an error together, and what is there of one beside a value away."""
+    kind = told.pop("error_kind", None)
+    if kind is not None:
+        told["error"] = {"kind": kind, "message": told.get("error")}
+    for key in ("started", "ended"):
+        if callable(getattr(told.get(key), "timestamp", None)):
+            told[key] = told[key].timestamp()
 
 
 def fit(entries: Sequence[Entry], space: Space, out_of_bounds: str) -> tuple[list[Entry], list[str | None]]:

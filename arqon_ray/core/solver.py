@@ -10,10 +10,12 @@ from arqon_ray.core import state, values
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.draft import Draft
+from arqon_ray.core.evaluation import Evaluation, Step
 from arqon_ray.core.fidelity import Fidelity
 from arqon_ray.core.frozen import Frozen, thaw
 from arqon_ray.core.ledger import Candidate, Ledger
 from arqon_ray.core.memories import remember
+from arqon_ray.core.metrics import check as check_metrics
 from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.results import Entry, Results, check_report, parse_results
 from arqon_ray.core.seeds import OutOfBounds, answers, fit, parse_seeds
@@ -190,9 +192,9 @@ class ArqonSolver:
 
         Args:
             results: a list of dicts, or its JSON: ``params``, ``value``, and optionally ``cost`` (1.0),
-                ``eval_id``, ``status`` (``complete`` or ``failed``), ``step``, ``reason``. A value is whatever is a
-                number, see :mod:`arqon_ray.core.values`; None, NaN and infinities are failed evaluations. With several
-                objectives ``values``, one of each.
+                ``eval_id``, ``metrics`` and what else an evaluation has, see :func:`.parse_results`. A value is
+                whatever is a number, see :mod:`arqon_ray.core.values`; None, NaN and infinities are failed evaluations.
+                With several objectives ``values``, one of each.
 
         Returns:
             One dict an entry: ``id``, ``accepted`` and, where it was not, a ``note`` that says why.
@@ -201,7 +203,7 @@ class ArqonSolver:
             ResultsError: when any entry is malformed; nothing is taken then.
             UnknownCandidateError: when an id without params was never handed out; nothing is taken then.
         """
-        return self.take(parse_results(results))
+        return self.take(parse_results(results, self.config.metric))
 
     def take(self, entries: Sequence[Entry]) -> list[dict[str, Any]]:
         """Take results that were read before; see :meth:`tell`."""
@@ -228,18 +230,23 @@ class ArqonSolver:
             OutOfBoundsError: when a row lies outside the space; nothing is taken then.
             ResultsError: when any row is malformed; nothing is taken then.
         """
-        fitting, notes = fit(parse_seeds(results), self.space, out_of_bounds)
+        fitting, notes = fit(parse_seeds(results, self.config.metric), self.space, out_of_bounds)
         return answers(notes, self.take(fitting))
 
     def resolve(self, entries: Sequence[Entry]) -> list[Verdict]:
         """Return what results mean to the solver, without taking them; see :func:`.verdicts.resolve`."""
         return resolve(entries, self.space, self._ledger, self.config.objectives)
 
-    def apply(self, verdicts: Sequence[Verdict]) -> None:
-        """Take results as :meth:`resolve` judged them a moment before."""
+    def apply(self, verdicts: Sequence[Verdict], seq: int | None = None) -> None:
+        """Take results as :meth:`resolve` judged them a moment before.
+
+        Args:
+            verdicts: what becomes of them.
+            seq: the number of the change that brings them; None for the next one.
+        """
         for verdict in verdicts:
-            if verdict.observation is not None:
-                self._ledger.record(verdict.observation, verdict.point)
+            if verdict.evaluation is not None:
+                self._ledger.record(verdict.evaluation, verdict.point, seq, verdict.unsaid)
 
     def observe(
         self,
@@ -262,24 +269,67 @@ class ArqonSolver:
         if not answer["accepted"]:
             raise ResultsError(f"candidate {number} was told before: a candidate has one result")
 
-    def report(self, number: int, step: int, value: float | None) -> None:
-        """Take an intermediate result of a candidate that is pending or withdrawn; one that is not finite says nothing.
+    def report(
+        self,
+        number: int,
+        step: int,
+        value: float | None,
+        metrics: Mapping[str, Any] | None = None,
+        time: float | None = None,
+    ) -> None:
+        """Take an intermediate result of a candidate that is pending or withdrawn.
+
+        Reports may come in any order. One of a step that was reported before replaces it, as when an evaluation was
+        begun again. At most 1000 are kept of an evaluation, evenly thinned.
 
         Args:
             number: the candidate's.
             step: how far the evaluation has come, 0 or more.
-            value: what it is worth by then.
+            value: what it is worth by then; one that is not finite is kept, and says nothing to the model.
+            metrics: what else is known; the last ones go into the evaluation.
+            time: when it was reported, in seconds since 1970.
 
         Raises:
-            ResultsError: when step or value is malformed, or the candidate was told before.
+            ResultsError: when step, value or a metric is malformed, or the candidate was told before.
             UnknownCandidateError: when there is no such candidate.
         """
         check_number(number, self._ledger)
         step, finite = check_report(step, value)
-        if number in self._ledger.told:
+        last = None if metrics is None else check_metrics("metrics", metrics)
+        if not self.is_open(number):
             raise ResultsError(f"candidate {number} was told before: it has no intermediate results any more")
-        if finite is not None:
-            self._ledger.report(number, step, finite)
+        self._ledger.report(number, Step(step, finite, time), last)
+
+    def reported(self, number: int) -> Mapping[int, Step]:
+        """Return the reports of a candidate without a result, by step."""
+        running = self._ledger.running.get(number)
+        return {} if running is None else running.steps
+
+    def retract(self, number: int, reason: str | None = None) -> None:
+        """Take a candidate's result back, since it was wrong: the model and the history forget it.
+
+        The candidate is not handed out again, and counts in the budget as before; it may be told again, which is how
+        a wrong result is corrected. What the strategies remember begins anew.
+
+        Args:
+            number: the candidate's.
+            reason: why; for those who read the call, it is not kept here.
+
+        Raises:
+            ResultsError: when it has no result.
+            UnknownCandidateError: when there is no such candidate.
+        """
+        self.check_retraction(number)
+        self._ledger.retract(number)
+        # They remember places of observations, and what they made of this one.
+        self._memory = {name: memory for name, memory in self._memory.items() if name == "probe"}
+        self._fidelity = Fidelity()
+
+    def check_retraction(self, number: int) -> None:
+        """Refuse what :meth:`retract` refuses; nothing is changed."""
+        check_number(number, self._ledger)
+        if number not in self._ledger.told:
+            raise ResultsError(f"candidate {number} is {self._ledger.state_of(number)}: it has no result to retract")
 
     def withdraw(self, number: int) -> None:
         """Take a pending candidate back: nobody evaluates it now, so the model forgets that it is in flight.
@@ -326,12 +376,28 @@ class ArqonSolver:
         """Return the number of observations, failed ones included."""
         return len(self._ledger.observations)
 
-    def history(self) -> list[dict[str, Any]]:
-        """Return all observations in the order in which they were told: id, params, value, cost, status.
+    @property
+    def retracted(self) -> dict[int, Candidate]:
+        """Candidates whose result was taken back, by number."""
+        return dict(self._ledger.retracted)
 
-        ``id`` is None for a point from outside; ``step`` and ``reason`` are there when they were given.
+    def history(self, since: int | None = None) -> list[dict[str, Any]]:
+        """Return the observations in the order in which they were told, each as :meth:`.Evaluation.to_dict`.
+
+        Beside that a row has ``seq``, the number of the change that brought it, ascending.
+
+        Args:
+            since: only what came after the change of this number: the ``seq`` of the last row that is known.
         """
-        return [self._given(row) for row in self.freeze().history()]
+        return [self._given(row) for row in self.freeze().history(since)]
+
+    def evaluations(self) -> list[Evaluation]:
+        """Return the evaluations that have a result, in the order in which they were told."""
+        return self.freeze().evaluations()
+
+    def running(self) -> list[Evaluation]:
+        """Return the evaluations of the candidates in flight, with what they have reported."""
+        return self.freeze().underway()
 
     def _given(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return a row of the history with its params as users see them."""
@@ -360,7 +426,7 @@ class ArqonSolver:
         if recommended is None:
             return None
         place, predicted = recommended
-        return {**self._given(state.row(self._ledger.observations[place])), "predicted": predicted}
+        return {**self._given(self._ledger.observations[place].to_dict()), "predicted": predicted}
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them, and the phases so far."""
@@ -380,21 +446,29 @@ class ArqonSolver:
             self.config,
             ledger.moment(),
             ledger.observations,
+            ledger.seqs,
             len(ledger.observations),
             list(ledger.withdrawn.values()),
+            list(ledger.retracted.values()),
+            frozenset(ledger.unsaid),
+            [(number, running.to_plain()) for number, running in ledger.running.items()],
             dict(self._memory),
             # Only the last one still grows.
             [*self._phases[:-1], *(phase.copy() for phase in self._phases[-1:])],
         )
 
     @classmethod
-    def thaw(cls, parts: Iterable[dict[str, Any]]) -> ArqonSolver:
+    def thaw(cls, parts: Iterable[dict[str, Any]], seq: int = 0) -> ArqonSolver:
         """Return a solver that continues where :meth:`freeze` stood, from ``freeze().parts()``.
+
+        Args:
+            parts: the state.
+            seq: the number of the last change; for the states of 0.1.0, which do not say which change brought what.
 
         Raises:
             StateError: the parts are malformed.
         """
-        config, ledger, memory, phases = thaw(parts)
+        config, ledger, memory, phases = thaw(parts, seq)
         solver = cls(config)
         solver._ledger, solver._memory, solver._phases = ledger, memory, phases
         return solver

@@ -1,8 +1,10 @@
 """The exported state of a solver: one JSON document, also readable as an ArqonHPO run artifact.
 
 An ArqonHPO artifact has ``run_id``, ``seed``, ``budget``, ``config`` and ``history`` (``eval_id``, ``params``,
-``value``, ``cost``). Ours adds keys, which its reader passes over: failed evaluations, which it cannot hold,
-candidates in flight and what the strategies remember.
+``value``, ``cost``). Ours adds keys, which its reader passes over: what else is known of an evaluation, failed ones,
+which it cannot hold, candidates in flight and what the strategies remember.
+
+Version 2 keeps whole evaluations; of version 1, that of 0.1.0, value, cost, step and the reason of a failure are read.
 """
 
 from __future__ import annotations
@@ -11,20 +13,25 @@ import json
 import reprlib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from arqon_ray.core import metrics
 from arqon_ray.core.config import StudyConfig, identity, load_config
-from arqon_ray.core.ledger import Candidate, Ledger, Observation, Report
+from arqon_ray.core.evaluation import Evaluation
+from arqon_ray.core.ledger import Candidate, Ledger, Report
 from arqon_ray.core.memories import Count, Finite, Standing, Strict, check
 from arqon_ray.core.recall import check_memories
-from arqon_ray.core.results import Entry, check_report, parse_results
+from arqon_ray.core.results import Entry, check_report, parse_results, parse_steps
+from arqon_ray.core.running import Running
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ArqonError, StateError
 
 FORMAT = "arqon_ray.solver"
-VERSION = 1
+VERSION = 2
+_READ = (1, 2)
 
 _SLICE = 200
 """Entries of a list that are written at once."""
@@ -48,6 +55,15 @@ class _Waiting(Strict):
     origin: str
 
 
+class _Reported(Strict):
+    """What a candidate without a result has reported."""
+
+    number: Count
+    steps: list[list[Any]]
+    count: Count
+    metrics: dict[str, Any]
+
+
 class _Document(Strict):
     """What :func:`export` writes, as far as :func:`restore` reads it."""
 
@@ -60,14 +76,19 @@ class _Document(Strict):
     memory: dict[str, dict[str, Any]]
     phases: list[Annotated[tuple[str, Count], Field(strict=False)]]
     reports: list[Annotated[tuple[Count, Count, Finite, Count], Field(strict=False)]] = Field(default_factory=list)
+    retracted: list[_Waiting] = Field(default_factory=list)
+    unsaid: list[Count] = Field(default_factory=list)
+    running: list[_Reported] = Field(default_factory=list)
 
 
 def export(
     config: StudyConfig,
-    observations: Sequence[Observation],
+    observations: Sequence[Evaluation],
     handed_out: int,
     waiting: Mapping[str, Iterable[Candidate]],
     reports: Sequence[Report],
+    unsaid: Iterable[int],
+    running: Iterable[tuple[int, list[Any]]],
     memory: Mapping[str, Any],
     phases: Sequence[Sequence[Any]],
 ) -> str:
@@ -77,8 +98,10 @@ def export(
         config: the study's.
         observations: in the order in which they were told.
         handed_out: how many candidates there are.
-        waiting: the candidates without a result: ``pending`` and ``withdrawn``.
-        reports: candidate, step and value of the intermediate results.
+        waiting: the candidates without a result: ``pending``, ``withdrawn`` and ``retracted``.
+        reports: candidate, step and value of the intermediate results that the model sees.
+        unsaid: the candidates of which nobody said whether they were stopped.
+        running: what the candidates without a result have reported.
         memory: what the strategies remember.
         phases: the phases so far.
     """
@@ -97,6 +120,11 @@ def export(
         "memory": memory,
         "phases": phases,
         **({"reports": reports} if reports else {}),
+        "unsaid": sorted(unsaid),
+        "running": [
+            {"number": number, "steps": steps, "count": count, "metrics": metrics.to_json(last)}
+            for number, (steps, count, last) in running
+        ],
     }
     return _written(document)
 
@@ -128,8 +156,8 @@ def parse(exported: str) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise StateError(f"state has no format {FORMAT!r}: give the string that export() returned")
     version = document.get("version")
-    if version != VERSION or isinstance(version, bool):
-        raise StateError(f"state has version {reprlib.repr(version)}: this release reads version {VERSION}")
+    if version not in _READ or isinstance(version, bool):
+        raise StateError(f"state has version {reprlib.repr(version)}: this release reads up to version {VERSION}")
     try:
         check(_Document, document)
     except ValueError as error:
@@ -175,29 +203,55 @@ def _refill(document: dict[str, Any], config: StudyConfig, space: Space, ledger:
     told = sorted(document["history"] + document["failed"], key=lambda row: int(row["place"]))
     if any(row["place"] != place for place, row in enumerate(told)):
         raise StateError("state.history and state.failed: each place must be there exactly once")
-    entries = parse_results([{k: v for k, v in row.items() if k not in ("place", "origin")} for row in told])
+    entries = parse_results([_told(row) for row in told])
     _check_values(entries, 1 if config.objectives is None else len(config.objectives))
     observations = [_observation(entry, row["origin"]) for entry, row in zip(entries, told, strict=True)]
-    waiting = [(_candidate(row), kind) for kind in ("pending", "withdrawn") for row in document[kind]]
-    numbers = [o.number for o in observations if o.number >= 0] + [candidate.number for candidate, _ in waiting]
+    kinds = ("pending", "withdrawn", "retracted")
+    waiting = [(_candidate(row), kind) for kind in kinds for row in document.get(kind, ())]
+    known = [o.number for o in observations if o.number is not None]
+    numbers = known + [candidate.number for candidate, _ in waiting]
     if len(numbers) != document["handed_out"] or sorted(numbers) != list(range(len(numbers))):
         raise StateError(f"state.handed_out is {document['handed_out']}: every candidate must be there exactly once")
     points = space.encode_many([o.params for o in observations])
-    ledger.restore(observations, points)
+    ledger.restore(observations, points, range(1, len(observations) + 1))
     ledger.handed_out = document["handed_out"]
     for candidate, kind in waiting:
+        if kind == "retracted":
+            ledger.keep_retracted(candidate, space.encode(candidate.params))
+            continue
         ledger.readmit(candidate, space.encode(candidate.params))
         if kind == "withdrawn":
             ledger.withdraw(candidate.number)
     for report in document.get("reports", ()):
-        ledger.report(*_checked(report, ledger.handed_out, len(observations)))
+        ledger.weigh(*_checked(report, ledger.handed_out, len(observations)))
+    _recall_reports(document, observations, ledger)
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an observation as a result that a user gives."""
+    told = {key: value for key, value in row.items() if key not in ("place", "origin")}
+    return {**told, "metrics": metrics.from_json(row["metrics"])} if "metrics" in row else told
+
+
+def _recall_reports(document: Mapping[str, Any], observations: Sequence[Evaluation], ledger: Ledger) -> None:
+    """Take up what candidates without a result have reported, and of which ones nobody said if they were stopped."""
+    if document["version"] == 1:
+        ledger.unsaid = {o.number for o in observations if o.number is not None and o.step is not None}
+        return
+    ledger.unsaid = set(document["unsaid"])
+    for each in document["running"]:
+        number = each["number"]
+        if number not in ledger.pending and number not in ledger.withdrawn:
+            raise StateError(f"state.running names candidate {number}: it has no evaluation under way")
+        steps = parse_steps(f"state.running of candidate {number}", each["steps"])
+        ledger.running[number] = Running(steps, each["count"], metrics.from_json(each["metrics"]))
 
 
 def _check_values(entries: Sequence[Entry], objectives: int) -> None:
     """Refuse results that have not one value for each objective."""
     for place, entry in enumerate(entries):
-        given = 1 if entry.values is None else len(entry.values)
-        if entry.value is not None and given != objectives:
+        given = 1 if entry.told.values is None else len(entry.told.values)
+        if entry.told.value is not None and given != objectives:
             raise StateError(f"state has {given} values at place {place}: the config has {objectives} objectives")
 
 
@@ -220,37 +274,22 @@ def check_next(candidate: Candidate, handed_out: int) -> None:
         raise StateError(f"candidate {candidate.number} is out of turn: number {handed_out} comes next")
 
 
-def row(observation: Observation) -> dict[str, Any]:
-    """Return an observation as users see it."""
-    plain: dict[str, Any] = {
-        "id": str(observation.number) if observation.number >= 0 else None,
-        "params": dict(observation.params),
-        "value": observation.value,
-        "cost": observation.cost,
-        "status": observation.status,
-        "origin": observation.origin,
-    }
-    values = None if observation.values is None else list(observation.values)
-    optional = {"step": observation.step, "reason": observation.reason, "values": values}
-    return {**plain, **{key: value for key, value in optional.items() if value is not None}}
-
-
-def _exported(observation: Observation, place: int) -> dict[str, Any]:
-    plain = row(observation)
-    del plain["id"]
-    eval_id = observation.number if observation.number >= 0 else _OUTSIDE + place
-    return {"eval_id": eval_id, "place": place, **plain}
+def _exported(observation: Evaluation, place: int) -> dict[str, Any]:
+    plain = observation.to_dict()
+    del plain["id"], plain["number"]
+    eval_id = _OUTSIDE + place if observation.number is None else observation.number
+    return {"eval_id": eval_id, "place": place, **plain, "metrics": metrics.to_json(observation.metrics)}
 
 
 def _exported_candidate(candidate: Candidate) -> dict[str, Any]:
     return {"number": candidate.number, "params": candidate.params, "origin": candidate.origin}
 
 
-def _observation(entry: Entry, origin: str) -> Observation:
-    number = -1 if entry.number is None or entry.number >= _OUTSIDE else entry.number
+def _observation(entry: Entry, origin: str) -> Evaluation:
+    outside = entry.number is None or entry.number >= _OUTSIDE
+    number = None if outside else entry.number
     params = dict(entry.params or {})
-    rest = (entry.cost, entry.status, entry.step, entry.reason, entry.values)
-    return Observation(number, params, entry.value, origin, *rest)
+    return replace(entry.told, id=None if outside else str(number), number=number, params=params, origin=origin)
 
 
 def _candidate(plain: dict[str, Any]) -> Candidate:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from arqon_ray.core.ledger import Array, Candidate, Ledger, Observation
+from arqon_ray.core.evaluation import Evaluation, Step
+from arqon_ray.core.ledger import Array, Candidate, Ledger
 from arqon_ray.core.results import OUTSIDE, Entry
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ResultsError, UnknownCandidateError
@@ -20,15 +21,17 @@ class Verdict:
 
     Attributes:
         number: the candidate that it is about; None for a point from outside.
-        observation: what is to be kept; None when the candidate has a result already.
+        evaluation: what is to be kept; None when the candidate has a result already.
         point: ``(d,)`` of a point from outside.
+        unsaid: whether nobody said if it was stopped, see :class:`.results.Entry`.
         answer: what whoever told it is answered: ``id``, ``accepted`` and, where it was not, a ``note``.
     """
 
     number: int | None
-    observation: Observation | None
+    evaluation: Evaluation | None
     point: Array | None
     answer: dict[str, Any]
+    unsaid: bool = False
 
 
 def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> list[Verdict]:
@@ -58,10 +61,41 @@ def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, objectives: 
         else:
             taken.add(number)
             of, point = ledger.candidate(number), None
-        result = (entry.value, of.origin, entry.cost, entry.status, entry.step, entry.reason, entry.values)
         answer = {"id": None if number is None else str(number), "accepted": True}
-        verdicts.append(Verdict(number, Observation(of.number, of.params, *result), point, answer))
+        verdicts.append(Verdict(number, _placed(entry.told, of, ledger), point, answer, entry.unsaid))
     return verdicts
+
+
+def _placed(told: Evaluation, of: Candidate, ledger: Ledger) -> Evaluation:
+    """Return what was told of a candidate's evaluation as that candidate's, with what it had reported before."""
+    running = ledger.running.get(of.number)
+    steps, metrics = told.steps, told.metrics
+    if running is not None:
+        steps, metrics = steps or running.sorted(), {**running.metrics, **metrics}
+    if told.step is not None and told.value is not None and all(step.step != told.step for step in steps):
+        steps = tuple(sorted((*steps, Step(told.step, told.value, told.ended))))
+    outside = of.number < 0
+    # In the order of the record's fields: there are many of them, and names cost.
+    return Evaluation(
+        None if outside else str(of.number),
+        of.params,
+        told.value,
+        told.status,
+        None if outside else of.number,
+        told.values,
+        metrics,
+        told.step,
+        steps,
+        told.cost,
+        told.started,
+        told.ended,
+        told.seconds,
+        told.node,
+        told.pid,
+        told.error,
+        of.origin,
+        told.attempt,
+    )
 
 
 def check_number(number: int, ledger: Ledger, where: str = "") -> None:
@@ -77,8 +111,8 @@ def check_number(number: int, ledger: Ledger, where: str = "") -> None:
 def _locate(entry: Entry, place: int, space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> Array | None:
     """Return the point of an entry with params; check the id of one without, and how many values there are."""
     expected = objectives and len(objectives)
-    given = entry.values and len(entry.values)
-    if entry.value is not None and given != expected:
+    given = entry.told.values and len(entry.told.values)
+    if entry.told.value is not None and given != expected:
         raise ResultsError(
             f"results[{place}] has {given or 'no list of'} values: it must have {expected or 'one value, no list'}, "
             f"as the config's objectives are {objectives!r}"

@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Protocol, Self
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig
+from arqon_ray.core.evaluation import Error, Evaluation
+from arqon_ray.core.kinds import RAISED
 from arqon_ray.core.ledger import Candidate
 from arqon_ray.core.results import Entry, parse_results
 from arqon_ray.core.verdicts import Verdict
@@ -332,12 +334,18 @@ def candidate_of(plain: dict[str, Any]) -> Candidate:
 def row_of(entry: Entry) -> list[Any]:
     """Return one result as the record of a tell holds it."""
     params = None if entry.params is None else dict(entry.params)
-    values = [] if entry.values is None else [list(entry.values)]
-    return [params, entry.number, entry.value, entry.cost, entry.status, entry.step, entry.reason, *values]
+    told = entry.told
+    values = [] if told.values is None else [list(told.values)]
+    reason = None if told.error is None else told.error.message
+    return [params, entry.number, told.value, told.cost, told.status, told.step, reason, *values]
 
 
 def _entry(row: list[Any]) -> Entry:
-    return Entry(*row[:7], *map(tuple, row[7:]))
+    params, number, value, cost, status, step, reason, *values = row
+    error = None if value is not None else Error(RAISED, reason or "failed")
+    every = tuple(values[0]) if values else None
+    told = Evaluation(None, {}, value, status, values=every, step=step, cost=cost, error=error)
+    return Entry(params, number, told, unsaid=True)
 
 
 def _optional(**keys: Any) -> dict[str, Any]:

@@ -67,14 +67,14 @@ class StudyState:
     def take(self, verdicts: Sequence[Verdict]) -> None:
         """Count results that the solver has taken, and forget what was kept for their candidates."""
         for verdict in verdicts:
-            if verdict.observation is None:
+            if verdict.evaluation is None:
                 continue
             if verdict.number is None:
                 self._counts["seeded"] += 1
                 continue
             self._forget(verdict.number)
             self._counts["told"] += 1
-            self._counts["failed"] += verdict.observation.value is None
+            self._counts["failed"] += verdict.evaluation.value is None
 
     def _forget(self, number: int) -> None:
         self.leases.drop(number)

@@ -68,7 +68,7 @@ class Telling(DurableState):
         self._expire()
         change = Tell(entries, rows, key, digest)
         verdicts = change.resolve(self._state)
-        if any(verdict.observation is not None for verdict in verdicts):
+        if any(verdict.evaluation is not None for verdict in verdicts):
             self._commit(change, verdicts)
             self._line.call()
         return [verdict.answer for verdict in verdicts]
