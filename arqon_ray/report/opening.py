@@ -27,7 +27,7 @@ Source = Run | HasRun | str | os.PathLike[str]
 """What :func:`open_run` takes."""
 
 _KINDS = (
-    "give a Run, what optimize() returned, a solver, a client, a searcher; the path of a run's folder, of a stored study "
+    "give a Run, what optimize() returned, a solver, a client or a searcher; the path of a run, of a stored study "
     "or of a Tune experiment; or what export() returned"
 )
 
