@@ -428,13 +428,14 @@ class ArqonSearcher(Searcher):
             session_str: Tune's name of the session.
         """
         path = os.path.join(checkpoint_dir, self.CKPT_FILE_TMPL.format(session_str))
-        at_once = self._study is None or self._study.small or not os.path.exists(path)
+        at_once = self._study is None or self._study.small or self._writer.written != path
         at_once = at_once or self._writer.failing or tune_call.waits_for_checkpoint()
         if self._fault is None and not at_once:
             self._writer.put(path, self._keep())
             return
         self._writer.drop()
         super().save_to_dir(checkpoint_dir, session_str)
+        self._writer.written = path if self._fault is None else None
 
     def _keep(self) -> Callable[[], dict[str, Any]]:
         """Take down what a checkpoint keeps, as of now; what is returned completes it, in any thread."""
