@@ -158,7 +158,13 @@ def _jsonable(value: Any) -> Any:
 
 
 def from_json(metrics: Mapping[str, Any]) -> dict[str, Metric]:
-    """Return the metrics that :func:`to_json` wrote."""
+    """Return the metrics that :func:`to_json` wrote.
+
+    Raises:
+        TypeError, ValueError, LookupError: they are of another form.
+    """
+    if not isinstance(metrics, Mapping):
+        raise TypeError(read.broken("metrics", metrics, "a dict of metrics by name"))
     return {name: _unjsoned(value) for name, value in metrics.items()}
 
 

@@ -81,7 +81,7 @@ class Continuous:
         """Return an encodable value as the plain Python value that it is, within the bounds.
 
         Raises:
-            ValueError: when the value is no finite number, or an :class:`OutsideError`.
+            ValueError: when the value is no number; an :class:`OutsideError`, when it lies elsewhere or is empty.
         """
         number = _number(value)
         if self.low <= number < self.high or (number == self.high and not self.periodic):
@@ -108,7 +108,7 @@ class Continuous:
         """Return the coordinate of a native value; a periodic one is wrapped.
 
         Raises:
-            ValueError: when the value is no finite number, or an :class:`OutsideError`.
+            ValueError: when the value is no number; an :class:`OutsideError`, when it lies elsewhere or is empty.
         """
         value = self.native(value)
         if self.scale == "Log":
@@ -204,7 +204,7 @@ class Discrete:
         """Return the coordinate of a native value.
 
         Raises:
-            ValueError: when the value is no finite number, or an :class:`OutsideError`.
+            ValueError: when the value is no number; an :class:`OutsideError`, when it lies elsewhere or is empty.
         """
         return float(self.coordinate(np.array(self._rank_of(value))))
 
@@ -339,7 +339,7 @@ def _number(value: Any) -> float:
     try:
         number = as_number(value)
     except TypeError:
-        raise ValueError("it must be a number") from None
+        raise (OutsideError if is_missing(value) else ValueError)("it must be a number") from None
     if not math.isfinite(number):
-        raise ValueError("it must be a finite number")
+        raise OutsideError("it must be a finite number")
     return number

@@ -78,7 +78,7 @@ def fit(entries: Sequence[Entry], space: Space, out_of_bounds: str) -> tuple[lis
         entries: from :func:`parse_seeds`.
         space: the study's.
         out_of_bounds: ``raise``, or ``skip`` for rows with a value that the parameter cannot have here: outside a range
-            that was narrowed, off the grid, no choice any more.
+            that was narrowed, off the grid, no choice any more, an empty cell (None, NaN, ``pandas.NA``).
 
     Returns:
         The entries that fit, their params plain and within the bounds; and for every entry None, or why it is skipped.

@@ -171,7 +171,8 @@ class Space:
 
         Raises:
             ResultsError: when a name is unknown, an active one is missing, an inactive one is given, or a value
-                is not one that the parameter can have, which is an OutOfBoundsError where its type is right.
+                is not one that the parameter can have, which is an OutOfBoundsError where its type is right or it
+                is an empty cell.
         """
         point: Array = self.encode_many([params])[0]
         return point
@@ -229,7 +230,8 @@ class Space:
         """Compare what is given with what exists; an empty cell of what does not exist there is not given."""
         active = self._activity(U)
         for i, j in np.argwhere(active & ~given):
-            raise ResultsError(f"params {shown(dict(rows[i]))}: {self.names[j]} is missing")
+            kind = OutOfBoundsError if self.names[j] in rows[i] else ResultsError  # an empty cell, or a row of others
+            raise kind(f"params {shown(dict(rows[i]))}: {self.names[j]} is missing")
         for i, j in np.argwhere(given & ~active):
             name = self.names[j]
             if not is_missing(rows[i][name]):

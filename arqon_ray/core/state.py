@@ -88,7 +88,7 @@ def export(
     waiting: Mapping[str, Iterable[Candidate]],
     reports: Sequence[Report],
     unsaid: Iterable[int],
-    running: Iterable[tuple[int, list[Any]]],
+    running: Mapping[int, Running],
     memory: Mapping[str, Any],
     phases: Sequence[Sequence[Any]],
 ) -> str:
@@ -123,7 +123,7 @@ def export(
         "unsaid": sorted(unsaid),
         "running": [
             {"number": number, "steps": steps, "count": count, "metrics": metrics.to_json(last)}
-            for number, (steps, count, last) in running
+            for number, (steps, count, last) in ((number, each.to_plain()) for number, each in running.items())
         ],
     }
     return _written(document)
@@ -243,8 +243,12 @@ def _recall_reports(document: Mapping[str, Any], observations: Sequence[Evaluati
         number = each["number"]
         if number not in ledger.pending and number not in ledger.withdrawn:
             raise StateError(f"state.running names candidate {number}: it has no evaluation under way")
-        steps = parse_steps(f"state.running of candidate {number}", each["steps"])
-        ledger.running[number] = Running(steps, each["count"], metrics.from_json(each["metrics"]))
+        where = f"state.running of candidate {number}"
+        steps = parse_steps(where, each["steps"])
+        if each["count"] < len(steps):
+            raise StateError(f"{where} has count {each['count']}: there are {len(steps)} steps")
+        last = metrics.check(f"{where}.metrics", metrics.from_json(each["metrics"]))
+        ledger.running[number] = Running(steps, each["count"], last)
 
 
 def _check_values(entries: Sequence[Entry], objectives: int) -> None:

@@ -40,7 +40,7 @@ class Place(NamedTuple):
     key: str
 
     def begin(self) -> None:
-        """Say that the task runs now: one entry a worker process, so that they do not pile up."""
+        """Say that an evaluation of the task begins now: one entry a worker process, so that they do not pile up."""
         worker = ray.get_runtime_context().get_worker_id()
         entry = pickle.dumps((self.key, time.time()))
         _store()._internal_kv_put(f"{self.run}/began/{worker}", entry, overwrite=True, namespace=_NAMESPACE)
@@ -76,11 +76,11 @@ class Handover:
         return pickle.loads(left)
 
     def overran(self, key: Any) -> bool:
-        """Tell whether a dead task ran so long that its evaluation, if it was one, was ended for that."""
+        """Tell whether the last evaluation of a dead task ran so long that it was ended for that."""
         return self._limit is not None and self._ran(str(key)) >= self._limit + GRACE
 
     def _ran(self, key: str) -> float:
-        """Return for how many seconds a dead task has run, 0 when it never began; by the clocks of two machines."""
+        """Return the seconds since a dead task last said that it begins, or 0; by the clocks of two machines."""
         store = _store()
         for place in store._internal_kv_list(f"{self._run}/began/", namespace=_NAMESPACE):
             name, began = pickle.loads(store._internal_kv_get(place, namespace=_NAMESPACE))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -15,6 +17,8 @@ from arqon_ray.fanout.handover import Place
 from arqon_ray.fanout.parcel import Parcel, unpack
 from arqon_ray.fanout.table import Bounds, pack_rows
 from arqon_ray.fanout.watchdog import GRACE, Watchdog
+
+_BEGIN_AGAIN = 1.0  # seconds: an evaluation's beginning is known to that, and short ones pay for it once in many
 
 
 @ray.remote(num_cpus=1)
@@ -105,12 +109,14 @@ def remote_shard(
             elif outcomes:
                 place.leave(rows())
 
-        if limit is not None:
-            place.begin()
+        begun = -math.inf
         with Watchdog(limit, hand_on) as watchdog:
             timer = watchdog if limit is not None else None
             try:
                 for point in points:
+                    if limit is not None and (now := time.monotonic()) - begun > _BEGIN_AGAIN:
+                        begun = now
+                        place.begin()
                     outcomes.append(evaluate_point(objective, point, metric, timer))
                     if watchdog.cancelled:
                         break

@@ -99,7 +99,7 @@ def test_messages_are_short_whatever_was_given() -> None:
             solver.tell([{"params": {"x": wrong}, "value": wrong}])
         assert len(str(caught.value)) < 1000
     solver.tell([{"id": "0", "value": None, "reason": "r" * 10**6}])
-    assert len(solver.history()[0]["reason"]) == 10_000
+    assert len(solver.history()[0]["error"]["message"]) == 10_000
 
 
 def test_numpy_integers_are_counts_seeds_and_budgets() -> None:

@@ -33,7 +33,8 @@ def evaluated(bounds: dict[str, Any], count: int = 6, **config: Any) -> ArqonSol
 
 
 def outcomes(solver: ArqonSolver) -> list[dict[str, Any]]:
-    return [{k: v for k, v in row.items() if k not in ("id", "origin")} for row in solver.history()]
+    whence = ("id", "number", "origin", "seq")
+    return [{k: v for k, v in row.items() if k not in whence} for row in solver.history()]
 
 
 @pytest.mark.parametrize("config", [{}, {"objectives": ["min", "max"]}])
@@ -114,11 +115,31 @@ def test_old_results_outside_a_narrowed_space_are_skipped_when_asked() -> None:
         "note": "skipped: params.x is 0.8: it must lie in [0.0, 0.5]",
     }
     assert solver.get_history_len() == 2
-    for wrong in ({"x": "a"}, {"zzz": 1}, {"x": math.nan}):
+    for wrong in ({"x": "a"}, {"zzz": 1}):
         with pytest.raises(ResultsError, match=r"results\[0\].params"):
             solver.seed([{"params": {**inside, **wrong}, "value": 1.0}], out_of_bounds="skip")
     with pytest.raises(ResultsError, match="out_of_bounds is 'drop': it must be 'raise' or 'skip'"):
         solver.seed(rows, out_of_bounds="drop")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cell", [math.nan, None, pd.NA, pd.NaT, np.float32("nan"), math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["x", "n", "o", "deep"])
+def test_a_row_with_an_empty_cell_is_skipped_when_asked(name: str, cell: Any) -> None:
+    bounds = {
+        "x": {"min": 0.1, "max": 1, "scale": "Log"},
+        "n": {"min": 1, "max": 9, "type": "int"},
+        "o": {"choices": ["a", "b"]},
+        "deep": {"min": 0, "max": 1, "when": {"o": "a"}},
+    }
+    whole = {"x": 0.2, "n": 3, "o": "a", "deep": 0.5}
+    rows = [{"params": {**whole, name: cell}, "value": 0.0}, {"params": whole, "value": 1.0}]
+    solver = ArqonSolver({"bounds": bounds})
+    with pytest.raises(OutOfBoundsError, match=r"results\[0\].params.*out_of_bounds='skip' passes such rows over"):
+        solver.seed(rows)
+    assert [answer["accepted"] for answer in solver.seed(rows, out_of_bounds="skip")] == [False, True]
+    assert [row["params"] for row in solver.history()] == [whole]
+    with pytest.raises(ResultsError, match=r"results\[0\].params"):  # a row of another table
+        solver.seed([{"params": {k: v for k, v in whole.items() if k != name}, "value": 0.0}], out_of_bounds="skip")
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_a_failed_evaluation_is_evidence(result: dict[str, Any]) -> None:
     history = solver.history()
     failed = [row for row in history if row["status"] == "failed"]
     assert failed
-    assert all(row["value"] is None and row["reason"] for row in failed)
+    assert all(row["value"] is None and row["error"]["message"] for row in failed)
     assert len(failed) < 20
     best = solver.best()
     assert best is not None

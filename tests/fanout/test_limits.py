@@ -153,6 +153,32 @@ def test_what_a_dead_task_left_is_there_once() -> None:
     assert _store()._internal_kv_list(place.run, namespace=b"arqon") == []
 
 
+def test_a_process_that_dies_late_in_a_long_shard_is_no_evaluation_that_ran_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, overran = [], Handover.overran
+
+    def recorded(self: Handover, key: Any) -> bool:
+        answers.append(overran(self, key))
+        return answers[-1]
+
+    def evaluate(params: dict[str, Any]) -> float:
+        with (tmp_path / "evaluated").open("a") as file:
+            file.write(f"{params['x']!r}\n")
+        if len((tmp_path / "evaluated").read_text().split()) == 30:
+            os._exit(1)
+        time.sleep(0.1)
+        return float(params["x"])
+
+    # The driver alone: in the worker the grace is what it was, and nothing there is ended for its time.
+    monkeypatch.setattr("arqon_ray.fanout.handover.GRACE", 0.0)
+    monkeypatch.setattr(Handover, "overran", recorded)
+    result = sweep(evaluate, CONFIG, 32, shard_size=32, evaluation_timeout_s=2.0, progress=False)
+    assert answers == [False]  # it died once, three seconds after the shard began
+    assert (result.num_done, result.num_failed) == (32, 0)
+    assert len((tmp_path / "evaluated").read_text().split()) == 30 + 32
+
+
 def test_optimize_gives_up_when_the_first_evaluations_fail_alike() -> None:
     def objective(params: dict[str, Any]) -> float:
         raise KeyError(f"no column {params['x']}")

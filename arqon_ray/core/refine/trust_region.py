@@ -35,10 +35,8 @@ _COARSE = 1e-2
 _LARGEST = 0.5
 _MOST_POINTS = 250
 _ABSURD = 1e6
-_HUGE = 1e300
-"""Values above the best one are cut at so many times their median, and here at the latest."""
-_SCALE = 2.0**-4
-"""On which values are compared, so that no difference of finite ones overflows."""
+_HUGE, _LARGEST_FLOAT = 1e300, float(np.finfo(np.float64).max)
+"""Values above the best one are cut at so many times their median; here where that is none, or too much."""
 _REACH = 10.0
 """Points within so many radii span the model's space."""
 _EDGE = 1.0 + 1e-6
@@ -198,8 +196,7 @@ def _next_step(near: Neighborhood, state: _State, waiting: bool) -> tuple[Array 
     S, busy = near.offsets / state.delta, near.busy / state.delta
     low, high = near.low / state.delta, near.high / state.delta
     present = np.concatenate([S, busy])
-    model, size = _model(S, _SCALE * near.values - _SCALE * state.value, state.delta)
-    size /= _SCALE
+    model, size = _model(S, near.values - state.value, state.delta)
     missing = _missing_direction(present)
     if missing is not None:
         return _towards(missing, model, low, high), 0.0, state
@@ -228,7 +225,8 @@ def _model(S: Array, f: Array, delta: float) -> tuple[Quadratic, float]:
     count = min(int(1.5 * (k + 1) * (k + 2) / 2) + 2, _MOST_POINTS)
     order = np.argsort(np.sum(S * S, axis=1), kind="stable")[:count]
     # A penalty of 1e300 nearby would leave nothing of all other values.
-    f = np.minimum(f[order], _ABSURD * float(np.median(f[order])) if np.median(f[order]) > 0.0 else _HUGE)
+    median = float(np.median(f[order]))
+    f = np.minimum(f[order], min(_ABSURD * median, _LARGEST_FLOAT) if median > 0.0 else _HUGE)
     size = max(float(np.max(f)), 1e-300)
     return Quadratic.fit(np.vstack([np.zeros(k), S[order]]), np.concatenate([[0.0], f / size]), delta), size
 
