@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray.tune.result import DEFAULT_METRIC
@@ -79,12 +79,14 @@ class Objective:
             self.metric = DEFAULT_METRIC if self._mode_alone else LOSS
         return self.metric
 
-    def key(self, result: Mapping[str, Any] | None) -> str:
-        """Return the key of the value in a result; where nobody named a metric, the name that is there."""
+    def names(self, result: Mapping[str, Any] | None) -> Sequence[str]:
+        """Return the names of the objectives in a result; where nobody named a metric, the name that is there."""
+        if self.metrics is not None:
+            return self.metrics
         metric = self.settle()
         if self._unnamed and result is not None and metric not in result:
-            return next((name for name in (LOSS, DEFAULT_METRIC) if name in result), metric)
-        return metric
+            metric = next((name for name in (LOSS, DEFAULT_METRIC) if name in result), metric)
+        return (metric,)
 
 
 def _several(metric: Any, mode: Any) -> tuple[list[str], list[str]]:

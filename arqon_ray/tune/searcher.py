@@ -19,10 +19,11 @@ from arqon_ray.errors import ArqonError, ConfigError, StateError
 from arqon_ray.tune import checkpoint, tune_call
 from arqon_ray.tune.attach import attach
 from arqon_ray.tune.convert import ArqonSpace, SearchSpace
+from arqon_ray.tune.ending import ending, watch
 from arqon_ray.tune.objective import Objective
-from arqon_ray.tune.outcome import Trial, outcome_of, with_all
+from arqon_ray.tune.outcome import Trial, evaluation_of
 from arqon_ray.tune.plan import Plan
-from arqon_ray.tune.points import Point, observation, whole_point
+from arqon_ray.tune.points import Point, evaluated, whole_point
 from arqon_ray.tune.reconcile import trials_beside
 from arqon_ray.tune.restoring import check_same_run, held, restored_study
 from arqon_ray.tune.shared import SharedStudy
@@ -150,7 +151,7 @@ class ArqonSearcher(Searcher):
         """Return the trials that no other one beats in every metric, in the order in which they ended.
 
         Returns:
-            A dict for each: ``id``, ``params`` (the trial's config) and ``values`` (by metric).
+            A dict for each: ``id``, ``params`` (the trial's config), ``values`` (by metric) and all its ``metrics``.
 
         Raises:
             ConfigError: when there is a single metric.
@@ -165,6 +166,7 @@ class ArqonSearcher(Searcher):
                 "id": row["id"],
                 "params": space.build(space.decode(row["params"]), self._plan.constants),
                 "values": dict(zip(metrics, row["values"], strict=True)),
+                "metrics": row["metrics"],
             }
             for row in front(study.solver.history(), modes)
         ]
@@ -287,9 +289,13 @@ class ArqonSearcher(Searcher):
             self._study = study
             self._repeated = tune_call.repeated()
             self._bring_points(study)
-        tune_call.at_end(self)
+        self._join_run()
         assert self._plan.space is not None
         return self._study, self._plan.space
+
+    def _join_run(self) -> None:
+        if tune_call.at_end(self):
+            watch(tune_call.scheduler())
 
     def _make_study(self) -> Study:
         space, mode = self._plan.space, self._objective.mode
@@ -324,11 +330,13 @@ class ArqonSearcher(Searcher):
         trial = self._trials.held.get(trial_id)
         if trial is None or self._study is None:
             return
-        recorded = trial.record(result, self._objective.key(result))
-        if recorded is not None and self._objective.metrics is not None:
-            trial.last = {name: result.get(name) for name in self._objective.metrics}
-        elif recorded is not None:
-            self._study.report(trial.ticket, *recorded)
+        report = trial.record(result, self._objective.names(result))
+        if report is None:
+            return
+        if self._objective.metrics is not None or trial.ticket.id is None:
+            trial.untold.add(report)
+        else:
+            self._study.report(trial.ticket, report)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell the study what a trial was worth; one that is not known says nothing.
@@ -344,12 +352,13 @@ class ArqonSearcher(Searcher):
         if trial is None:
             self._trials.note_missed(trial_id, result, error)
             return
-        outcome = outcome_of(trial, result, error, self._objective.key(result))
-        if self._objective.metrics is not None:
-            outcome = with_all(outcome, trial, result, self._objective.metrics)
-        if outcome.status == "failed":
-            logger.info("trial %s is a failed evaluation: %s", trial_id, outcome.reason)
-        self._study.end(trial.ticket, outcome)
+        evaluation = evaluation_of(trial, result, self._objective.names(result), ending(trial_id, result, error))
+        if evaluation is None:
+            self._study.release(trial.ticket)
+            return
+        if evaluation.error is not None:
+            logger.info("trial %s is a failed evaluation: %s", trial_id, evaluation.error.message)
+        self._study.end(evaluation)
 
     def end_run(self) -> None:
         """Give back what trials still hold when the run is over; their results, if any come, count all the same."""
@@ -395,13 +404,9 @@ class ArqonSearcher(Searcher):
             given = (parameters, value, error, pruned, intermediate_values)
             self._evaluated.append(dict(zip(_EVALUATED, given, strict=True)))
             return
-        steps = list(intermediate_values or ())
-        if pruned and value is None:
-            if not steps:  # stopped before it said anything
-                return
-            value = steps[-1]
-        told = observation(point, None if error else value)
-        self._study.seed([{**told, "step": len(steps)} if pruned and steps else told])
+        row = evaluated(point, value, error, pruned, list(intermediate_values or ()))
+        if row is not None:
+            self._study.seed([row])
 
     # Keeping
 
@@ -480,7 +485,7 @@ class ArqonSearcher(Searcher):
         vars(self).update(state.get("added", {}))
         if study is not None and seen is not None and "ended" in state and not self._repeated:
             self._trials.reconcile(seen, study, self.on_trial_complete)
-        tune_call.at_end(self)
+        self._join_run()
 
     def restore_from_dir(self, checkpoint_dir: str) -> None:
         """Go on from the newest file in an experiment's directory; as :meth:`restore`, it never raises.

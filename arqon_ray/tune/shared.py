@@ -11,12 +11,13 @@ from typing import Any
 
 from arqon_ray.core import state
 from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.evaluation import Evaluation, Step
 from arqon_ray.errors import ArqonError, AskTimeoutError, StateError
 from arqon_ray.service import Heartbeat, SolverClient
 from arqon_ray.tune.asks import FRESH, Asks
 from arqon_ray.tune.attach import reattach
 from arqon_ray.tune.courier import Call, Courier, once
-from arqon_ray.tune.outcome import Outcome, Ticket, outside
+from arqon_ray.tune.outcome import Ticket, entry
 
 logger = logging.getLogger(__name__)
 
@@ -182,29 +183,31 @@ class SharedStudy:
         """Give back what :meth:`match` may still be given for a trial, which Tune has ended meanwhile."""
         future = self._asks.close(_trial(key))
         if future is not None:
-            future.add_done_callback(self._release)
+            future.add_done_callback(self._release_answer)
 
-    def _release(self, future: Future[Any]) -> None:
+    def _release_answer(self, future: Future[Any]) -> None:
         answer = None if future.exception() is not None else future.result()
         if answer is not None and "note" not in answer:
             self._send(once("release", answer["id"], self._owner))
 
-    def report(self, ticket: Ticket, step: int, value: float) -> None:
+    def report(self, ticket: Ticket, step: Step) -> None:
         """Send an intermediate value."""
         if ticket.id is not None:
-            self._send(Call("report", (ticket.id, step, value)))
+            self._send(Call("report", (ticket.id, step.step, step.value)))
 
-    def end(self, ticket: Ticket, outcome: Outcome) -> None:
-        """Send the outcome."""
-        if ticket.id is None:
-            if outcome.status != "released":
-                self.seed([outside(ticket, outcome)])
+    def end(self, evaluation: Evaluation) -> None:
+        """Send the evaluation."""
+        if evaluation.id is None:
+            self.seed([entry(evaluation)])
             return
-        self._keys.pop(ticket.id, None)
-        if outcome.status == "released":
+        self._keys.pop(evaluation.id, None)
+        self._send(once("tell", [entry(evaluation)]))
+
+    def release(self, ticket: Ticket) -> None:
+        """Give the candidate back."""
+        if ticket.id is not None:
+            self._keys.pop(ticket.id, None)
             self._send(once("release", ticket.id, self._owner))
-        else:
-            self._send(once("tell", [{"id": ticket.id, **outcome.told()}]))
 
     def seed(self, observations: Sequence[Mapping[str, Any]]) -> None:
         """Send points with their values."""
