@@ -13,6 +13,7 @@ from ray import cloudpickle
 from ray.tune.search import Searcher
 
 from arqon_ray.core.pareto import front
+from arqon_ray.core.run import Run
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.core.unread import warn_of_unread
 from arqon_ray.errors import ArqonError, ConfigError, StateError
@@ -101,7 +102,7 @@ class ArqonSearcher(Searcher):
         options = {"seed": seed, "budget": budget, "objectives": self._objective.modes}
         self._plan = Plan(space, options, points_to_evaluate, evaluated_rewards)
         self._check_objectives(self._plan.options.get("objectives"))
-        self._objective.learn_mode(self._plan.config_mode)
+        self._objective.learn_from_config(self._plan.config_mode, self._plan.config_metric)
         self._actor = actor
         self._study: Study | None = None
         self._trials = Trials()
@@ -109,12 +110,13 @@ class ArqonSearcher(Searcher):
         self._evaluated: list[dict[str, Any]] = []
         self._limit: int | None = None
         self._repeated = False
+        self._over = False
         self._fault: Exception | None = None
         self._writer = checkpoint.Writer()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what was pickled, by an earlier release perhaps, which had no thread that writes."""
-        vars(self).update({"_writer": checkpoint.Writer(), **state})
+        vars(self).update({"_writer": checkpoint.Writer(), "_over": False, **state})
 
     @property
     def metric(self) -> str | list[str] | None:  # type: ignore[override]
@@ -142,10 +144,22 @@ class ArqonSearcher(Searcher):
     def solver(self, solver: ArqonSolver) -> None:
         study = OwnStudy(solver)
         study.release_all_but(held(self._trials.held))
-        self._objective.learn_mode(solver.config.mode)
+        self._objective.learn_from_study(solver.config)
         if self._plan.space is None:
             self._plan.adopt(ArqonSpace(solver.config.to_dict()["bounds"]))
         self._study = study
+
+    def run(self) -> Run:
+        """Return what has become of the study so far, for reports; a shared one's as a whole, whoever did it.
+
+        Raises:
+            ArqonError: when there is no space yet, or no such study.
+        """
+        study, _ = self._ready()
+        name, over = self._objective.name, self._over and not self._trials.held
+        return study.run(
+            {"objective": "tune", **({"metric": name} if name else {}), **({"state": "finished"} if over else {})}
+        )
 
     def pareto(self) -> list[dict[str, Any]]:
         """Return the trials that no other one beats in every metric, in the order in which they ended.
@@ -284,7 +298,7 @@ class ArqonSearcher(Searcher):
             study = self._make_study()
             if self._plan.space is None:
                 self._plan.adopt(ArqonSpace(study.config.to_dict()["bounds"]))
-            self._objective.learn_mode(study.config.mode)
+            self._objective.learn_from_study(study.config)
             self._check_objectives(study.config.objectives)
             self._study = study
             self._repeated = tune_call.repeated()
@@ -295,15 +309,16 @@ class ArqonSearcher(Searcher):
 
     def _join_run(self) -> None:
         if tune_call.at_end(self):
+            self._over = False
             watch(tune_call.scheduler())
 
     def _make_study(self) -> Study:
-        space, mode = self._plan.space, self._objective.mode
+        space, mode, metric = self._plan.space, self._objective.mode, self._objective.name
         if self._actor is not None:
-            return SharedStudy(*attach(self._actor, self._plan.wanted(space, mode) if space else None, mode))
+            return SharedStudy(*attach(self._actor, self._plan.wanted(space, mode, metric) if space else None, mode))
         if space is None:
             raise ConfigError("there is no space: give ArqonSearcher one, or the run a param_space with domains")
-        config = self._plan.config(space, mode)
+        config = self._plan.config(space, mode, metric)
         warn_of_unread(config)
         return OwnStudy(ArqonSolver(config))
 
@@ -362,6 +377,7 @@ class ArqonSearcher(Searcher):
 
     def end_run(self) -> None:
         """Give back what trials still hold when the run is over; their results, if any come, count all the same."""
+        self._over = True
         self._trials.held.clear()
         if self._study is not None:
             self._study.leave()
@@ -398,7 +414,7 @@ class ArqonSearcher(Searcher):
         """
         space = self._plan.space
         if space is not None:
-            config = self._study.config if self._study is not None else self._plan.config(space, None)
+            config = self._study.config if self._study is not None else self._plan.config(space)
             point = whole_point(parameters, space, config, "parameters", strict=False)
         if space is None or self._study is None:
             given = (parameters, value, error, pruned, intermediate_values)

@@ -7,11 +7,16 @@ import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
+
+import ray
 
 from arqon_ray.core import state
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.evaluation import Evaluation, Step
+from arqon_ray.core.run import Run
+from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import ArqonError, AskTimeoutError, StateError
 from arqon_ray.service import Heartbeat, SolverClient
 from arqon_ray.tune.asks import FRESH, Asks
@@ -226,6 +231,22 @@ class SharedStudy:
             return
         self._rest()
         self._courier = None
+
+    def run(self, known: Mapping[str, Any]) -> Run:
+        """Return the run of the whole study; without a cluster as of the last snapshot.
+
+        Raises:
+            StateError: when there is neither.
+        """
+        if ray.is_initialized():
+            return replace(self.solver.run(), **known)
+        snapshot, _ = self._copy
+        if snapshot is None:
+            raise StateError(
+                f"the study {self.name!r} is in a cluster, and this process in none: ray.init(...) first, or open the "
+                "study's journal"
+            )
+        return ArqonSolver.from_state(snapshot["export"]).run(self.name, **known)
 
     def flush(self) -> None:
         """Wait until everything has arrived, at most half a minute."""

@@ -13,6 +13,7 @@ from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.evaluation import Evaluation, Step
 from arqon_ray.core.ledger import USER, Candidate
 from arqon_ray.core.results import Entry
+from arqon_ray.core.run import Run
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.tune.ahead import Ahead
 from arqon_ray.tune.outcome import Ticket
@@ -83,6 +84,10 @@ class Study(Protocol):
 
     def leave(self) -> None:
         """Give back every candidate that has no result: no trial goes on with it."""
+        ...
+
+    def run(self, known: Mapping[str, Any]) -> Run:
+        """Return what has become of the study, with what is known better."""
         ...
 
     @property
@@ -186,6 +191,10 @@ class OwnStudy:
     def seed(self, observations: Sequence[Mapping[str, Any]]) -> None:
         """Tell the solver."""
         self.solver.seed(list(observations))
+
+    def run(self, known: Mapping[str, Any]) -> Run:
+        """Return the solver's run."""
+        return self.solver.run(**known)
 
     @property
     def small(self) -> bool:

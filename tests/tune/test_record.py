@@ -15,8 +15,11 @@ from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, HyperBandScheduler, MedianStoppingRule
 
 from arqon_ray.core import kinds
-from arqon_ray.tune import ArqonSearcher, ending
+from arqon_ray.core.config import load_config
+from arqon_ray.service.host import Birth, StudyHost
+from arqon_ray.tune import ArqonSearcher, checkpoint, ending, shared
 from tests.tune.test_runs import Curve, fit
+from tests.tune.test_shared import LocalClient, Served
 
 BOUNDS = {"x": {"min": -5.0, "max": 5.0}}
 CONFIG = {"seed": 7, "budget": 6, "bounds": BOUNDS}
@@ -288,3 +291,69 @@ def test_the_error_of_a_trial_is_told_and_a_function_that_returns_is_whole(clust
     assert broken["started"] <= broken["ended"]
     assert broken["seconds"] == pytest.approx(broken["ended"] - broken["started"])
     assert (rows[3.0]["status"], rows[3.0]["step"]) == ("stopped", 1)
+
+
+# Files of earlier releases
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def test_a_searchers_file_from_before_the_record_goes_on() -> None:
+    searcher = ArqonSearcher(metric="loss", mode="min")
+    searcher.restore(str(ASSETS / "searcher-before-metrics.pkl"))
+    assert searcher.metric == "loss"
+    rows = {row["id"]: row for row in searcher.solver.history()}
+    assert len(rows) == 9
+    assert rows["4"]["error"]["message"] == "loss is nan"
+    assert rows["11"]["value"] == pytest.approx(12 + 1 / 3)
+    searcher.on_trial_complete("t5")  # it was paused
+    searcher.on_trial_result("t8", {**RESULT, "loss": 0.25, "training_iteration": 6})
+    searcher.on_trial_complete("t8", {**RESULT, "training_iteration": 7})
+    searcher.on_trial_complete("t9", error=True)
+    paused, ended, failed = searcher.solver.history()[-3:]
+    assert (paused["id"], paused["value"], paused["step"], paused["status"]) == ("5", 7.0, 1, "stopped")
+    assert ended["metrics"] == METRICS
+    assert [step[0] for step in ended["steps"]] == [1, 2, 3, 4, 6, 7]
+    assert (failed["id"], failed["status"]) == ("9", "failed")
+    assert len(searcher.run().evaluations) == 12
+    assert isinstance(searcher.suggest("more"), dict)
+
+
+class Begun(LocalClient):
+    """A study that was begun from a checkpoint's snapshot."""
+
+    def __init__(self, path: Path, kept: dict[str, Any]) -> None:
+        super().__init__(path / "unused")
+        plain = load_config(kept["config"]).to_dict()
+        keys = {key: number for number, key in kept["keys"].items()}
+        host = StudyHost(Birth("local", "token", True, True), str(path / "store"), False, {"pid": 0})
+        host.begin(plain, "token", {**kept["snapshot"], "keys": keys})
+        self.study = Served.__new__(Served)
+        self.study._host = host
+
+
+def test_what_a_file_from_before_the_record_had_not_sent_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ASSETS / "shared-before-metrics.pkl"
+    kept = checkpoint.read(str(file))["study"]
+    client = Begun(tmp_path, kept)
+    monkeypatch.setattr(shared, "reattach", lambda kept: None)
+    monkeypatch.setattr(shared, "SolverClient", lambda name: client)
+    searcher = ArqonSearcher(actor="local")
+    searcher.restore(str(file))
+    assert [evaluation.id for evaluation in searcher.run().evaluations] == [
+        "0"
+    ]  # without a cluster, as of the snapshot
+    assert isinstance(searcher.suggest("t3"), dict)
+    searcher.on_trial_complete("t3", {**RESULT, "training_iteration": 4})
+    searcher._study.flush()  # type: ignore[union-attr]
+    assert isinstance(searcher.suggest("more"), dict)
+    rows = {row["id"]: row for row in client.history()}
+    assert list(rows) == ["0", "1", "2", "3"]
+    assert (rows["1"]["value"], rows["1"]["step"]) == (pytest.approx(2 + 1 / 3), 3)
+    assert [step[0] for step in rows["1"]["steps"]] == [1, 2, 3]
+    assert rows["2"]["error"]["message"] == "the trial ended with an error"
+    assert [step[0] for step in rows["3"]["steps"]] == [1, 2, 4]
+    assert rows["3"]["metrics"] == METRICS
+    searcher.end_run()
