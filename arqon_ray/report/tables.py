@@ -74,6 +74,14 @@ def arrow_array(column: Column) -> Any:
     """Return a column as an Arrow array."""
     import pyarrow as pa
 
+    entries = column.entries if column.kind in _AS_THEY_ARE else map(_WRITERS[column.kind], column.entries)
+    return pa.array(entries, arrow_type(column.kind))
+
+
+def arrow_type(kind: Kind) -> pa.DataType:
+    """Return the Arrow type of the columns of a kind."""
+    import pyarrow as pa
+
     kinds = {
         Kind.BOOL: pa.bool_(),
         Kind.INT: pa.int64(),
@@ -84,11 +92,10 @@ def arrow_array(column: Column) -> Any:
         Kind.TIME: pa.timestamp("us", "UTC"),
         Kind.MIXED: pa.string(),
     }
-    return pa.array([_WRITERS[column.kind](entry) for entry in column.entries], kinds[column.kind])
+    return kinds[kind]
 
 
-def _same(entry: Any) -> Any:
-    return entry
+_AS_THEY_ARE = frozenset({Kind.BOOL, Kind.INT, Kind.TEXT, Kind.INTS})
 
 
 def _float(entry: float | None) -> float | None:
@@ -108,11 +115,7 @@ def _json(entry: Any) -> str | None:
 
 
 _WRITERS = {
-    Kind.BOOL: _same,
-    Kind.INT: _same,
     Kind.FLOAT: _float,
-    Kind.TEXT: _same,
-    Kind.INTS: _same,
     Kind.FLOATS: _floats,
     Kind.TIME: _microseconds,
     Kind.MIXED: _json,
