@@ -25,7 +25,7 @@ from arqon_ray.service.epochs import FencedError
 from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
 from arqon_ray.service.verification import verify
-from tests.service.conftest import CONFIG, IN_MEMORY, Clock, Model, failing, finite, known
+from tests.service.conftest import CONFIG, IN_MEMORY, Clock, Model, failing, finite, known, reports
 
 OWNERS = st.sampled_from([None, "a", "b"])
 VALUES = st.one_of(st.none(), st.floats(-5, 5), st.just(float("nan")))
