@@ -21,7 +21,7 @@ _KEYS = (
     *("started", "ended", "seconds", "node", "pid", "attempt"),
 )
 _PLAIN_KEYS = frozenset({"params", "value", "cost", "eval_id", "id", "metrics"})
-ECHOED = ("note", "owner", "key")
+ECHOED = ("note", "owner", "key", "number", "origin", "seq")
 """What the answers of ``ask`` and ``pending`` say beside a candidate: a result may be one of them with its value."""
 _KNOWN = frozenset({*_KEYS, *ECHOED})
 _LONGEST_REASON = 10_000
@@ -121,7 +121,9 @@ def parse_entry(entry: Any, where: str, metric: str | None = None) -> Entry:
 
 def _parse_told(entry: Mapping[str, Any], where: str, metric: str | None) -> Evaluation:
     status = entry.get("status")
-    status = "complete" if read.is_missing(status) else status
+    if status == "running":  # a row of pending(), whose value is None until it has one
+        entry = {key: each for key, each in entry.items() if key not in ("value", "values") or each is not None}
+    status = "complete" if read.is_missing(status) or status == "running" else status
     if not isinstance(status, str) or status not in ("complete", "stopped", "failed"):
         raise ResultsError(read.broken(f"{where}.status", status, "complete, stopped or failed"))
     metrics = {} if entry.get("metrics") is None else metric_rules.check(f"{where}.metrics", entry["metrics"])

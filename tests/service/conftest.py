@@ -51,6 +51,8 @@ class Model:
         self.reports: dict[int, dict[int, float]] = {}
         self.holder: dict[str, str | None] = {}
         self.deadline: dict[str, float] = {}
+        self.retracted = 0
+        self.gone: set[str] = set()
 
     def expire(self) -> None:
         for id in [id for id, end in self.deadline.items() if end <= self.clock.now]:
@@ -96,6 +98,7 @@ class Model:
             "pending": len(self.holder),
             "released": len(self.params) - len(self.values) - len(self.holder),
             "seeded": len(self.outside),
+            "retracted": self.retracted,
         }
 
 
@@ -113,9 +116,17 @@ def known(study: Study) -> dict[str, Any]:
         "pool": set(state.pool),
         "asker": dict(state.asker),
         "done": list(state.done.items()),
-        "reports": {number: dict(steps) for number, steps in state.reports.items()},
+        "reports": reports(study),
+        "seqs": [row["seq"] for row in state.solver.freeze().history()],
         "counts": state.counts,
     }
+
+
+def reports(study: Study) -> dict[int, dict[int, float | None]]:
+    """Return what the candidates without a result have reported: by number, the value of each step."""
+    solver = study._state.solver
+    waiting = {number: solver.reported(number) for number in (*solver.pending, *solver.withdrawn)}
+    return {number: {step: each.value for step, each in steps.items()} for number, steps in waiting.items() if steps}
 
 
 class PowerCut(BaseException):
