@@ -51,8 +51,6 @@ class Model:
         self.reports: dict[int, dict[int, float]] = {}
         self.holder: dict[str, str | None] = {}
         self.deadline: dict[str, float] = {}
-        self.retracted = 0
-        self.gone: set[str] = set()
 
     def expire(self) -> None:
         for id in [id for id, end in self.deadline.items() if end <= self.clock.now]:
@@ -67,6 +65,9 @@ class Model:
         self.deadline.pop(id, None)
 
     def hold(self, ids: list[str], owner: str | None) -> None:
+        for id in ids:
+            if id not in self.holder:
+                self.reports.pop(int(id), None)  # its evaluation begins anew
         self.holder |= dict.fromkeys(ids, owner)
         for id in self.holder:
             if id in ids or (ids and owner is not None and self.holder[id] == owner):
@@ -98,7 +99,7 @@ class Model:
             "pending": len(self.holder),
             "released": len(self.params) - len(self.values) - len(self.holder),
             "seeded": len(self.outside),
-            "retracted": self.retracted,
+            "retracted": 0,
         }
 
 
