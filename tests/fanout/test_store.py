@@ -11,12 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from arqon_ray.core.config import load_config
+from arqon_ray.core.evaluation import Error, Evaluation
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.evaluate import Outcome
+from arqon_ray.fanout.outcome import Outcome
 from arqon_ray.fanout.store import MANIFEST, DirectoryStore, differences
 from arqon_ray.fanout.table import check_names, pack_rows, read_summary, schema
 
 CONFIG = load_config({"bounds": {"x": {"min": 0, "max": 1}, "n": {"min": 1, "max": 9, "type": "int"}}})
+
+
+def failed(message: str) -> Outcome:
+    return Outcome(Evaluation(None, {}, status="failed", seconds=0.25, error=Error("raised", message)))
 
 
 def _manifest(**changes: Any) -> dict[str, Any]:
@@ -26,13 +31,13 @@ def _manifest(**changes: Any) -> dict[str, Any]:
 def _rows(start: int, stop: int) -> bytes:
     points = [{"x": i / 100, "n": i % 9 + 1} for i in range(start, stop)]
     outcomes = [
-        Outcome(None if i == 5 else float(-i), "bad" if i == 5 else None, None, 0.25) for i in range(start, stop)
+        failed("bad") if i == 5 else Outcome(Evaluation(None, {}, float(-i), seconds=0.25)) for i in range(start, stop)
     ]
     return pack_rows(CONFIG.bounds, start, points, outcomes)
 
 
 def _store(path: Path, *, resume: bool = True, **changes: Any) -> DirectoryStore:
-    return DirectoryStore(path, _manifest(**changes), resume=resume)
+    return DirectoryStore(path, _manifest(**changes), "min", resume=resume)
 
 
 def test_what_was_written_is_found_again(tmp_path: Path) -> None:
@@ -43,8 +48,8 @@ def test_what_was_written_is_found_again(tmp_path: Path) -> None:
     assert second.finished == {(0, 8)}
     tally = second.tally
     assert (tally.count, tally.failed) == (8, 1)
-    assert tally.best("min") == {"index": 7, "params": {"x": 0.07, "n": 8}, "value": -7.0}
-    assert tally.best("max") == {"index": 0, "params": {"x": 0.0, "n": 1}, "value": 0.0}
+    assert tally.best("min") == {"index": 7, "params": {"x": 0.07, "n": 8}, "value": -7.0, "metrics": {}}
+    assert tally.best("max") == {"index": 0, "params": {"x": 0.0, "n": 1}, "value": 0.0, "metrics": {}}
     assert tally.errors == [{"index": 5, "params": {"x": 0.05, "n": 6}, "error": "bad", "kind": "raised"}]
     second.close()
 
@@ -161,9 +166,15 @@ def test_every_kind_of_parameter_has_its_type() -> None:
         "value": "double",
         "error": "string",
         "seconds": "double",
+        "error_kind": "string",
+        "started": "timestamp[us, tz=UTC]",
+        "ended": "timestamp[us, tz=UTC]",
+        "node": "string",
+        "pid": "int64",
+        "attempt": "int64",
     }
     points = [{"mixed": choice} for choice in ("auto", 3, True, None)]
-    packed = pack_rows(bounds, 0, points, [Outcome(1.0, None, None, float("nan"))] * 4)
+    packed = pack_rows(bounds, 0, points, [Outcome(Evaluation(None, {}, 1.0))] * 4)
     table = pq.read_table(io.BytesIO(packed))
     assert table["mixed"].to_pylist() == ["auto", "3", "true", None]
     assert table["real"].null_count == 4
