@@ -121,9 +121,7 @@ def parse_entry(entry: Any, where: str, metric: str | None = None) -> Entry:
 
 def _parse_told(entry: Mapping[str, Any], where: str, metric: str | None) -> Evaluation:
     status = entry.get("status")
-    if status == "running":  # a row of pending(), whose value is None until it has one
-        entry = {key: each for key, each in entry.items() if key not in ("value", "values") or each is not None}
-    status = "complete" if read.is_missing(status) or status == "running" else status
+    status = "complete" if read.is_missing(status) else status
     if not isinstance(status, str) or status not in ("complete", "stopped", "failed"):
         raise ResultsError(read.broken(f"{where}.status", status, "complete, stopped or failed"))
     metrics = {} if entry.get("metrics") is None else metric_rules.check(f"{where}.metrics", entry["metrics"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time as clock
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -120,7 +120,7 @@ class Telling(DurableState):
             ResultsError: a report is malformed; none was taken.
             UnknownCandidateError: an id was never handed out; none was taken.
         """
-        reports = checks.report_entries(id, step, value, metrics, clock.time)
+        reports = checks.report_entries(id, step, value, metrics, wall_clock)
         answers = self._durably(lambda: self._report(reports))
         return answers[0] if isinstance(id, str | Mapping) else answers
 
@@ -239,3 +239,8 @@ class Telling(DurableState):
         # Otherwise an owner could believe for ever what the study's new actor knows nothing of.
         self._journal.check_owner()
         return count
+
+
+def wall_clock() -> float:
+    """Return the seconds since 1970."""
+    return time.time()
