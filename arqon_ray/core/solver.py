@@ -301,6 +301,13 @@ class ArqonSolver:
             raise ResultsError(f"candidate {number} was told before: it has no intermediate results any more")
         self._ledger.report(number, Step(step, finite, time), last)
 
+    def has_reported(
+        self, number: int, step: int, value: float | None, metrics: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Tell whether a report of a candidate without a result says nothing new: somebody repeats it."""
+        running = self._ledger.running.get(number)
+        return running is not None and running.says(step, value, metrics)
+
     def reported(self, number: int) -> Mapping[int, Step]:
         """Return the reports of a candidate without a result, by step."""
         running = self._ledger.running.get(number)

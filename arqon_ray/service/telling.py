@@ -130,11 +130,8 @@ class Telling(DurableState):
             answer: Answer = {"id": solver.candidate(each.number).id, "accepted": self._state.is_open(each.number)}
             if not answer["accepted"]:
                 answer["note"] = "already told: this report was ignored"
-            else:
-                known = solver.reported(each.number).get(each.step)
-                # Who repeats a report, says nothing new.
-                if known is None or known.value != each.value or each.metrics:
-                    taken.append(each)
+            elif not solver.has_reported(each.number, each.step, each.value, each.metrics):
+                taken.append(each)
             answers.append(answer)
         if taken:
             self._make(Report(taken))

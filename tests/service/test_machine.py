@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from arqon_ray.errors import AskTimeoutError, ConfigError, ResultsError
 from arqon_ray.service import records, upkeep
 from arqon_ray.service.chain import accepted, read_chain
+from arqon_ray.service.changes import Ask
 from arqon_ray.service.description import write_study
 from arqon_ray.service.epochs import FencedError
 from arqon_ray.service.local_store import LocalStore
@@ -73,8 +74,8 @@ class StudyMachine(RuleBasedStateMachine):
         verified = verify(self.folder, "study")
         assert (verified.mismatches, verified.candidates) == ([], len(self.model.params))
         asked = [r for r in accepted(read_chain(self.store)[0]) if r.body["op"] == "ask"]
-        ahead = sum(plain["evidence"] < r.seq - 1 for r in asked for plain in r.body["fresh"])
-        refined = sum(plain["origin"] not in ("probe", "repeat") for r in asked for plain in r.body["fresh"])
+        ahead = sum(plain["evidence"] < r.seq - 1 for r in asked for plain in Ask.of(r.body).plain)
+        refined = sum(plain["origin"] not in ("probe", "repeat") for r in asked for plain in Ask.of(r.body).plain)
         self.seen.update({"prepared ahead": ahead, "refined": refined})
 
     @initialize()
