@@ -385,6 +385,10 @@ class ArqonSolver:
         """Tell whether a candidate was handed out and has no result yet."""
         return self._ledger.state_of(number) in ("pending", "withdrawn")
 
+    def is_told(self, number: int) -> bool:
+        """Tell whether a candidate has a result, that was not taken back."""
+        return number in self._ledger.told
+
     def get_history_len(self) -> int:
         """Return the number of observations, failed ones included."""
         return len(self._ledger.observations)
