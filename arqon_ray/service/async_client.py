@@ -16,6 +16,7 @@ from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.calling import PLACE, Retry, Slices, StudyReference, key_or_new, position_of, report_arguments
 from arqon_ray.service.heartbeat import LEASE, AsyncHeartbeat
+from arqon_ray.service.lacking import lacked, outdated, submit
 from arqon_ray.service.pulse import SLICE, Pulse
 from arqon_ray.service.told import Told
 
@@ -44,9 +45,14 @@ class AsyncSolverClient(StudyReference):
         while True:
             try:
                 handle = self.handle
-                return await _answer(getattr(handle, method).remote(*args, **kwargs), self._pulse(handle))
+                return await _answer(submit(handle, method, args, kwargs), self._pulse(handle))
             except Exception as error:
-                pause = retry.pause_after(error)
+                lacking = lacked(error, method, kwargs)
+                if lacking is None:
+                    pause = retry.pause_after(error)
+            if lacking is not None:
+                self._forget()
+                raise outdated(self.name, lacking, {} if method == "status" else await self.status())
             self._forget()
             await asyncio.sleep(pause)
 

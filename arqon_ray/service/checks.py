@@ -103,7 +103,7 @@ def checked_entries(results: Any, metric: str | None = None) -> list[Entry]:
     Raises:
         ResultsError: when any entry is malformed, or lacks its id, or failed of what says nothing about its point.
     """
-    entries = parse_results(_at_once(results), metric)
+    entries = parse_results([_ended(row) for row in _at_once(results)], metric)
     for place, entry in enumerate(entries):
         if entry.number is None:
             raise ResultsError(f"results[{place}] has no id: give the one that ask gave; seed() takes outside points")
@@ -114,6 +114,14 @@ def checked_entries(results: Any, metric: str | None = None) -> list[Entry]:
                 f"release('{entry.number}') gives it back, and it is handed out again"
             )
     return entries
+
+
+def _ended(row: Any) -> Any:
+    """Return a result; of a row of ``pending``, which brings its value, what is the result's."""
+    status = row.get("status") if isinstance(row, Mapping) else None
+    if not isinstance(status, str) or status != "running":
+        return row
+    return {k: v for k, v in row.items() if k != "status" and (v is not None or k not in ("value", "values"))}
 
 
 def seed_entries(

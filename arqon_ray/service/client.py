@@ -27,6 +27,7 @@ from arqon_ray.service.calling import (
     require_ray,
 )
 from arqon_ray.service.heartbeat import LEASE, Heartbeat
+from arqon_ray.service.lacking import lacked, outdated, submit
 from arqon_ray.service.pulse import answer
 from arqon_ray.service.told import Told
 
@@ -74,9 +75,14 @@ class SolverClient(StudyReference):
         while True:
             try:
                 handle = self.handle
-                return answer(getattr(handle, method).remote(*args, **kwargs), self._pulse(handle))
+                return answer(submit(handle, method, args, kwargs), self._pulse(handle))
             except Exception as error:
-                pause = retry.pause_after(error)
+                lacking = lacked(error, method, kwargs)
+                if lacking is None:
+                    pause = retry.pause_after(error)
+            if lacking is not None:
+                self._forget()
+                raise outdated(self.name, lacking, {} if method == "status" else self.status())
             self._forget()
             time.sleep(pause)
 
