@@ -16,14 +16,14 @@ from arqon_ray.core.running import thinned
 from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.errors import ResultsError
 
-_KEYS = (
+KEYS = (
     *("params", "value", "values", "metrics", "cost", "eval_id", "id", "status", "step", "steps", "reason", "error"),
     *("started", "ended", "seconds", "node", "pid", "attempt"),
 )
 _PLAIN_KEYS = frozenset({"params", "value", "cost", "eval_id", "id", "metrics"})
-ECHOED = ("note", "owner", "key")
+ECHOED = ("note", "owner", "key", "number", "origin", "seq")
 """What the answers of ``ask`` and ``pending`` say beside a candidate: a result may be one of them with its value."""
-_KNOWN = frozenset({*_KEYS, *ECHOED})
+_KNOWN = frozenset({*KEYS, *ECHOED})
 _LONGEST_REASON = 10_000
 _LONGEST_NAME = 512
 
@@ -99,8 +99,8 @@ def parse_entry(entry: Any, where: str, metric: str | None = None) -> Entry:
         raise ResultsError(read.broken(where, entry, "a dict with params and value"))
     if not entry.keys() <= _KNOWN:
         key = next(key for key in entry if key not in _KNOWN)
-        near = did_you_mean(key, _KEYS)
-        raise ResultsError(f"{where} has {read.shown(key)}{near}: the keys are {', '.join(_KEYS)}")
+        near = did_you_mean(key, KEYS)
+        raise ResultsError(f"{where} has {read.shown(key)}{near}: the keys are {', '.join(KEYS)}")
     params, number = entry.get("params"), _parse_id(entry, where)
     if params is None and number is None:
         raise ResultsError(f"{where} has neither params nor eval_id: it must say which point it is about")

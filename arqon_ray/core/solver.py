@@ -326,11 +326,16 @@ class ArqonSolver:
         self._memory = {name: memory for name, memory in self._memory.items() if name == "probe"}
         self._fidelity = Fidelity()
 
-    def check_retraction(self, number: int) -> None:
-        """Refuse what :meth:`retract` refuses; nothing is changed."""
+    def check_retraction(self, number: int) -> Evaluation:
+        """Refuse what :meth:`retract` refuses, or return what it would take back; nothing is changed."""
         check_number(number, self._ledger)
         if number not in self._ledger.told:
             raise ResultsError(f"candidate {number} is {self._ledger.state_of(number)}: it has no result to retract")
+        return self._ledger.observations[self._ledger.told[number]]
+
+    def rebase(self, seq: int) -> None:
+        """Let all observations bear the number of one change: that by which another study's were taken up."""
+        self._ledger.seqs = [seq] * len(self._ledger.seqs)
 
     def withdraw(self, number: int) -> None:
         """Take a pending candidate back: nobody evaluates it now, so the model forgets that it is in flight.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import ray
 from ray.exceptions import ActorDiedError
@@ -13,9 +13,11 @@ from ray.exceptions import ActorDiedError
 from arqon_ray.core.run import Run
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
-from arqon_ray.service.calling import Retry, Slices, StudyReference, key_or_new, position_of
+from arqon_ray.service.calling import Retry, Slices, StudyReference, key_or_new, position_of, report_arguments
 from arqon_ray.service.heartbeat import LEASE, AsyncHeartbeat
+from arqon_ray.service.lacking import lacked, outdated, submit
 from arqon_ray.service.pulse import SLICE, Pulse
+from arqon_ray.service.told import Told
 
 _log = logging.getLogger(__name__)
 _background: set[asyncio.Task[None]] = set()
@@ -42,9 +44,14 @@ class AsyncSolverClient(StudyReference):
         while True:
             try:
                 handle = self.handle
-                return await _answer(getattr(handle, method).remote(*args, **kwargs), self._pulse(handle))
+                return await _answer(submit(handle, method, args, kwargs), self._pulse(handle))
             except Exception as error:
-                pause = retry.pause_after(error)
+                lacking = lacked(error, method, kwargs)
+                if lacking is None:
+                    pause = retry.pause_after(error)
+            if lacking is not None:
+                self._forget()
+                raise outdated(self.name, lacking, {} if method == "status" else await self.status())
             self._forget()
             await asyncio.sleep(pause)
 
@@ -116,14 +123,24 @@ class AsyncSolverClient(StudyReference):
         value: Any = ...,
         cost: float = 1.0,
         key: str | None = None,
-        **rest: Any,
+        **rest: Unpack[Told],
     ) -> Any:
         """See ``SolverClient.tell``."""
         return await self._call("tell", id, value, cost, key=key_or_new(key), **rest)
 
-    async def report(self, id: str, step: int, value: float) -> dict[str, Any]:
+    async def report(
+        self,
+        id: str | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        step: Any = ...,
+        value: Any = ...,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> Any:
         """See ``SolverClient.report``."""
-        answer: dict[str, Any] = await self._call("report", id, step, value)
+        return await self._call("report", *report_arguments(id, step, value, metrics))
+
+    async def retract(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
+        """See ``SolverClient.retract``."""
+        answer: dict[str, Any] = await self._call("retract", id, reason, key=key_or_new(key))
         return answer
 
     async def fail(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
@@ -167,9 +184,9 @@ class AsyncSolverClient(StudyReference):
         answer: dict[str, Any] | None = await self._call("best")
         return answer
 
-    async def history(self) -> list[dict[str, Any]]:
+    async def history(self, since: int | None = None) -> list[dict[str, Any]]:
         """See ``SolverClient.history``."""
-        answer: list[dict[str, Any]] = await self._call("history")
+        answer: list[dict[str, Any]] = await self._call("history", *(() if since is None else (since,)))
         return answer
 
     async def pareto(self) -> list[dict[str, Any]]:

@@ -48,6 +48,13 @@ def position_of(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     return {"uuid": study, "seq": seq}
 
 
+def report_arguments(id: Any, step: Any, value: Any, metrics: Any) -> tuple[Any, ...]:
+    """Return the arguments of a report without those that were not given: an older actor takes what it knows."""
+    if step is ... and value is ... and metrics is None:
+        return (id,)
+    return (id, step, value) if metrics is None else (id, step, value, metrics)
+
+
 def raised_by_actor(error: RayTaskError) -> BaseException:
     """Return the exception that a method of the actor raised, as one of ours."""
     return from_plain(error.cause if isinstance(error.cause, Exception) else error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import ray
 from ray.exceptions import ActorDiedError
@@ -14,9 +14,20 @@ from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.async_client import AsyncSolverClient
 from arqon_ray.service.batched import BatchedClient
-from arqon_ray.service.calling import NAMESPACE, Retry, Slices, StudyReference, key_or_new, position_of, require_ray
+from arqon_ray.service.calling import (
+    NAMESPACE,
+    Retry,
+    Slices,
+    StudyReference,
+    key_or_new,
+    position_of,
+    report_arguments,
+    require_ray,
+)
 from arqon_ray.service.heartbeat import LEASE, Heartbeat
+from arqon_ray.service.lacking import lacked, outdated, submit
 from arqon_ray.service.pulse import answer
+from arqon_ray.service.told import Told
 
 __all__ = ["NAMESPACE", "SolverClient", "require_ray"]
 
@@ -62,9 +73,14 @@ class SolverClient(StudyReference):
         while True:
             try:
                 handle = self.handle
-                return answer(getattr(handle, method).remote(*args, **kwargs), self._pulse(handle))
+                return answer(submit(handle, method, args, kwargs), self._pulse(handle))
             except Exception as error:
-                pause = retry.pause_after(error)
+                lacking = lacked(error, method, kwargs)
+                if lacking is None:
+                    pause = retry.pause_after(error)
+            if lacking is not None:
+                self._forget()
+                raise outdated(self.name, lacking, {} if method == "status" else self.status())
             self._forget()
             time.sleep(pause)
 
@@ -142,31 +158,79 @@ class SolverClient(StudyReference):
         value: Any = ...,
         cost: float = 1.0,
         key: str | None = None,
-        **rest: Any,
+        **rest: Unpack[Told],
     ) -> Any:
-        """Tell a candidate's result, ``tell(id, value, cost=1.0)``, or many, ``tell([{"id", "value"}, ...])``.
+        """Tell a candidate's result, or many.
+
+        ::
+
+            client.tell(id, 0.25)
+            client.tell(id, 0.25, metrics={"loss": 0.25, "size": 12}, seconds=81.5)
+            client.tell(id, metrics={"loss": 0.25, "size": 12})  # where the config has "metric": "loss"
+            client.tell([{"id": id, "value": 0.25, "metrics": {...}}, ...])
 
         Args:
-            id: a candidate's id, or a list of dicts with ``id``, ``value`` and optionally ``cost``, ``status``
-                ("complete" or "failed"), ``step`` and ``reason``; with several objectives ``values``, a list, in
-                place of ``value``.
-            value: of one candidate; None, NaN and infinities mean a failed evaluation.
+            id: a candidate's id, or a list of dicts with ``id``, ``value`` and the keys of ``rest``.
+            value: of one candidate; None, NaN and infinities mean a failed evaluation. With several objectives give
+                ``values``, a list, in its place; with ``metrics`` and a config that names its metric give neither.
             cost: of one candidate's evaluation, in the user's units.
             key: the operation id.
-            **rest: ``status``, ``step`` and ``reason`` of one candidate.
+            **rest: what else is known of one candidate's evaluation: ``metrics``, ``status``, ``step``, ``steps``,
+                ``started``, ``ended``, ``seconds``, ``node``, ``pid``, ``error`` or ``reason``, ``attempt``; see
+                :class:`~arqon_ray.service.told.Told`.
 
         Returns:
             ``{"id", "accepted"}``, or a list of them for a list; with a ``note`` where a result was not accepted.
 
         Raises:
-            ResultsError: an entry is malformed; nothing was taken.
+            ResultsError: an entry is malformed, or failed of what says nothing about its point (a lost node); nothing
+                was taken.
             UnknownCandidateError: an id was never handed out; nothing was taken.
         """
         return self._call("tell", id, value, cost, key=key_or_new(key), **rest)
 
-    def report(self, id: str, step: int, value: float) -> dict[str, Any]:
-        """Report an intermediate value of a candidate's evaluation; answers as ``tell``."""
-        answer: dict[str, Any] = self._call("report", id, step, value)
+    def report(
+        self,
+        id: str | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        step: Any = ...,
+        value: Any = ...,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Report an intermediate result of a candidate's evaluation, or many; answers as ``tell``.
+
+        At most 1000 of an evaluation are kept, evenly thinned. One of a step that was reported before replaces it.
+
+        Args:
+            id: the candidate's; or a list of dicts with ``id``, ``step``, ``value`` and optionally ``metrics`` and
+                ``time`` (seconds since 1970, by default when the study takes it).
+            step: how far the evaluation has come, 0 or more.
+            value: what it is worth by then; one that is not finite says nothing to the model.
+            metrics: what else is known; the evaluation has the last ones.
+
+        Raises:
+            ResultsError: a report is malformed; none was taken.
+            UnknownCandidateError: an id was never handed out; none was taken.
+        """
+        return self._call("report", *report_arguments(id, step, value, metrics))
+
+    def retract(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
+        """Take a candidate's result back, since it was wrong: the model and the history forget it, the log does not.
+
+        The candidate is not handed out again, and counts in the budget as before. It may be told again, which is how a
+        wrong result is corrected.
+
+        Args:
+            id: the candidate's.
+            reason: why; the log keeps it.
+            key: the operation id.
+
+        Returns:
+            ``{"id", "accepted"}``; with a ``note`` where there was no result to take back.
+
+        Raises:
+            UnknownCandidateError: the id was never handed out.
+        """
+        answer: dict[str, Any] = self._call("retract", id, reason, key=key_or_new(key))
         return answer
 
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
@@ -234,9 +298,24 @@ class SolverClient(StudyReference):
         answer: dict[str, Any] | None = self._call("best")
         return answer
 
-    def history(self) -> list[dict[str, Any]]:
-        """Return all observations in the order in which they were told: id, params, value, cost, status."""
-        answer: list[dict[str, Any]] = self._call("history")
+    def history(self, since: int | None = None) -> list[dict[str, Any]]:
+        """Return what was told, in the order in which it was; or what is new.
+
+        ::
+
+            rows = client.history()
+            while running:
+                rows += client.history(since=rows[-1]["seq"] if rows else 0)
+
+        Args:
+            since: only what was told after the log's record of this number: the last row's ``seq``, or that of
+                ``status()``. A result that was retracted since then is not told of: ``status()["counts"]["retracted"]``
+                has grown then.
+
+        Returns:
+            One dict a result, see ``Evaluation.to_dict``, and ``seq``: the number of the record that brought it.
+        """
+        answer: list[dict[str, Any]] = self._call("history", *(() if since is None else (since,)))
         return answer
 
     def pareto(self) -> list[dict[str, Any]]:
@@ -249,7 +328,12 @@ class SolverClient(StudyReference):
         return answer
 
     def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
-        """Return the candidates that are held, by ``owner`` or by anybody: id, params, owner, key."""
+        """Return the evaluations that run, of ``owner`` or of anybody.
+
+        Returns:
+            One dict each, see ``Evaluation.to_dict``: ``steps`` and ``metrics`` are what it has reported so far. Beside
+            that ``owner``, and the ``key`` of its ask.
+        """
         answer: list[dict[str, Any]] = self._call("pending", owner)
         return answer
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from arqon_ray import __version__
 from arqon_ray.core.config import load_config
 from arqon_ray.errors import ArqonError, IdentityError, PoisonedCallError, StudyRefusedError
 from arqon_ray.service.description import entomb, entombed, finish_entombing, read_study, write_study
@@ -29,10 +30,11 @@ _PATIENCE_TO_BEGIN = 5.0
 _PAUSES = (0.1, 2.0)
 """Seconds between two attempts: the first pause, doubled each time, and the longest."""
 
-_COUNTS = ("asked", "told", "failed", "pending", "released", "seeded")
+_COUNTS = ("asked", "told", "failed", "pending", "released", "seeded", "retracted")
 _NOTHING: dict[str, Any] = {
     **dict.fromkeys(("epoch", "restarts", "budget", "phase", "landscape", "strategy", "best", "torn")),
     "counts": dict.fromkeys(_COUNTS, 0),
+    "version": __version__,
     "trouble": [],
 }
 """What a refused study's status has in the place of what is not known."""

@@ -17,7 +17,7 @@ client and Ray, and not for long, so it is remembered within a window; a key tha
 WINDOW = 100_000
 """Answers of operations without a chosen key that are remembered; a batch has one an entry."""
 
-_RIVALS = {"tell": "release", "release": "tell"}
+_RIVALS = {"tell": ("release", "retract"), "release": ("tell", "retract"), "retract": ("tell", "release")}
 """Kinds of operations that share their keys; asks have keys of their own, so that a trial's id may name both its ask
 and its result."""
 
@@ -78,10 +78,10 @@ class Operations:
             ResultsError: one with other arguments was done under this key.
         """
         done = self.find(kind, key)
-        rival = self.find(_RIVALS[kind], key) if done is None and kind in _RIVALS else None
-        other = done or rival
-        if other is not None and differs(digest, other):
-            raise reused(other[1])
+        others = [done] if done is not None else [self.find(rival, key) for rival in _RIVALS.get(kind, ())]
+        for other in others:
+            if other is not None and differs(digest, other):
+                raise reused(other[1])
         return None if done is None else done[2]
 
     def put(self, kind: str, key: str, answer: list[Any], digest: bytes | None = None) -> None:

@@ -157,5 +157,5 @@ class _Replay:
         if self._applied and self._records[self._applied - 1].seq > seq:
             raise StudyRefusedError(f"a candidate of the study in {self._store} rests on less than the one before it")
         while self._applied < len(self._records) and self._records[self._applied].seq <= seq:
-            replay(self._state, self._records[self._applied].body)
+            replay(self._state, self._records[self._applied])
             self._applied += 1

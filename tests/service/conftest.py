@@ -65,6 +65,9 @@ class Model:
         self.deadline.pop(id, None)
 
     def hold(self, ids: list[str], owner: str | None) -> None:
+        for id in ids:
+            if id not in self.holder:
+                self.reports.pop(int(id), None)  # its evaluation begins anew
         self.holder |= dict.fromkeys(ids, owner)
         for id in self.holder:
             if id in ids or (ids and owner is not None and self.holder[id] == owner):
@@ -96,6 +99,7 @@ class Model:
             "pending": len(self.holder),
             "released": len(self.params) - len(self.values) - len(self.holder),
             "seeded": len(self.outside),
+            "retracted": 0,
         }
 
 
@@ -113,9 +117,17 @@ def known(study: Study) -> dict[str, Any]:
         "pool": set(state.pool),
         "asker": dict(state.asker),
         "done": list(state.done.items()),
-        "reports": {number: dict(steps) for number, steps in state.reports.items()},
+        "reports": reports(study),
+        "seqs": [row["seq"] for row in state.solver.freeze().history()],
         "counts": state.counts,
     }
+
+
+def reports(study: Study) -> dict[int, dict[int, float | None]]:
+    """Return what the candidates without a result have reported: by number, the value of each step."""
+    solver = study._state.solver
+    waiting = {number: solver.reported(number) for number in (*solver.pending, *solver.withdrawn)}
+    return {number: {step: each.value for step, each in steps.items()} for number, steps in waiting.items() if steps}
 
 
 class PowerCut(BaseException):

@@ -20,16 +20,17 @@ from arqon_ray.core.draft import Draft
 from arqon_ray.core.results import parse_results
 from arqon_ray.errors import ArqonError, ResultsError, StudyRefusedError
 from arqon_ray.service import records
-from arqon_ray.service.changes import Ask, Budget, Change, Import, Release, Report, Tell, candidate_of, row_of
+from arqon_ray.service.changes import Ask, Budget, Change, Import, Release, candidate_of
 from arqon_ray.service.description import write_study
 from arqon_ray.service.host import Birth, StudyHost
 from arqon_ray.service.journal import Journal
 from arqon_ray.service.local_store import LocalLog, LocalStore
 from arqon_ray.service.operations import Operations, digest_of
+from arqon_ray.service.outcomes import Report, Reported, Retract, Tell
 from arqon_ray.service.records import comfortable, encode, scan
 from arqon_ray.service.state import StudyState
 from arqon_ray.service.study import Study
-from tests.service.conftest import CONFIG, Clock, known
+from tests.service.conftest import CONFIG, Clock, known, reports
 
 Reopen = Callable[[], Study]
 POINT = {"x": 0.25, "n": 3}
@@ -163,10 +164,14 @@ ENTRIES = parse_results([{"id": "0", "value": 1.5, "step": 3}, {"params": POINT,
 CHANGES: list[Change] = [
     Ask([candidate_of(CANDIDATE)], [CANDIDATE], [], "k", "o", 3.5, b"12345678"),
     Ask([], [], [0], None, None, None),
-    Tell(ENTRIES, [row_of(entry) for entry in ENTRIES], "k", b"12345678"),
+    Tell(ENTRIES, "k", b"12345678"),
+    Tell(ENTRIES[:1], None),
     Release([0], "expired"),
     Release([0], "released", "k", [{"id": "0", "accepted": True}], b"12345678"),
-    Report(0, 3, None),
+    Report([Reported(0, 3, None)]),
+    Report([Reported(0, 3, 0.5, {"loss": 0.5}, 1e9), Reported(1, 4, None, None, None)]),
+    Retract(3),
+    Retract(3, "the wrong data", "k", b"12345678"),
     Budget(None),
     Import("u", 9, "{}", {"k": 3}),
 ]
@@ -290,9 +295,9 @@ def test_what_a_candidate_reported_is_forgotten_with_its_result(study: Study, re
     study.tell("0", 1.0)
     study.fail("1")
     study.release("2")
-    assert set(study._state.reports) == {2}
+    assert set(reports(study)) == {2}
     study._upkeep._take()
-    assert reopen()._state.reports == study._state.reports
+    assert reports(reopen()) == reports(study)
 
 
 def test_operations_that_come_later_are_in_no_copy_taken_before() -> None:

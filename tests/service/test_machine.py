@@ -25,7 +25,7 @@ from arqon_ray.service.epochs import FencedError
 from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
 from arqon_ray.service.verification import verify
-from tests.service.conftest import CONFIG, IN_MEMORY, Clock, Model, failing, finite, known
+from tests.service.conftest import CONFIG, IN_MEMORY, Clock, Model, failing, finite, known, reports
 
 OWNERS = st.sampled_from([None, "a", "b"])
 VALUES = st.one_of(st.none(), st.floats(-5, 5), st.just(float("nan")))
@@ -309,7 +309,7 @@ class StudyMachine(RuleBasedStateMachine):
         told = {row["id"]: (row["params"], row["value"]) for row in rows if row["id"] is not None}
         assert told == {id: (self.model.params[id], value) for id, value in self.model.values.items()}
         assert [(row["params"], row["value"]) for row in rows if row["id"] is None] == self.model.outside
-        assert self.study._state.reports == self.model.reports
+        assert reports(self.study) == self.model.reports
         # A snapshot that came by itself is whole now: what follows meets the same in each run.
         assert self.study._upkeep.settle(60)
 

@@ -16,13 +16,13 @@ import pytest
 
 from arqon_ray.errors import ResultsError, StudyRefusedError
 from arqon_ray.service import failpoints, operations, upkeep
-from arqon_ray.service.changes import Report
 from arqon_ray.service.description import write_study
 from arqon_ray.service.epochs import FencedError
 from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.operations import Operations
+from arqon_ray.service.outcomes import Report, Reported
 from arqon_ray.service.study import Study
-from tests.service.conftest import CONFIG, Clock, known
+from tests.service.conftest import CONFIG, Clock, known, reports
 
 Reopen = Callable[[], Study]
 
@@ -121,7 +121,7 @@ def test_what_was_not_acknowledged_is_in_none(study: Study, reopen: Reopen) -> N
     study.ask_one()
     reopen()
     with study._lock:
-        study._make(Report(0, 0, 1.0))
+        study._make(Report([Reported(0, 0, 1.0)]))
     with pytest.raises(FencedError):
         study._upkeep._take()
     assert snapshots(study) == []
@@ -190,7 +190,7 @@ def test_a_kill_while_one_is_taken_leaves_what_was_there(
     study = reopen()
     assert snapshots(study) == left
     assert study._upkeep._snapshot == left[-1]
-    assert study._state.reports == {0: {0: 1.0, 1: 1.0, 2: 1.0}}
+    assert reports(study) == {0: {0: 1.0, 1: 1.0, 2: 1.0}}
     study._upkeep._take()
     assert snapshots(study) == [left[-1], 7]
 
