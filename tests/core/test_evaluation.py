@@ -232,21 +232,21 @@ def test_a_step_without_a_word_means_stopped_where_another_went_further() -> Non
 
 
 def test_reports_of_an_attempt_that_died_do_not_count_for_the_one_that_ended() -> None:
-    solver = ArqonSolver(CONFIG)
-    (asked,) = solver.ask(1)
+    solver = ArqonSolver({"bounds": X})
+    solver.ask(1)
     for step, when in ((1, 10.0), (9, 11.0), (2, 21.0)):
-        solver.report(asked.number, step, 1.0, time=when)
-    solver.tell([{"id": asked.id, "value": 0.5, "attempt": 2, "started": 20.0}])
+        solver.report(0, step, 1.0, time=when)
+    solver.tell([{"id": "0", "value": 0.5, "attempt": 2, "started": 20.0}])
     assert [step.step for step in solver.evaluations()[0].steps] == [2]
 
 
 def test_metrics_of_many_reports_stay_within_the_bound() -> None:
-    solver = ArqonSolver(CONFIG)
-    (asked,) = solver.ask(1)
+    solver = ArqonSolver({"bounds": X})
+    solver.ask(1)
     for step in range(5):
-        solver.report(asked.number, step, 1.0, {f"{step}/{i}": 1.0 for i in range(40)})
+        solver.report(0, step, 1.0, {f"{step}/{i}": 1.0 for i in range(40)})
     assert len(solver.running()[0].metrics) == 64
-    solver.tell([{"id": asked.id, "value": 0.5, "metrics": {f"last/{i}": 1.0 for i in range(60)}}])
+    solver.tell([{"id": "0", "value": 0.5, "metrics": {f"last/{i}": 1.0 for i in range(60)}}])
     metrics = solver.evaluations()[0].metrics
     assert len(metrics) == 64
     assert sum(name.startswith("last/") for name in metrics) == 60
