@@ -68,28 +68,29 @@ from ray.cluster_utils import Cluster
 pool._LOSSES = 2  # nodes that are lost one after another take long
 marks = Path(sys.argv[1])
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-doomed = [nodes.add_node(num_cpus=1, resources={"far": 1})]
+doomed = [nodes.add_node(num_cpus=1, resources={"far": 1}) for _ in range(2)]
 nodes.wait_for_nodes()
 arqon_ray.init(nodes.address, log_to_driver=False)
 
 def evaluate(params, context):
-    (marks / f"{context.id} {context.attempt}").touch()
+    (marks / f"{context.id} {context.attempt} {ray.get_runtime_context().get_node_id()}").touch()
     while not (marks / "enough").exists():
         time.sleep(0.02)
     return {"loss": params["x"], "attempt": context.attempt}
 
 def lose():
     for attempt in (1, 2):
-        while not (marks / f"0 {attempt}").exists():
+        while not (begun := list(marks.glob(f"0 {attempt} *"))):
             time.sleep(0.02)
-        node = doomed.pop()
-        if attempt == 1:
-            doomed.append(nodes.add_node(num_cpus=1, resources={"far": 1}))
+        (node,) = (node for node in doomed if begun[0].name.endswith(node.node_id))
         nodes.remove_node(node, allow_graceful=False)
 
 config = {"seed": 1, "budget": 3, "bounds": {"x": {"min": 0.0, "max": 1.0}}}
 study = arqon_ray.start(config, "losing")
-call = dict(study=study, metric="loss", resources={"cpu": 1, "far": 1}, retries=0, fail_fast=1, progress=False)
+resources = {"cpu": 1, "far": 1}
+call = dict(
+    study=study, metric="loss", max_concurrency=1, resources=resources, retries=0, fail_fast=1, progress=False
+)
 losing = threading.Thread(target=lose)
 losing.start()
 try:
