@@ -1,9 +1,9 @@
 """Evaluations as named columns of plain Python: how the log and its snapshots hold many of them.
 
 A column is there when any of the evaluations has something other than the default in it, and then has one entry for
-each of them. By default it ended ``seconds`` after it ``started``. ``node`` is a table of the different names and a
-column of places in it. Where the first metric of every evaluation with a value is that value, under one name, this name
-is ``metric``, and ``metrics`` has the others.
+each of them. By default an evaluation ended ``seconds`` after it ``started``. ``nodes`` has the different names and
+``node`` the places in it, where there are several. Where the first metric of every evaluation with a value is that
+value, under one name, this name is ``metric``, and ``metrics`` has the others.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def pack(evaluations: Sequence[Evaluation]) -> Columns:
     if any(evaluation.node is not None for evaluation in evaluations):
         nodes = {node: place for place, node in enumerate(dict.fromkeys(e.node for e in evaluations))}
         columns["nodes"] = list(nodes)
-        columns["node"] = [nodes[evaluation.node] for evaluation in evaluations]
+        if len(nodes) > 1:
+            columns["node"] = [nodes[evaluation.node] for evaluation in evaluations]
     return columns
 
 

@@ -301,6 +301,13 @@ class ArqonSolver:
             raise ResultsError(f"candidate {number} was told before: it has no intermediate results any more")
         self._ledger.report(number, Step(step, finite, time), last)
 
+    def has_reported(
+        self, number: int, step: int, value: float | None, metrics: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Tell whether a report of a candidate without a result says nothing new: somebody repeats it."""
+        running = self._ledger.running.get(number)
+        return running is not None and running.says(step, value, metrics)
+
     def reported(self, number: int) -> Mapping[int, Step]:
         """Return the reports of a candidate without a result, by step."""
         running = self._ledger.running.get(number)
@@ -377,6 +384,10 @@ class ArqonSolver:
     def is_open(self, number: int) -> bool:
         """Tell whether a candidate was handed out and has no result yet."""
         return self._ledger.state_of(number) in ("pending", "withdrawn")
+
+    def is_told(self, number: int) -> bool:
+        """Tell whether a candidate has a result, that was not taken back."""
+        return number in self._ledger.told
 
     def get_history_len(self) -> int:
         """Return the number of observations, failed ones included."""

@@ -20,7 +20,8 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.ledger import Candidate
 from arqon_ray.errors import StateError
-from arqon_ray.service.outcomes import Body, Report, Retract, Tell, optional
+from arqon_ray.service.operations import from_record, to_record
+from arqon_ray.service.outcomes import Body, Report, Retract, Tell
 from arqon_ray.service.records import Record
 from arqon_ray.service.state import Answer, StudyState
 
@@ -78,15 +79,25 @@ class Ask:
 
     @classmethod
     def of(cls, body: Body) -> Ask:
-        """Return the change that a record holds."""
-        plain = body["fresh"]
-        hold = (body["key"], body["owner"], body["lease"], body.get("digest"))
-        return cls([candidate_of(each) for each in plain], plain, body["again"], *hold)
+        """Return the change that a record holds; in formats 1 and 2 it has the candidates one by one."""
+        plain = body["fresh"] if "fresh" in body else _rows(body)
+        key, digest = from_record(body)
+        fresh = [candidate_of(each) for each in plain]
+        return cls(fresh, plain, body.get("again", []), key, body.get("owner"), body.get("lease"), digest)
 
     def body(self) -> Body:
-        """Return the record."""
-        hold = {"key": self.key, "owner": self.owner, "lease": self.lease}
-        return {"op": self.OP, **hold, "fresh": self.plain, "again": self.again, **optional(digest=self.digest)}
+        """Return the record: the candidates as columns, which begin at their first number."""
+        body: Body = {"op": self.OP, **to_record(self.key, self.digest)}
+        body |= {name: each for name, each in (("owner", self.owner), ("lease", self.lease)) if each is not None}
+        if self.again:
+            body["again"] = list(self.again)
+        if self.plain:
+            body["number"] = self.plain[0]["number"]
+        for name, default in _COLUMNS.items():
+            column = [each.get(name, default) for each in self.plain]
+            if column.count(default) != len(column):
+                body[name] = column
+        return body
 
     def resolve(self, state: StudyState) -> list[Candidate]:
         """Return the fresh candidates with their points."""
@@ -123,12 +134,12 @@ class Release:
     @classmethod
     def of(cls, body: Body) -> Release:
         """Return the change that a record holds."""
-        told = body.get("key"), body.get("answers", ()), body.get("digest")
-        return cls(body["numbers"], body["why"], *told)
+        key, digest = from_record(body)
+        return cls(body["numbers"], body["why"], key, body.get("answers", ()), digest)
 
     def body(self) -> Body:
         """Return the record."""
-        told = {"key": self.key, "answers": self.answers, **optional(digest=self.digest)} if self.answers else {}
+        told = {**to_record(self.key, self.digest), "answers": self.answers} if self.answers else {}
         return {"op": self.OP, "numbers": self.numbers, "why": self.why, **told}
 
     def resolve(self, state: StudyState) -> None:
@@ -255,6 +266,30 @@ def replay(state: StudyState, record: Record) -> None:
     change = kind.of(record.body)
     state.seq = record.seq
     change.apply(state, change.resolve(state))
+
+
+_COLUMNS: dict[str, Any] = {
+    "params": None,
+    "origin": None,
+    "memory": {},
+    "evidence": None,
+    "first": None,
+    "forced": False,
+}
+"""What the record of an ask says of each fresh candidate beside its number, with the defaults."""
+
+
+def _rows(body: Body) -> list[dict[str, Any]]:
+    """Return the fresh candidates of an ask one by one."""
+    count, first = len(body.get("params", ())), body.get("number", 0)
+    columns = {name: body.get(name) or [default] * count for name, default in _COLUMNS.items()}
+    rows = enumerate(zip(*columns.values(), strict=True), first)
+    return [{"number": number, **dict(filter(_is_said, zip(columns, row, strict=True)))} for number, row in rows]
+
+
+def _is_said(entry: tuple[str, Any]) -> bool:
+    name, value = entry
+    return name == "memory" or value is not _COLUMNS[name]
 
 
 def candidate_of(plain: dict[str, Any]) -> Candidate:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from itertools import chain, islice
 from typing import Any
@@ -13,6 +14,8 @@ from arqon_ray.service.records import pack
 GENERATED = "op:"
 """How an operation id begins that nobody chose: the client's own, and Ray's task id. Nobody repeats it but the
 client and Ray, and not for long, so it is remembered within a window; a key that a user chose is kept for ever."""
+
+_HEX = re.compile(f"{GENERATED}(?:[0-9a-f][0-9a-f])+")
 
 WINDOW = 100_000
 """Answers of operations without a chosen key that are remembered; a batch has one an entry."""
@@ -32,6 +35,22 @@ def digest_of(*arguments: Any) -> bytes:
         ResultsError: something among them cannot be written down.
     """
     return blake2b(pack(arguments), digest_size=8).digest()
+
+
+def to_record(key: str | None, digest: bytes | None) -> dict[str, Any]:
+    """Return an operation's id and the digest of its arguments as a record holds them; a generated id as its bytes."""
+    record: dict[str, Any] = {}
+    if key is not None:
+        record["key"] = bytes.fromhex(key[len(GENERATED) :]) if _HEX.fullmatch(key) else key
+    if digest is not None:
+        record["digest"] = digest
+    return record
+
+
+def from_record(record: Mapping[str, Any]) -> tuple[str | None, bytes | None]:
+    """Return the id and the digest that a record holds, None where it has none."""
+    key = record.get("key")
+    return GENERATED + key.hex() if isinstance(key, bytes) else key, record.get("digest")
 
 
 def reused(key: str) -> ResultsError:

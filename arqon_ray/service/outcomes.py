@@ -12,7 +12,7 @@ from arqon_ray.core.kinds import BAD_VALUE, RAISED
 from arqon_ray.core.results import Entry, parse_results
 from arqon_ray.core.verdicts import Verdict
 from arqon_ray.errors import StateError
-from arqon_ray.service.operations import digest_of
+from arqon_ray.service.operations import digest_of, from_record, to_record
 from arqon_ray.service.state import StudyState
 
 Body = dict[str, Any]
@@ -41,16 +41,16 @@ class Tell:
         if "results" in body:
             return cls([replace(entry, unsaid=True) for entry in parse_results(body["results"])], body.get("key"))
         if "rows" in body:
-            return cls([_entry(row) for row in body["rows"]], body.get("key"), body.get("digest"))
+            return cls([_entry(row) for row in body["rows"]], *from_record(body))
         numbers = body["number"]
         params = body.get("params") or [None] * len(numbers)
         told = columns.unpack({**body, "number": None, "params": None}, len(numbers))
         entries = [Entry(*entry) for entry in zip(params, numbers, told, strict=True)]
-        return cls(entries, body.get("key"), body.get("digest"))
+        return cls(entries, *from_record(body))
 
     def body(self) -> Body:
         """Return the record."""
-        body = {"op": self.OP, **optional(key=self.key, digest=self.digest)}
+        body: Body = {"op": self.OP, **to_record(self.key, self.digest)}
         body["number"] = [entry.number for entry in self.entries]
         if any(entry.params is not None for entry in self.entries):
             body["params"] = [None if entry.params is None else dict(entry.params) for entry in self.entries]
@@ -149,12 +149,12 @@ class Retract:
     @classmethod
     def of(cls, body: Body) -> Retract:
         """Return the change that a record holds."""
-        return cls(body["number"], body.get("reason"), body.get("key"), body.get("digest"))
+        return cls(body["number"], body.get("reason"), *from_record(body))
 
     def body(self) -> Body:
         """Return the record."""
-        told = optional(reason=self.reason, key=self.key, digest=self.digest)
-        return {"op": self.OP, "number": self.number, **told}
+        why = {} if self.reason is None else {"reason": self.reason}
+        return {"op": self.OP, "number": self.number, **why, **to_record(self.key, self.digest)}
 
     def resolve(self, state: StudyState) -> Evaluation:
         """Return what is taken back."""
@@ -199,8 +199,3 @@ def _entry(row: list[Any]) -> Entry:
     every = tuple(values[0]) if values else None
     told = Evaluation(None, {}, value, status, values=every, step=step, cost=cost, error=error)
     return Entry(params, number, told, unsaid=True)
-
-
-def optional(**keys: Any) -> Body:
-    """Return those keys that have a value."""
-    return {name: value for name, value in keys.items() if value is not None}

@@ -122,7 +122,7 @@ class StudyState:
         """Return a candidate as an ask under ``key`` answers it, with a note when the asker does not hold it."""
         item: Answer = {"id": str(number), "params": dict(self.solver.candidate(number).params)}
         if number not in self.leases:
-            item["note"] = "it was told already"
+            item["note"] = f"it was {self.ended(number)}"
         elif self.asker.get(number) != key:
             item["note"] = "its lease ran out and somebody else holds it now"
         return item
@@ -130,6 +130,10 @@ class StudyState:
     def is_open(self, number: int) -> bool:
         """Tell whether a known candidate still waits for its result."""
         return number in self.leases or number in self.pool
+
+    def ended(self, number: int) -> str:
+        """Say what became of a candidate that waits for no result."""
+        return "told already" if self.solver.is_told(number) else "retracted"
 
     @property
     def finished(self) -> bool:

@@ -129,12 +129,9 @@ class Telling(DurableState):
         for each in reports:
             answer: Answer = {"id": solver.candidate(each.number).id, "accepted": self._state.is_open(each.number)}
             if not answer["accepted"]:
-                answer["note"] = "already told: this report was ignored"
-            else:
-                known = solver.reported(each.number).get(each.step)
-                # Who repeats a report, says nothing new.
-                if known is None or known.value != each.value or each.metrics:
-                    taken.append(each)
+                answer["note"] = f"{self._state.ended(each.number)}: this report was ignored"
+            elif not solver.has_reported(each.number, each.step, each.value, each.metrics):
+                taken.append(each)
             answers.append(answer)
         if taken:
             self._make(Report(taken))
@@ -163,10 +160,9 @@ class Telling(DurableState):
             return answer
         solver, number = self._state.solver, change.number
         solver.candidate(number)
-        if number in solver.retracted:
-            return {"id": str(number), "accepted": False, "note": "it was retracted already"}
-        if self._state.is_open(number):
-            return {"id": str(number), "accepted": False, "note": "it has no result"}
+        if not solver.is_told(number):
+            note = "it has no result" if self._state.is_open(number) else "it was retracted already"
+            return {"id": str(number), "accepted": False, "note": note}
         self._make(change)
         # What lies ready rests on the wrong result.
         self._preparer.discard()
@@ -221,7 +217,7 @@ class Telling(DurableState):
         if number in self._state.pool or number in free:
             return "it was released already"
         if number not in self._state.leases:
-            return "it was told already"
+            return f"it was {self._state.ended(number)}"
         if owner is not None and self._state.leases.owner(number) != owner:
             return f"it is held by {self._state.leases.owner(number) or 'somebody without a name'} now"
         return None

@@ -77,7 +77,9 @@ class Life(contextlib.AbstractContextManager["Life"]):
         return self.host._study
 
     def known(self) -> dict[str, Any]:
-        return known(self.study())
+        now = known(self.study())
+        del now["seqs"]  # each opening has a record
+        return now
 
     def __exit__(self, *_: object) -> None:
         self.disk.fail = None
