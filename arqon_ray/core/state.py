@@ -27,6 +27,7 @@ from arqon_ray.core.recall import check_memories
 from arqon_ray.core.results import Entry, check_report, parse_results, parse_steps
 from arqon_ray.core.running import Running
 from arqon_ray.core.space import Space
+from arqon_ray.core.versions import versions
 from arqon_ray.errors import ArqonError, StateError
 
 FORMAT = "arqon_ray.solver"
@@ -65,7 +66,7 @@ class _Reported(Strict):
 
 
 class _Document(Strict):
-    """What :func:`export` writes, as far as :func:`restore` reads it."""
+    """What :func:`export` writes, as far as it is read."""
 
     config: dict[str, Any]
     history: list[_Row]
@@ -79,6 +80,7 @@ class _Document(Strict):
     retracted: list[_Waiting] = Field(default_factory=list)
     unsaid: list[Count] = Field(default_factory=list)
     running: list[_Reported] = Field(default_factory=list)
+    versions: dict[str, str] = Field(default_factory=dict)
 
 
 def export(
@@ -109,6 +111,7 @@ def export(
     document = {
         "format": FORMAT,
         "version": VERSION,
+        "versions": versions(),
         "run_id": f"arqon-{zlib.crc32(json.dumps(identity(config)).encode()):08x}",
         "seed": config.seed,
         "budget": config.budget if config.budget is not None else max(handed_out, len(rows)),

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arqon_ray.core.kinds import RAISED
-from arqon_ray.core.run import UNNAMED, Run, evaluations_of, versions
+from arqon_ray.core.run import UNNAMED, Run, evaluations_of
+from arqon_ray.core.versions import versions
 from arqon_ray.fanout.sweep_result import SweepResult
 
 if TYPE_CHECKING:
