@@ -8,6 +8,7 @@ value, under one name, this name is ``metric``, and ``metrics`` has the others.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,9 +89,10 @@ def unpack(columns: Mapping[str, Any], count: int) -> list[Evaluation]:
         ValueError: when a column has another length.
         LookupError, TypeError: when one is of another form.
     """
-    nodes = columns.get("nodes", [None])
+    nodes = [node and sys.intern(node) for node in columns.get("nodes", [None])]
     plain = {name: columns.get(name) or [default] * count for name, default in _PLAIN.items()}
     numbers, absent = plain["number"], [None] * count
+    pids: dict[int | None, int | None] = {}
     metrics = columns.get("metrics") or [{} for _ in range(count)]
     name = columns.get("metric")
     if name is not None:
@@ -112,7 +114,7 @@ def unpack(columns: Mapping[str, Any], count: int) -> list[Evaluation]:
         columns.get("ended") or list(map(_end, plain["started"], plain["seconds"])),
         plain["seconds"],
         [nodes[place] for place in columns.get("node") or [0] * count],
-        plain["pid"],
+        [pids.setdefault(pid, pid) for pid in plain["pid"]],
         [None if each is None else Error(*each) for each in columns.get("error") or absent],
         plain["origin"],
         plain["attempt"],

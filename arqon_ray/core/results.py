@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -218,7 +219,8 @@ def _parse_seconds(name: str, seconds: Any) -> float | None:
 
 
 def _parse_node(name: str, node: Any) -> str | None:
-    return None if read.is_missing(node) else read.text(name, node, _LONGEST_NAME, error=ResultsError)
+    # There are few, and each result brings its own copy.
+    return None if read.is_missing(node) else sys.intern(read.text(name, node, _LONGEST_NAME, error=ResultsError))
 
 
 def _parse_values(values: Any, where: str) -> list[float | None] | None:

@@ -539,7 +539,11 @@ class ArqonSolver:
         Raises:
             StateError: when the state is malformed, incomplete or of a version that this release cannot read.
         """
-        document = state.parse(exported)
+        return cls.from_document(state.parse(exported))
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> ArqonSolver:
+        """Return the solver of a state that :func:`.state.parse` read; see :meth:`from_state`."""
         solver = cls(state.config_of(document))
         solver._memory, solver._phases = state.restore(document, solver.config, solver.space, solver._ledger)
         return solver

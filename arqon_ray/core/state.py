@@ -28,6 +28,7 @@ from arqon_ray.core.recall import check_memories
 from arqon_ray.core.results import Entry, check_report, parse_results, parse_steps
 from arqon_ray.core.running import Running
 from arqon_ray.core.space import Params, Space
+from arqon_ray.core.versions import versions
 from arqon_ray.errors import ArqonError, StateError
 
 FORMAT = "arqon_ray.solver"
@@ -66,7 +67,7 @@ class _Reported(Strict):
 
 
 class _Document(Strict):
-    """What :func:`export` writes, as far as :func:`restore` reads it."""
+    """What :func:`export` writes, as far as it is read."""
 
     config: dict[str, Any]
     history: list[_Row]
@@ -82,6 +83,7 @@ class _Document(Strict):
     running: list[_Reported] = Field(default_factory=list)
     queue: list[dict[str, Any]] = Field(default_factory=list)
     enqueued: Count = 0
+    versions: dict[str, str] = Field(default_factory=dict)
 
 
 def export(
@@ -114,6 +116,7 @@ def export(
     document = {
         "format": FORMAT,
         "version": VERSION,
+        "versions": versions(),
         "run_id": f"arqon-{zlib.crc32(json.dumps(identity(config)).encode()):08x}",
         "seed": config.seed,
         "budget": config.budget if config.budget is not None else max(handed_out, len(rows)),

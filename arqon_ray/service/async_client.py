@@ -11,8 +11,8 @@ from typing import Any, Literal, Unpack
 import ray
 from ray.exceptions import ActorDiedError
 
+from arqon_ray.core.exported import run_of_export
 from arqon_ray.core.run import Run
-from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.calling import PLACE, Retry, Slices, StudyReference, key_or_new, position_of, report_arguments
 from arqon_ray.service.heartbeat import LEASE, AsyncHeartbeat
@@ -224,7 +224,7 @@ class AsyncSolverClient(StudyReference):
     async def run(self) -> Run:
         """See ``SolverClient.run``; a thread restores what was exported."""
         exported = await self.export()
-        return await asyncio.to_thread(lambda: ArqonSolver.from_state(exported).run(self.name))
+        return await asyncio.to_thread(run_of_export, exported, self.name)
 
     async def config(self) -> dict[str, Any]:
         """See ``SolverClient.config``."""

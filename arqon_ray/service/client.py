@@ -10,8 +10,8 @@ from typing import Any, Literal, Unpack
 import ray
 from ray.exceptions import ActorDiedError
 
+from arqon_ray.core.exported import run_of_export
 from arqon_ray.core.run import Run
-from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.async_client import AsyncSolverClient
 from arqon_ray.service.batched import BatchedClient
@@ -369,7 +369,7 @@ class SolverClient(StudyReference):
 
         It costs one :meth:`export` and its restoration here, where the model is asked too: the actor goes on meanwhile.
         """
-        return ArqonSolver.from_state(self.export()).run(self.name)
+        return run_of_export(self.export(), self.name)
 
     def config(self) -> dict[str, Any]:
         """Return the config as a dict, with the budget in force; it costs the same however long the study is."""

@@ -192,7 +192,7 @@ def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], flo
     journal, snapshot = opened.journal, opened.snapshot
     if snapshot is not None:
         try:
-            state = StudyState.thaw(snapshot.parts, clock, snapshot.at.seq)
+            state = StudyState.thaw(snapshot.take(), clock, snapshot.at.seq)
         except StateError as error:
             # Whole, and yet not to be read: another release wrote it. The log holds everything.
             journal.passed_over.append(f"{journal.store.where(snapshot.name)}: {error}")

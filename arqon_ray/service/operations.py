@@ -53,6 +53,19 @@ def from_record(record: Mapping[str, Any]) -> tuple[str | None, bytes | None]:
     return GENERATED + key.hex() if isinstance(key, bytes) else key, record.get("digest")
 
 
+def _shortened(answer: Any) -> Any:
+    """Return an answer as it is kept: of what was taken the candidate's number, None of a point from outside."""
+    if not isinstance(answer, dict) or answer.keys() != {"id", "accepted"} or answer["accepted"] is not True:
+        return answer
+    return None if answer["id"] is None else int(answer["id"])
+
+
+def _in_full(kept: Any) -> Any:
+    if kept is not None and type(kept) is not int:
+        return kept
+    return {"id": None if kept is None else str(kept), "accepted": True}
+
+
 def reused(key: str) -> ResultsError:
     """Return the error of a call under a key that another one was made under."""
     return ResultsError(
@@ -69,7 +82,8 @@ def differs(digest: bytes | None, done: Done) -> bool:
 class Operations:
     """Answers by kind and key.
 
-    An answer is any plain list; how many entries it has is what it weighs in the window.
+    An answer is a list, of numbers to an ask and of dicts to all else, which are kept in short; how many entries it has
+    is what it weighs in the window.
     """
 
     def __init__(self) -> None:
@@ -101,11 +115,13 @@ class Operations:
         for other in others:
             if other is not None and differs(digest, other):
                 raise reused(other[1])
-        return None if done is None else done[2]
+        if done is None:
+            return None
+        return done[2] if kind == "ask" else [_in_full(answer) for answer in done[2]]
 
     def put(self, kind: str, key: str, answer: list[Any], digest: bytes | None = None) -> None:
-        """Remember an answer; the first one of a key stays."""
-        done = (kind, key, answer, digest)
+        """Remember an answer, in full or as ``items`` has it; the first one of a key stays."""
+        done = (kind, key, answer if kind == "ask" else [_shortened(each) for each in answer], digest)
         if not key.startswith(GENERATED):
             if self._kept.setdefault((kind, key), done) is done:
                 self._order.append(done)

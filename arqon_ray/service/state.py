@@ -202,14 +202,17 @@ class StudyState:
         Raises:
             StateError: the parts are malformed.
         """
-        rest = list(parts)
-        done = [part for part in rest[1:] if "done" in part]
+        rest = iter(parts)
         try:
-            solver = ArqonSolver.thaw(_with_reports(rest[1 + len(done) :], rest[0].get("reports", ())), seq)
+            head = next(rest)
+            done: list[Done] = []
+            while "done" in (part := next(rest)):
+                done += _done(part)
+            solver = ArqonSolver.thaw(_with_reports(part, rest, head.get("reports", ())), seq)
             state = cls(solver, clock)
             state.seq = seq
-            state._restore(rest[0], [row for part in done for row in _done(part)])
-        except (LookupError, TypeError, ValueError) as error:
+            state._restore(head, done)
+        except (LookupError, StopIteration, TypeError, ValueError) as error:
             raise StateError(f"the parts of a study's state are malformed: {error!r}") from None
         return state
 
@@ -230,12 +233,13 @@ def _done(part: dict[str, Any]) -> Iterator[Done]:
         yield kind, key, answer, digest
 
 
-def _with_reports(parts: list[dict[str, Any]], reports: Iterable[Any]) -> Iterator[dict[str, Any]]:
+def _with_reports(
+    head: dict[str, Any], rest: Iterator[dict[str, Any]], reports: Iterable[Any]
+) -> Iterator[dict[str, Any]]:
     """Yield a solver's parts with the intermediate results that a snapshot of format 2 has beside them.
 
     One of 0.1.0 has those of candidates that were told, too.
     """
-    head = parts[0]
     waiting = {candidate[0] for candidate in (*head["pending"], *head["withdrawn"])}
     running = []
     for number, steps in reports:
@@ -245,4 +249,4 @@ def _with_reports(parts: list[dict[str, Any]], reports: Iterable[Any]) -> Iterat
                 kept.add(Step(*step))
             running.append([number, kept.to_plain()])
     yield {**head, "running": [*head.get("running", ()), *running]}
-    yield from parts[1:]
+    yield from rest

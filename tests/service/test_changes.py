@@ -286,8 +286,9 @@ def test_a_trials_id_may_be_the_key_of_its_ask_and_of_its_result(study: Study) -
 
 def test_an_answer_whose_arguments_are_not_known_is_given_as_ever() -> None:
     done = Operations()
-    done.put("tell", "old", ["answer"])
-    assert done.get("tell", "old", digest_of("tell", 1)) == ["answer"]
+    done.put("tell", "old", [{"id": "3", "accepted": True}, {"id": None, "accepted": True}])
+    answers = [{"id": "3", "accepted": True}, {"id": None, "accepted": True}]
+    assert done.get("tell", "old", digest_of("tell", 1)) == answers
     assert done.get("release", "old", digest_of("release", 1)) is None
 
 

@@ -125,6 +125,7 @@ def expectation_before(study: Study) -> dict[str, Any]:
     """Return the same as releases with formats 1 and 2 did."""
     now = expectation(study)
     del now["seqs"], now["counts"]["retracted"], now["counts"]["enqueued"]
+    now["done"] = [[kind, key, study._state.done.get(kind, key), digest] for kind, key, _, digest in now["done"]]
     told, held = map(as_before, now["history"]), map(held_as_before, now["pending"])
     return {**now, "history": list(told), "pending": list(held)}
 

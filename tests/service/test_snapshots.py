@@ -273,12 +273,12 @@ def test_keys_that_somebody_chose_are_kept_and_generated_ones_go_oldest_first(mo
     monkeypatch.setattr(operations, "WINDOW", 5)
     done = Operations()
     for k in range(20):
-        done.put("tell", f"mine-{k}", [k])
-        done.put("tell", f"op:{k}", [k])
-        done.put("tell", f"op:{k}", ["the first answer stays"])
-    assert [done.get("tell", f"mine-{k}") for k in range(20)] == [[k] for k in range(20)]
-    assert [done.get("tell", f"op:{k}") for k in range(20)] == [None] * 15 + [[15], [16], [17], [18], [19]]
-    assert done.get("ask", "op:19") is None
+        done.put("ask", f"mine-{k}", [k])
+        done.put("ask", f"op:{k}", [k])
+        done.put("ask", f"op:{k}", ["the first answer stays"])
+    assert [done.get("ask", f"mine-{k}") for k in range(20)] == [[k] for k in range(20)]
+    assert [done.get("ask", f"op:{k}") for k in range(20)] == [None] * 15 + [[15], [16], [17], [18], [19]]
+    assert done.get("tell", "op:19") is None
 
 
 def test_an_answer_weighs_as_much_as_it_has_entries_and_the_newest_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
