@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from arqon_ray.core.evaluation import Evaluation
+from arqon_ray.core.evaluation import Error
 from arqon_ray.core.kinds import RAISED
 from arqon_ray.core.metrics import from_json, to_json
 from arqon_ray.fanout.failfast import common_likeness
@@ -48,7 +48,7 @@ def summarize(
         "seconds": math.fsum(evaluation.seconds or 0.0 for evaluation in evaluations),
         "min": row(values.index(min(finite))) if finite else None,
         "max": row(values.index(max(finite))) if finite else None,
-        "errors": [{**_failure(evaluations[i]), "index": start + i, "params": dict(points[i])} for i in failed[:KEPT_ERRORS]],
+        "errors": [_failure(start + i, points[i], evaluations[i].error) for i in failed[:KEPT_ERRORS]],
         "metrics": {column.name: _kind(column) for column in metrics},
         "steps": any(evaluation.steps for evaluation in evaluations),
         "notes": [note for outcome in outcomes if outcome.notes for note in outcome.notes],
@@ -56,9 +56,9 @@ def summarize(
     }
 
 
-def _failure(evaluation: Evaluation) -> dict[str, Any]:
-    error = evaluation.error
-    return {"error": None, "kind": RAISED} if error is None else {"error": error.message, "kind": error.kind}
+def _failure(index: int, params: Mapping[str, Any], error: Error | None) -> dict[str, Any]:
+    message, kind = (None, RAISED) if error is None else (error.message, error.kind)
+    return {"index": index, "params": dict(params), "error": message, "kind": kind}
 
 
 def _kind(column: Column) -> str | None:

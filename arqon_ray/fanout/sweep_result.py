@@ -131,11 +131,14 @@ class SweepResult:
         Args:
             columns: as in :meth:`batches`.
         """
+        import pyarrow as pa
+
         table = self.to_table(columns)
         frame: pd.DataFrame = table.to_pandas()
         for name in table.column_names:
-            if name not in self.config["bounds"] and table[name].null_count:
-                frame[name] = _nullable(table[name])
+            column = table[name]
+            if name not in self.config["bounds"] and column.null_count and column.type in (pa.int64(), pa.bool_()):
+                frame[name] = _nullable(column)
         return frame
 
     def __len__(self) -> int:
@@ -204,8 +207,8 @@ class StoredShards:
             raise ConfigError(f"{path} holds no sweep: give the output folder of one")
         if manifest.get("format_version") != FORMAT_VERSION:
             raise ConfigError(
-                f"{path} holds a sweep of format {shown(manifest.get('format_version'))}, and {FORMAT_VERSION} is known "
-                "here: open it with the arqon_ray that wrote it"
+                f"{path} holds a sweep of format {shown(manifest.get('format_version'))}, and this version knows "
+                f"{FORMAT_VERSION}: open it with the arqon_ray that wrote it"
             )
         try:
             load_config({"bounds": manifest.get("bounds")})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,8 @@ def arrow_array(column: Column) -> Any:
     """Return a column as an Arrow array."""
     import pyarrow as pa
 
-    entries = column.entries if column.kind in _AS_THEY_ARE else map(_WRITERS[column.kind], column.entries)
+    write = _WRITERS.get(column.kind)
+    entries = column.entries if write is None else [write(entry) for entry in column.entries]
     return pa.array(entries, arrow_type(column.kind))
 
 
@@ -95,9 +97,6 @@ def arrow_type(kind: Kind) -> pa.DataType:
     return kinds[kind]
 
 
-_AS_THEY_ARE = frozenset({Kind.BOOL, Kind.INT, Kind.TEXT, Kind.INTS})
-
-
 def _float(entry: float | None) -> float | None:
     return None if entry is None else float(entry)
 
@@ -114,7 +113,8 @@ def _json(entry: Any) -> str | None:
     return None if entry is None else json.dumps(entry)
 
 
-_WRITERS = {
+# The entries of other columns are as Arrow takes them.
+_WRITERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.FLOAT: _float,
     Kind.FLOATS: _floats,
     Kind.TIME: _microseconds,
