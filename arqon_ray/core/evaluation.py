@@ -43,7 +43,8 @@ class Error(NamedTuple):
     trace: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody changes one. It is not frozen, because that takes five times as long to make, and every result makes two.
+@dataclass(slots=True)
 class Evaluation:
     """What became of a candidate, or of a point from outside. What nobody measured is None.
 

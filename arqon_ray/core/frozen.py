@@ -38,7 +38,7 @@ class Frozen:
         withdrawn: candidates that wait to be handed out again.
         retracted: candidates whose result was taken back.
         unsaid: see :class:`.Ledger`.
-        running: what the candidates without a result have reported, as plain Python, by number.
+        running: what the candidates without a result have reported, by number.
         memory: what the strategies remember.
         phases: the phases so far.
     """
@@ -51,7 +51,7 @@ class Frozen:
     withdrawn: list[Candidate]
     retracted: list[Candidate]
     unsaid: frozenset[int]
-    running: list[tuple[int, list[Any]]]
+    running: dict[int, Running]
     memory: dict[str, Any]
     phases: list[list[Any]]
 
@@ -76,8 +76,7 @@ class Frozen:
 
     def underway(self) -> list[Evaluation]:
         """Return the candidates in flight, with what they have reported, in the order of their asks."""
-        reported = {number: Running.from_plain(plain) for number, plain in self.running}
-        return [running_of(candidate, reported.get(candidate.number)) for candidate in self.moment.pending]
+        return [running_of(candidate, self.running.get(candidate.number)) for candidate in self.moment.pending]
 
     def reports(self) -> list[Report]:
         """Return the intermediate results as :meth:`.Ledger.report` takes them."""
@@ -128,7 +127,7 @@ class Frozen:
             "withdrawn": [_row(candidate) for candidate in self.withdrawn],
             "retracted": [_row(candidate) for candidate in self.retracted],
             "unsaid": sorted(self.unsaid),
-            "running": [[number, running] for number, running in self.running],
+            "running": [[number, running.to_plain()] for number, running in self.running.items()],
             "memory": self.memory,
             "phases": self.phases,
             **({"reports": reports} if reports else {}),

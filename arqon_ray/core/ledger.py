@@ -250,11 +250,10 @@ class Ledger:
         """
         number = observation.number
         if number is not None:
-            here = next(each for each in (self.pending, self.withdrawn, self.retracted) if number in each)
             point = self._points.pop(number)
-            if here is not self.retracted:
+            if self.retracted.pop(number, None) is None:
+                del (self.pending if number in self.pending else self.withdrawn)[number]
                 self._forget(number, point)
-            del here[number]
             self._reported.pop(number, None)
             self.running.pop(number, None)
             if unsaid and observation.step is not None:

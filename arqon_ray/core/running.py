@@ -57,6 +57,10 @@ class Running:
         """Return the reports by step."""
         return tuple(self.steps[step] for step in sorted(self.steps))
 
+    def copy(self) -> Running:
+        """Return one that stays as it is while this one goes on."""
+        return Running(self.steps.values(), self.count, self.metrics)
+
     def to_plain(self) -> list[Any]:
         """Return it as plain Python: steps, count and metrics."""
         return [[list(step) for step in self.steps.values()], self.count, dict(self.metrics)]

@@ -451,7 +451,7 @@ class ArqonSolver:
             list(ledger.withdrawn.values()),
             list(ledger.retracted.values()),
             frozenset(ledger.unsaid),
-            [(number, running.to_plain()) for number, running in ledger.running.items()],
+            {number: running.copy() for number, running in ledger.running.items()},
             dict(self._memory),
             # Only the last one still grows.
             [*self._phases[:-1], *(phase.copy() for phase in self._phases[-1:])],

@@ -88,7 +88,7 @@ def export(
     waiting: Mapping[str, Iterable[Candidate]],
     reports: Sequence[Report],
     unsaid: Iterable[int],
-    running: Iterable[tuple[int, list[Any]]],
+    running: Mapping[int, Running],
     memory: Mapping[str, Any],
     phases: Sequence[Sequence[Any]],
 ) -> str:
@@ -123,7 +123,7 @@ def export(
         "unsaid": sorted(unsaid),
         "running": [
             {"number": number, "steps": steps, "count": count, "metrics": metrics.to_json(last)}
-            for number, (steps, count, last) in running
+            for number, (steps, count, last) in ((number, each.to_plain()) for number, each in running.items())
         ],
     }
     return _written(document)
