@@ -40,6 +40,7 @@ _HOME = {
     "connect": "service",
     "init": "service",
     "list": "service",
+    "open_run": "report",
     "optimize": "fanout",
     "probe_shard": "fanout",
     "start": "service",
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
         probe_shard,
         sweep,
     )
+    from arqon_ray.report import open_run
     from arqon_ray.service import (
         AsyncSolverClient,
         BatchedClient,
@@ -115,6 +117,7 @@ __all__ = [
     "connect",
     "init",
     "list",
+    "open_run",
     "optimize",
     "probe_shard",
     "start",

@@ -45,6 +45,7 @@ PUBLIC = [
     "connect",
     "init",
     "list",
+    "open_run",
     "optimize",
     "probe_shard",
     "start",

@@ -25,7 +25,7 @@ from arqon_ray.core.values import as_number
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.evaluate import Outcome
 from arqon_ray.fanout.table import pack_rows
-from arqon_ray.report import Evaluation, Run, export_to_optuna, write_run
+from arqon_ray.report import export_to_optuna, read_run, write_run
 from tests.core.spaces import bounds, extreme_ranges
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
@@ -76,11 +76,6 @@ def _as_numpy(params: dict[str, Any]) -> dict[str, Any]:
     return {name: kinds[type(value)](value) if value is not None else None for name, value in params.items()}
 
 
-def _evaluations(solver: ArqonSolver) -> tuple[Evaluation, ...]:
-    rows = enumerate(solver.history())
-    return tuple(Evaluation(str(i), r["params"], r["value"], r["origin"], r["cost"], r.get("step")) for i, r in rows)
-
-
 @settings(max_examples=60, deadline=None)
 @given(space=spaces(), numbers=st.lists(NUMBERS, min_size=1, max_size=6), seed=st.integers(0, 2**32))
 def test_a_history_survives_an_export_and_is_what_was_told(space: Any, numbers: list[Any], seed: int) -> None:
@@ -97,16 +92,17 @@ def test_a_history_survives_an_export_and_is_what_was_told(space: Any, numbers: 
 @given(space=spaces(), numbers=st.lists(NUMBERS, min_size=1, max_size=6), seed=st.integers(0, 2**32))
 def test_a_history_survives_the_table_of_a_run(space: Any, numbers: list[Any], seed: int) -> None:
     solver = told(space, numbers, seed)
-    evaluations = _evaluations(solver)
+    run = solver.run("r")
     with tempfile.TemporaryDirectory() as folder:
-        write_run(Run("r", "loss", solver.config.to_dict(), evaluations), Path(folder))
+        write_run(run, Path(folder))
+        assert read_run(folder) == run
         with Path(folder, "history.csv").open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
-    for row, evaluation in zip(rows, evaluations, strict=True):
-        assert (float(row["loss"]) if row["loss"] else None) == evaluation.value
-        assert (float(row["cost"]), row["id"]) == (evaluation.cost, evaluation.id)
+    for row, evaluation in zip(rows, run.evaluations, strict=True):
+        assert (float(row["value"]) if row["value"] else None) == evaluation.value
+        assert (float(row["cost"]), row["id"] or None) == (evaluation.cost, evaluation.id)
         for name, rule in space.items():
-            cell = row[f"params.{name}" if name in ("cost", "id", "loss") else name]
+            cell = row[f"params.{name}"]
             if name in evaluation.params:
                 assert same(_read(cell, rule), evaluation.params[name])
             else:
@@ -148,12 +144,11 @@ def test_a_history_survives_the_table_of_a_sweep(space: Any, numbers: list[Any],
 @given(space=spaces(), numbers=st.lists(NUMBERS, min_size=1, max_size=4), seed=st.integers(0, 2**32))
 def test_a_history_survives_the_export_to_optuna(space: Any, numbers: list[Any], seed: int) -> None:
     solver = told(space, numbers, seed)
-    evaluations = _evaluations(solver)
     with tempfile.TemporaryDirectory() as folder:
         storage = f"sqlite:///{folder}/o.db"
-        export_to_optuna(Run("r", "loss", solver.config.to_dict(), evaluations), storage)
+        export_to_optuna(solver.run("r"), storage)
         trials = optuna.load_study(study_name="r", storage=storage).trials
-    for trial, evaluation in zip(trials, evaluations, strict=True):
+    for trial, evaluation in zip(trials, solver.evaluations(), strict=True):
         assert trial.value == evaluation.value
         assert trial.params.keys() == evaluation.params.keys()
         for name, value in trial.params.items():

@@ -16,7 +16,6 @@ from arqon_ray.cli.job import RunJob
 from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ConfigError
 from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, Run, State, read_run, write_run
-from arqon_ray.report.source import evaluation_of
 
 STUDY_FOLDER = "study"
 STATE_FILE = "solver.json"
@@ -33,18 +32,12 @@ def run_of(job: RunJob, exported: str, state: State, before: Run | None, seconds
         before: the record of the sessions before this one.
         seconds: the wall time of this session.
     """
-    solver = ArqonSolver.from_state(exported)
-    best = solver.best()
-    return Run(
-        name=job.name,
+    return ArqonSolver.from_state(exported).run(
+        job.name,
         metric=job.metric,
-        study=solver.config.to_dict(),
-        evaluations=tuple(evaluation_of(row) for row in solver.history()),
         state=state,
         objective=job.objective,
-        explain=solver.explain(),
-        recommended=None if best is None else best["id"],
-        wall_seconds=seconds + (before.wall_seconds if before else 0.0),
+        wall_seconds=seconds + ((before.wall_seconds or 0.0) if before else 0.0),
         sessions=1 + (before.sessions if before else 0),
     )
 
@@ -97,9 +90,8 @@ def resume_command(
 def summary(run: Run, folder: Path) -> Iterator[str]:
     """Yield the lines that tell what a run found, how, and where it lies."""
     best, config = run.best, run.config
-    title = (
-        f"{run.name}: {run.state}, {len(run.evaluations)} of {config.budget} evaluations in {run.wall_seconds:.1f} s"
-    )
+    title = f"{run.name}: {run.state}, {len(run.evaluations)} of {config.budget} evaluations"
+    title += "" if run.wall_seconds is None else f" in {run.wall_seconds:.1f} s"
     yield title + (f" over {run.sessions} sessions" if run.sessions > 1 else "")
     if best is None:
         yield f"best {run.metric}: none, since no evaluation succeeded"
@@ -134,7 +126,7 @@ def _condensed(phases: list[dict[str, Any]], most: int = 8) -> list[dict[str, An
 def _failures(run: Run) -> Iterator[str]:
     if not run.failures:
         return
-    reasons = Counter(e.error or "no reason" for e in run.failures)
+    reasons = Counter("no reason" if e.error is None else e.error.message for e in run.failures)
     yield f"failed: {len(run.failures)}"
     yield from (f"  {count} x {reason[:160]}" for reason, count in reasons.most_common(_SHOWN_FAILURES))
     if len(reasons) > _SHOWN_FAILURES:

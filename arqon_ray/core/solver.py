@@ -18,6 +18,7 @@ from arqon_ray.core.memories import remember
 from arqon_ray.core.metrics import check as check_metrics
 from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.results import Entry, Results, check_report, parse_results
+from arqon_ray.core.run import Run, run_of_solver
 from arqon_ray.core.seeds import OutOfBounds, answers, fit, parse_seeds
 from arqon_ray.core.space import Params, Space
 from arqon_ray.core.spelling import did_you_mean
@@ -432,6 +433,15 @@ class ArqonSolver:
         """Return phase, landscape, strategy, the reason and the evidence for them, and the phases so far."""
         phases = [{"strategy": name, "candidates": count} for name, count in self._phases]
         return {**self.draft().explain(), "phases": phases}
+
+    def run(self, name: str = "arqon", **more: Any) -> Run:
+        """Return what has become of the study so far, for reports; it asks the model as :meth:`explain` does.
+
+        Args:
+            name: the run's name.
+            **more: other attributes of the :class:`.Run` that are known better, such as ``metric`` and ``state``.
+        """
+        return run_of_solver(self, name, **more)
 
     # Keeping
 

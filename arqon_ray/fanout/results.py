@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arqon_ray.core.kinds import RAISED
+from arqon_ray.core.run import UNNAMED, Run, evaluations_of, versions
 from arqon_ray.fanout.store import DirectoryStore, ShardStore
 
 if TYPE_CHECKING:
@@ -79,13 +80,26 @@ class Result:
         """Return how the solver went about it: phase, landscape, strategy and the evidence for each."""
         return dict(self.explanation)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the history as a table: ``id``, one column per parameter, ``value``, ``cost``, ``status``."""
-        import pandas as pd
+    def run(self) -> Run:
+        """Return the study's run as it stood when the call ended, for reports."""
+        return Run(
+            self.name,
+            metric=self.config.get("metric", UNNAMED),
+            study=self.config,
+            evaluations=evaluations_of(self.history),
+            objective="optimize",
+            explain=self.explanation,
+            recommended=None if self.best is None else self.best["id"],
+            wall_seconds=self.seconds,
+            versions=versions(),
+        )
 
-        plain = [{k: v for k, v in row.items() if k != "params"} for row in self.history]
-        params = pd.DataFrame([row["params"] for row in self.history])
-        return pd.concat([pd.DataFrame(plain), params.add_prefix("params.")], axis=1)
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the history as a table, a row for each evaluation: ``id``, ``params.NAME``, ``value``, and so on.
+
+        See :mod:`arqon_ray.report.columns`.
+        """
+        return self.run().to_pandas()
 
 
 class SweepResult:

@@ -1,24 +1,31 @@
 """What a run was, as data, as plots and as one HTML page.
 
-Used from outside: :class:`Run`, :class:`Evaluation`, :func:`read_run`, :func:`write_run`, the three figures,
-:func:`render_html`, :func:`write_html` and :func:`export_to_optuna`, which take what ``optimize`` returned too. Only
-the figures and the page need plotly.
+Everything here that takes a run takes a :class:`Run`, or what :func:`open_run` takes. Only the figures and the page
+need plotly.
 """
 
+from arqon_ray.core.evaluation import Evaluation
+from arqon_ray.core.run import Run
 from arqon_ray.report.html import render_html, write_html
+from arqon_ray.report.opening import open_run
 from arqon_ray.report.optuna_export import export_to_optuna
 from arqon_ray.report.plots import history_figure, parallel_figure, slice_figure
-from arqon_ray.report.run import Evaluation, Run, read_run, write_run
+from arqon_ray.report.run import read_run, write_run
+from arqon_ray.report.tables import to_arrow, to_pandas, write_parquet
 
 __all__ = [
     "Evaluation",
     "Run",
     "export_to_optuna",
     "history_figure",
+    "open_run",
     "parallel_figure",
     "read_run",
     "render_html",
     "slice_figure",
+    "to_arrow",
+    "to_pandas",
     "write_html",
+    "write_parquet",
     "write_run",
 ]

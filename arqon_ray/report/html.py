@@ -9,9 +9,10 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from arqon_ray.core.evaluation import Evaluation
+from arqon_ray.core.run import Run
+from arqon_ray.report.opening import Source, open_run
 from arqon_ray.report.plots import history_figure, parallel_figure, slice_figure
-from arqon_ray.report.run import Run
-from arqon_ray.report.source import Optimized, run_of
 
 TOP = 10
 
@@ -44,13 +45,13 @@ $sections
 """)
 
 
-def render_html(run: Run | Optimized) -> str:
+def render_html(run: Source) -> str:
     """Return the page of a run, or of what ``optimize`` returned.
 
     Raises:
         ImportError: when plotly, the extra ``[plot]``, is not installed.
     """
-    run = run_of(run)
+    run = open_run(run)
     figures = [history_figure(run)] if run.evaluations else []
     if run.completed:
         figures += [slice_figure(run), parallel_figure(run)]
@@ -71,7 +72,7 @@ def render_html(run: Run | Optimized) -> str:
     )
 
 
-def write_html(run: Run | Optimized, path: str | Path) -> Path:
+def write_html(run: Source, path: str | Path) -> Path:
     """Write the page of a run and return its path."""
     target = Path(path).expanduser()
     page = render_html(run)
@@ -92,7 +93,7 @@ def _cards(run: Run) -> str:
         "evaluations": f"{len(run.evaluations)} of {run.config.budget or 'unlimited'}",
         "failed": str(len(run.failures)),
         "proposed by": phases or "nobody yet",
-        "wall time": f"{run.wall_seconds:.1f} s",
+        **({} if run.wall_seconds is None else {"wall time": f"{run.wall_seconds:.1f} s"}),
     }
     return "".join(f'<div class="card"><span>{escape(k)}</span><b>{escape(v)}</b></div>' for k, v in cards.items())
 
@@ -100,20 +101,33 @@ def _cards(run: Run) -> str:
 def _best_table(run: Run) -> str:
     names = list(run.config.bounds)
     rows = [
-        (e.id, e.origin, _number(e.value), *(_number(e.params[n]) if n in e.params else "off" for n in names))
+        (
+            _id(e),
+            e.origin,
+            _number(e.value),
+            *(_number(e.params[n]) if n in e.params else "off" for n in names),
+        )
         for e in run.ranked()[:TOP]
     ]
     return _table(("id", "proposed by", run.metric, *names), rows)
 
 
 def _failure_table(run: Run) -> str:
-    reasons = Counter(e.error or "no reason given" for e in run.failures)
-    examples = {e.error or "no reason given": e for e in reversed(run.failures)}
+    reasons = Counter(map(_reason, run.failures))
+    examples = {_reason(e): e for e in reversed(run.failures)}
     rows = [
         (str(count), reason, ", ".join(f"{k}={_number(v)}" for k, v in examples[reason].params.items()))
         for reason, count in reasons.most_common()
     ]
     return _table(("times", "reason", "first with"), rows, {1: "error"})
+
+
+def _id(evaluation: Evaluation) -> str:
+    return "none" if evaluation.id is None else evaluation.id
+
+
+def _reason(failed: Evaluation) -> str:
+    return "no reason given" if failed.error is None else failed.error.message
 
 
 def _space_table(run: Run) -> str:

@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from arqon_ray.core.evaluation import Evaluation
 from arqon_ray.core.parameters import Categorical, Continuous, Discrete, Parameter
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ArqonError
-from arqon_ray.report.run import Evaluation, Run
-from arqon_ray.report.source import Optimized, run_of
+from arqon_ray.report.opening import Source, open_run
 
 if TYPE_CHECKING:
     import optuna
 
 
-def export_to_optuna(run: Run | Optimized, storage: str, study_name: str | None = None) -> optuna.Study:
+def export_to_optuna(run: Source, storage: str, study_name: str | None = None) -> optuna.Study:
     """Write a run's evaluations into a new study of an Optuna storage.
 
     Args:
@@ -35,7 +35,7 @@ def export_to_optuna(run: Run | Optimized, storage: str, study_name: str | None 
         import optuna
     except ImportError:
         raise ArqonError("optuna is not installed: pip install 'arqon-ray[optuna]'") from None
-    run = run_of(run)
+    run = open_run(run)
     name = run.name if study_name is None else study_name
     direction: Literal["minimize", "maximize"] = "minimize" if run.config.mode == "min" else "maximize"
     space = Space(run.config.bounds)
@@ -111,7 +111,7 @@ def _trial(evaluation: Evaluation, columns: dict[str, _Column]) -> optuna.trial.
         "origin": evaluation.origin,
         "cost": evaluation.cost,
         "step": evaluation.step,
-        "error": evaluation.error,
+        "error": None if evaluation.error is None else evaluation.error.message,
     }
     return create_trial(
         state=TrialState.FAIL if evaluation.value is None else TrialState.COMPLETE,

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from arqon_ray.core.config import ParameterConfig
-from arqon_ray.report.run import Evaluation, Run
-from arqon_ray.report.source import Optimized, run_of
+from arqon_ray.core.evaluation import Evaluation
+from arqon_ray.core.run import Run
+from arqon_ray.report.opening import Source, open_run
 
 # M. Okabe and K. Ito, Color Universal Design, 2008: told apart by colour-blind readers too.
 PALETTE = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -41,12 +42,12 @@ def _short(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def history_figure(run: Run | Optimized) -> Any:
+def history_figure(run: Source) -> Any:
     """Return every evaluation in the order told, coloured by the phase that proposed it, and the best so far.
 
     Failed evaluations stand as crosses at the lower edge.
     """
-    graph, run = _plotly(), run_of(run)
+    graph, run = _plotly(), open_run(run)
     figure = graph.Figure()
     numbered = list(enumerate(run.evaluations, start=1))
     for color, origin in zip(_colors(run), run.origins(), strict=True):
@@ -80,7 +81,7 @@ def history_figure(run: Run | Optimized) -> Any:
             mode="markers",
             name="failed",
             marker={"symbol": "x", "color": FAILED, "size": 9},
-            text=[f"{_hover(e)}<br>{e.error}" for _, e in failed],
+            text=[f"{_hover(e)}<br>{e.error.message if e.error else None}" for _, e in failed],
             hovertemplate="%{text}<extra></extra>",
         )
     values = [e.value for e in run.completed if e.value is not None]
@@ -114,9 +115,9 @@ def _colors(run: Run) -> list[str]:
     return [PALETTE[k % len(PALETTE)] for k in range(len(run.origins()))]
 
 
-def slice_figure(run: Run | Optimized) -> Any:
+def slice_figure(run: Source) -> Any:
     """Return one panel per parameter: its value against the metric, later evaluations lighter."""
-    graph, run = _plotly(), run_of(run)
+    graph, run = _plotly(), open_run(run)
     from plotly.subplots import make_subplots
 
     bounds = run.config.bounds
@@ -169,12 +170,12 @@ def _axis(parameter: ParameterConfig) -> dict[str, Any]:
     return {"type": "log", "exponentformat": "power"} if parameter.scale == "Log" else {}
 
 
-def parallel_figure(run: Run | Optimized) -> Any:
+def parallel_figure(run: Source) -> Any:
     """Return one axis per parameter and the metric as the last; a line is an evaluation, coloured by its value.
 
     An inactive conditional parameter stands at the tick ``off`` below the axis.
     """
-    graph, run = _plotly(), run_of(run)
+    graph, run = _plotly(), open_run(run)
     shown = run.ranked()[::-1]
     values = [e.value for e in shown]
     axes = [_parallel_axis(name, parameter, shown) for name, parameter in run.config.bounds.items()]

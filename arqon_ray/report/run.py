@@ -1,159 +1,72 @@
-"""A finished or interrupted run as plain data: what the reports read and the command line writes.
+"""A run's folder: ``results.json`` (the whole :class:`Run`) and ``history.csv`` (its evaluations as a table).
 
-A run's folder holds ``results.json`` (this module's record, the whole history in it), ``history.csv`` (the same
-history for a spreadsheet) and ``study/`` (the study's own journal, which a resumed run continues).
+``results.json`` is strict JSON, one evaluation a line; metrics that are not finite are ``{"float": "nan"}``. Those of
+0.1.0, of format 1, are read too: of an evaluation that was told with a step, they do not say whether it was stopped,
+which is taken for true where another one went further.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from arqon_ray.core.config import StudyConfig, load_config
-from arqon_ray.core.plain import column_text
+from arqon_ray.core import metrics
+from arqon_ray.core.config import load_config
+from arqon_ray.core.evaluation import Error, Evaluation, Step
+from arqon_ray.core.kinds import RAISED
+from arqon_ray.core.run import Run, State
 from arqon_ray.errors import ArqonError, StateError
+from arqon_ray.report.history import history_text
 
 RESULTS_FILE = "results.json"
 HISTORY_FILE = "history.csv"
-FORMAT = "arqon-run/1"
+FORMAT = "arqon-run/2"
+_FIRST_FORMAT = "arqon-run/1"
+_LISTS = ("running", "evaluations")
 
-State = Literal["running", "finished", "interrupted", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """One evaluated candidate.
-
-    Attributes:
-        id: the candidate's id in its study.
-        params: its parameters; inactive conditional ones are left out.
-        value: the metric's value; None when the evaluation failed.
-        origin: what proposed it: ``probe``, the name of a refine strategy, or ``outside``.
-        cost: what it cost, in the unit of whoever told it.
-        step: how far a multi-step evaluation came; None for a plain one.
-        error: why it failed; None when it did not.
-    """
-
-    id: str
-    params: Mapping[str, Any]
-    value: float | None
-    origin: str = ""
-    cost: float = 1.0
-    step: int | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run of one study.
-
-    Attributes:
-        name: the job's name.
-        metric: what the values measure.
-        study: the study's config, plain.
-        evaluations: in the order in which they were told.
-        state: ``running`` as long as a process works on it, or as long as it was killed without notice.
-        objective: where the function stands.
-        explain: the solver's own account: phase, landscape, strategy and the evidence for each.
-        recommended: the id of the candidate that the solver recommends; on noisy values it is not the luckiest one.
-        wall_seconds: over all the run's sessions.
-        sessions: how often the run was started or resumed.
-    """
-
-    name: str
-    metric: str
-    study: Mapping[str, Any]
-    evaluations: tuple[Evaluation, ...] = ()
-    state: State = "finished"
-    objective: str = ""
-    explain: Mapping[str, Any] = field(default_factory=dict)
-    recommended: str | None = None
-    wall_seconds: float = 0.0
-    sessions: int = 1
-
-    @property
-    def config(self) -> StudyConfig:
-        """The study's config, checked."""
-        return load_config(self.study)
-
-    @property
-    def completed(self) -> tuple[Evaluation, ...]:
-        """The evaluations that have a value."""
-        return tuple(e for e in self.evaluations if e.value is not None)
-
-    @property
-    def failures(self) -> tuple[Evaluation, ...]:
-        """The evaluations that failed."""
-        return tuple(e for e in self.evaluations if e.value is None)
-
-    def ranked(self) -> list[Evaluation]:
-        """Return the evaluations that have a value, the best first; the earlier of two equal ones first."""
-        sign = -1.0 if self.config.mode == "max" else 1.0
-        return sorted(self.completed, key=lambda e: sign * (math.inf if e.value is None else e.value))
-
-    @property
-    def best(self) -> Evaluation | None:
-        """The recommended evaluation, else the one with the best value; None when none has a value."""
-        ranked = self.ranked()
-        recommended = (e for e in ranked if self.recommended is not None and e.id == self.recommended)
-        return next(recommended, ranked[0] if ranked else None)
-
-    def path(self) -> list[tuple[int, Evaluation]]:
-        """Return each improvement: its place in the history, from 1, and the evaluation."""
-        larger_is_better = self.config.mode == "max"
-        steps: list[tuple[int, Evaluation]] = []
-        for place, evaluation in enumerate(self.evaluations, start=1):
-            if evaluation.value is None:
-                continue
-            best = steps[-1][1].value if steps else None
-            if best is None or (evaluation.value > best if larger_is_better else evaluation.value < best):
-                steps.append((place, evaluation))
-        return steps
-
-    def origins(self) -> dict[str, int]:
-        """Return how many evaluations each phase or strategy proposed, in the order of their first one."""
-        counts: dict[str, int] = {}
-        for evaluation in self.evaluations:
-            counts[evaluation.origin] = counts.get(evaluation.origin, 0) + 1
-        return counts
+__all__ = ["FORMAT", "HISTORY_FILE", "RESULTS_FILE", "Evaluation", "Run", "State", "read_run", "write_run"]
 
 
 def write_run(run: Run, folder: Path) -> None:
-    """Write ``results.json`` and ``history.csv``; each appears whole or not at all.
-
-    In the table a parameter with the name of another column is ``params.NAME``, and choices that would be the same text
-    are JSON.
-    """
+    """Write ``results.json`` and ``history.csv``; each appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    record = {"format": FORMAT, **asdict(run)}
-    _replace(folder / RESULTS_FILE, json.dumps(record, indent=1, allow_nan=False) + "\n")
-    bounds = run.config.bounds
-    own = ("id", "origin", run.metric, "cost", "step", "error")
-    header = [f"params.{name}" if name in own else name for name in bounds]
-    cells = {name: column_text(parameter.choices or (), _cell) for name, parameter in bounds.items()}
-    temporary = folder / (HISTORY_FILE + ".part")
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
-        table = csv.writer(stream)
-        table.writerow([*own[:2], *header, *own[2:]])
-        for e in run.evaluations:
-            params = [cells[name](e.params[name]) if name in e.params else "" for name in bounds]
-            table.writerow([e.id, e.origin, *params, e.value, e.cost, e.step, e.error])
-    os.replace(temporary, folder / HISTORY_FILE)
+    replace_text(folder / RESULTS_FILE, results_text(run, map(evaluation_text, run.evaluations)))
+    replace_text(folder / HISTORY_FILE, history_text(run))
 
 
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value)
+def results_text(run: Run, evaluations: Iterable[str]) -> str:
+    """Return what ``results.json`` holds.
+
+    Args:
+        run: the run.
+        evaluations: its evaluations, each as :func:`evaluation_text` writes it.
+    """
+    plain = {field.name: getattr(run, field.name) for field in fields(run) if field.name not in _LISTS}
+    lists = {"running": map(evaluation_text, run.running), "evaluations": evaluations}
+    head = json.dumps({"format": FORMAT, **plain}, indent=1, allow_nan=False, default=dict)
+    return head.removesuffix("\n}") + "".join(f',\n "{name}": {_lines(lists[name])}' for name in _LISTS) + "\n}\n"
 
 
-def _replace(target: Path, text: str) -> None:
+def evaluation_text(evaluation: Evaluation) -> str:
+    """Return an evaluation as one line of JSON."""
+    plain = evaluation.to_dict()
+    return json.dumps({**plain, "metrics": metrics.to_json(plain["metrics"])}, allow_nan=False)
+
+
+def _lines(texts: Iterable[str]) -> str:
+    lines = ",\n  ".join(texts)
+    return f"[\n  {lines}\n ]" if lines else "[]"
+
+
+def replace_text(target: Path, text: str) -> None:
+    """Write a file that whoever reads it sees whole, or as it was before."""
     temporary = target.with_name(target.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
+    # As it is: the text of a table has its own ends of lines.
+    temporary.write_text(text, encoding="utf-8", newline="")
     os.replace(temporary, target)
 
 
@@ -169,14 +82,57 @@ def read_run(folder: str | Path) -> Run:
     path = Path(folder).expanduser()
     path = path / RESULTS_FILE if path.is_dir() or not path.suffix else path
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record.pop("format") != FORMAT:
-            raise ValueError(f"its format is not {FORMAT}")
-        evaluations = tuple(Evaluation(**e) for e in record.pop("evaluations"))
-        run = Run(evaluations=evaluations, **record)
-        load_config(run.study)
+        return _run_of(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise StateError(f"{folder} holds no run: cannot read {path}: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArqonError) as error:
         raise StateError(f"{path} is not a run's record: {error}") from None
+
+
+def _run_of(record: dict[str, Any]) -> Run:
+    form = record.pop("format")
+    if form not in (FORMAT, _FIRST_FORMAT):
+        raise ValueError(f"its format is not {FORMAT}")
+    read = _evaluations_of_first if form == _FIRST_FORMAT else _evaluations
+    lists: dict[str, Any] = {name: read(record.pop(name, ())) for name in _LISTS}
+    run = Run(**lists, **record)
+    load_config(run.study)
     return run
+
+
+def _evaluations(rows: Sequence[Mapping[str, Any]]) -> tuple[Evaluation, ...]:
+    return tuple(Evaluation.from_dict({**row, "metrics": metrics.from_json(row["metrics"])}) for row in rows)
+
+
+def _evaluations_of_first(rows: Sequence[Mapping[str, Any]]) -> tuple[Evaluation, ...]:
+    """Return the evaluations of a record of 0.1.0."""
+    read = [_evaluation_of_first(**row) for row in rows]
+    furthest = max((e.step for e in read if e.step is not None), default=0)
+    return tuple(
+        replace(e, status="stopped") if e.value is not None and e.step is not None and e.step < furthest else e
+        for e in read
+    )
+
+
+def _evaluation_of_first(
+    id: str,
+    params: Mapping[str, Any],
+    value: float | None,
+    origin: str = "",
+    cost: float = 1.0,
+    step: int | None = None,
+    error: str | None = None,
+) -> Evaluation:
+    candidate = id.isdigit()  # those from outside were called so
+    return Evaluation(
+        id=id if candidate else None,
+        params=params,
+        value=value,
+        status="failed" if value is None else "complete",
+        number=int(id) if candidate else None,
+        step=step,
+        steps=() if step is None or value is None else (Step(step, value),),
+        cost=cost,
+        error=Error(RAISED, error or "failed") if value is None else None,
+        origin=origin,
+    )

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import ray
 from ray.exceptions import ActorDiedError
 
+from arqon_ray.core.run import Run
+from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.calling import Retry, Slices, StudyReference, key_or_new, position_of
 from arqon_ray.service.heartbeat import LEASE, AsyncHeartbeat
@@ -188,6 +190,11 @@ class AsyncSolverClient(StudyReference):
     async def export(self) -> str:
         """See ``SolverClient.export``."""
         return str(await self._call("export"))
+
+    async def run(self) -> Run:
+        """See ``SolverClient.run``; a thread restores what was exported."""
+        exported = await self.export()
+        return await asyncio.to_thread(lambda: ArqonSolver.from_state(exported).run(self.name))
 
     async def config(self) -> dict[str, Any]:
         """See ``SolverClient.config``."""

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import ray
 from ray.exceptions import ActorDiedError
 
+from arqon_ray.core.run import Run
+from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.async_client import AsyncSolverClient
 from arqon_ray.service.batched import BatchedClient
@@ -259,6 +261,13 @@ class SolverClient(StudyReference):
     def export(self) -> str:
         """Return the solver's state as JSON, for ``ArqonSolver.from_state``."""
         return str(self._call("export"))
+
+    def run(self) -> Run:
+        """Return what has become of the study so far, for reports.
+
+        It costs one :meth:`export` and its restoration here, where the model is asked too: the actor goes on meanwhile.
+        """
+        return ArqonSolver.from_state(self.export()).run(self.name)
 
     def config(self) -> dict[str, Any]:
         """Return the config as a dict, with the budget in force; it costs the same however long the study is."""

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from arqon_ray.cli import RunJob, load_job, main
 from arqon_ray.cli.objective import load_objective
 from arqon_ray.cli.session import check_environment
+from arqon_ray.core.evaluation import Error
 from arqon_ray.fanout.lock import FolderLock
 from arqon_ray.report import Evaluation, Run, write_run
 from arqon_ray.service.store import check_storage_path
@@ -62,7 +63,7 @@ def test_a_missing_job_file_is_named(tmp_path: Path) -> None:
 
 def test_a_new_run_does_not_touch_an_old_one(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    write_run(Run("job", "loss", STUDY, (Evaluation("0", {"x": 0.5}, 1.0, "probe"),)), folder)
+    write_run(Run("job", "loss", STUDY, (Evaluation("0", {"x": 0.5}, 1.0, origin="probe"),)), folder)
     before = (folder / "results.json").read_bytes()
     line = _refused(_invoke("run", _write(tmp_path, JOB), "--output", folder))
     assert "holds a run already; --resume continues it" in line
@@ -119,7 +120,7 @@ def test_a_folder_that_another_run_writes_is_refused(tmp_path: Path, resume: lis
 
 def test_the_home_is_found_in_every_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    write_run(Run("job", "loss", STUDY, (Evaluation("0", {"x": 0.5}, 3.0, "probe"),)), tmp_path / "out")
+    write_run(Run("job", "loss", STUDY, (Evaluation("0", {"x": 0.5}, 3.0, origin="probe"),)), tmp_path / "out")
     assert f"results: {tmp_path}/out/results.json" in _invoke("show", "~/out").stdout
     assert _invoke("report", "~/out", "-o", "~/page.html").exit_code == 0
     assert (tmp_path / "page.html").exists()
@@ -142,9 +143,9 @@ def test_there_must_be_something_to_resume(tmp_path: Path, command: str, more: d
 
 def test_show_tells_what_a_run_found(tmp_path: Path) -> None:
     evaluations = (
-        Evaluation("0", {"x": 0.5}, 3.0, "probe"),
-        Evaluation("1", {"x": 0.25}, None, "probe", error="ValueError: no"),
-        Evaluation("2", {"x": 0.125}, 1.5, "tpe"),
+        Evaluation("0", {"x": 0.5}, 3.0, origin="probe"),
+        Evaluation("1", {"x": 0.25}, None, "failed", origin="probe", error=Error("raised", "ValueError: no")),
+        Evaluation("2", {"x": 0.125}, 1.5, origin="tpe"),
     )
     explain = {
         "phases": [{"strategy": "probe", "candidates": 2}, {"strategy": "tpe", "candidates": 1}],
@@ -170,7 +171,7 @@ def test_show_tells_what_a_run_found(tmp_path: Path) -> None:
 
 
 def test_report_writes_a_page_beside_the_run(tmp_path: Path) -> None:
-    write_run(Run("job", "loss", STUDY, (Evaluation("0", {"x": 0.5}, 3.0, "probe"),)), tmp_path)
+    write_run(Run("job", "loss", STUDY, (Evaluation("0", {"x": 0.5}, 3.0, origin="probe"),)), tmp_path)
     assert _invoke("report", tmp_path).exit_code == 0
     assert "<title>job</title>" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert _invoke("report", tmp_path, "-o", tmp_path / "other.html").exit_code == 0

@@ -18,7 +18,7 @@ import ray
 
 from arqon_ray import ConfigError, IdentityError, StudyNotFoundError, connect, optimize, start
 from arqon_ray.fanout import OptimizeInterrupted
-from arqon_ray.report.source import run_of
+from arqon_ray.report.opening import open_run
 
 CONFIG: dict[str, Any] = {
     "seed": 5,
@@ -76,7 +76,7 @@ def test_a_function_gets_the_members_of_the_enumeration_that_the_config_has() ->
     assert result.params is not None
     assert result.params["loss"] is Loss.SQUARED
     assert result.config["bounds"]["loss"] == {"choices": ["l2", 1]}
-    assert {e.params["loss"] for e in run_of(result).evaluations} == {"l2", 1}
+    assert {e.params["loss"] for e in open_run(result).evaluations} == {"l2", 1}
 
 
 def test_a_worker_that_dies_is_tried_again_and_then_told_as_failed(

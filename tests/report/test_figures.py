@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from arqon_ray.core.evaluation import Error
 from arqon_ray.report import Evaluation, Run, history_figure, parallel_figure, render_html, slice_figure, write_html
 
 STUDY: dict[str, Any] = {
@@ -21,11 +22,12 @@ STUDY: dict[str, Any] = {
         "degree": {"min": 2, "max": 5, "type": "int", "when": {"kernel": ["poly"]}},
     },
 }
+FAILED = Error("raised", "ValueError: <b> & co")
 EVALUATIONS = (
-    Evaluation("0", {"lr": 0.01, "kernel": "rbf"}, 3.0, "probe"),
-    Evaluation("1", {"lr": 0.1, "kernel": "poly", "degree": 3}, None, "probe", error="ValueError: <b> & co"),
-    Evaluation("2", {"lr": 0.1, "kernel": "poly", "degree": 4}, 1.0, "gaussian_process"),
-    Evaluation("3", {"lr": 0.5, "kernel": "rbf"}, 2.0, "gaussian_process"),
+    Evaluation("0", {"lr": 0.01, "kernel": "rbf"}, 3.0, origin="probe"),
+    Evaluation("1", {"lr": 0.1, "kernel": "poly", "degree": 3}, None, "failed", origin="probe", error=FAILED),
+    Evaluation("2", {"lr": 0.1, "kernel": "poly", "degree": 4}, 1.0, origin="gaussian_process"),
+    Evaluation("3", {"lr": 0.5, "kernel": "rbf"}, 2.0, origin="gaussian_process"),
 )
 
 
@@ -46,7 +48,7 @@ def test_the_history_has_a_trace_per_phase_the_best_so_far_and_the_failures(run:
 
 def test_the_value_axis_is_logarithmic_only_over_decades(run: Run) -> None:
     assert history_figure(run).layout.yaxis.type == "linear"
-    wide = Run("job", "loss", STUDY, (*EVALUATIONS, Evaluation("4", {"lr": 0.2, "kernel": "rbf"}, 1e6, "tpe")))
+    wide = Run("job", "loss", STUDY, (*EVALUATIONS, Evaluation("4", {"lr": 0.2, "kernel": "rbf"}, 1e6, origin="tpe")))
     assert history_figure(wide).layout.yaxis.type == "log"
 
 

@@ -22,11 +22,7 @@ def run() -> Run:
     solver = ArqonSolver({"seed": 1, "budget": 30, "bounds": EVERY_KIND, "mode": "max"})
     while (candidate := solver.propose()) is not None:
         solver.observe(candidate.number, -math.log(candidate.params["lr"]) if candidate.number % 7 else None)  # type: ignore[arg-type]
-    rows = solver.history()
-    evaluations = tuple(
-        Evaluation(row["id"], row["params"], row["value"], row["origin"], error=row.get("reason")) for row in rows
-    )
-    return Run("everything", "score", solver.config.to_dict(), evaluations)
+    return solver.run("everything", metric="score")
 
 
 def test_every_evaluation_becomes_a_trial(run: Run, tmp_path: Path) -> None:
@@ -77,7 +73,7 @@ ODD_BOUNDS: dict[str, Any] = {
 def test_every_kind_of_parameter_is_exported_with_its_values(tmp_path: Path) -> None:
     solver = ArqonSolver({"seed": 1, "budget": 120, "bounds": ODD_BOUNDS, "strategy": "probe"})
     solver.tell([{"params": params, "value": 1.0} for params in solver.ask(120) or []])
-    evaluations = tuple(Evaluation(row["id"], row["params"], row["value"]) for row in solver.history())
+    evaluations = solver.run().evaluations
     storage = f"sqlite:///{tmp_path}/run.db"
     export_to_optuna(Run("odd", "score", solver.config.to_dict(), evaluations), storage)
     for trial, evaluation in zip(optuna.load_study(study_name="odd", storage=storage).trials, evaluations, strict=True):

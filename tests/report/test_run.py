@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from arqon_ray import ArqonSolver
+from arqon_ray.core.evaluation import Error
 from arqon_ray.errors import ArqonError, StateError
 from arqon_ray.fanout import Result
 from arqon_ray.report import (
@@ -21,14 +22,22 @@ from arqon_ray.report import (
     write_html,
     write_run,
 )
-from arqon_ray.report.source import run_of
+from arqon_ray.report.opening import open_run
 
 STUDY: dict[str, Any] = {"seed": 1, "budget": 6, "mode": "max", "bounds": {"x": {"min": 0.0, "max": 1.0}}}
 
 
 def _run(values: list[float | None], mode: str = "max", **more: Any) -> Run:
     evaluations = tuple(
-        Evaluation(str(k), {"x": k / 10}, value, "probe" if k < 2 else "tpe", error=None if value else "no value")
+        Evaluation(
+            str(k),
+            {"x": k / 10},
+            value,
+            "complete" if value else "failed",
+            number=k,
+            origin="probe" if k < 2 else "tpe",
+            error=None if value else Error("bad_value", "no value"),
+        )
         for k, value in enumerate(values)
     )
     return Run("job", "score", {**STUDY, "mode": mode}, evaluations, **more)
@@ -42,8 +51,8 @@ def test_what_optimize_returns_is_taken_by_every_report(tmp_path: Path) -> None:
     result = Result(
         "r", failures=[], explanation={"phase": "refine"}, evaluations=12, stopped_by="", seconds=1.0, **found
     )
-    run = run_of(result)
-    assert run_of(run) is run
+    run = open_run(result)
+    assert open_run(run) is run
     assert [e.value for e in run.evaluations] == [row["value"] for row in result.history]
     assert (run.best and run.best.params) == result.params
     for figure in (history_figure(result), slice_figure(result), parallel_figure(result)):
@@ -64,8 +73,8 @@ def test_a_written_run_reads_back_equal(tmp_path: Path) -> None:
 def test_the_history_is_a_table_with_a_column_for_each_parameter(tmp_path: Path) -> None:
     write_run(_run([0.25, None]), tmp_path)
     rows = list(csv.DictReader((tmp_path / "history.csv").read_text(encoding="utf-8").splitlines()))
-    assert [row["score"] for row in rows] == ["0.25", ""]
-    assert [row["x"] for row in rows] == ["0.0", "0.1"]
+    assert [row["value"] for row in rows] == ["0.25", ""]
+    assert [row["params.x"] for row in rows] == ["0.0", "0.1"]
     assert [row["error"] for row in rows] == ["", "no value"]
 
 
@@ -97,7 +106,7 @@ def test_a_run_without_a_value_has_no_best() -> None:
         (None, "holds no run"),
         ("{", "not a run's record"),
         ("[]", "not a run's record"),
-        ('{"format": "other/1"}', "arqon-run/1"),
+        ('{"format": "other/1"}', "arqon-run/2"),
         ('{"format": "arqon-run/1", "evaluations": []}', "not a run's record"),
         ('{"format": "arqon-run/1", "evaluations": [{"id": "0"}], "name": "a"}', "not a run's record"),
     ],

@@ -1,0 +1,123 @@
+"""Evaluations as typed columns of plain Python: what every table of them is made of.
+
+``id``, ``number``, ``origin``, ``status``, ``params.NAME`` in the config's order, ``value`` (and ``values`` of several
+objectives), ``metrics.NAME``, ``cost``, ``step``, ``started`` and ``ended`` (UTC), ``seconds``, ``node``, ``pid``,
+``attempt``, ``error_kind`` and ``error``. No two of them clash, whatever parameters and metrics are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from arqon_ray.core.config import ParameterConfig
+from arqon_ray.core.evaluation import Evaluation
+from arqon_ray.core.plain import value_of
+
+
+class Kind(Enum):
+    """What the entries of a column are, but for None, which every column may have."""
+
+    BOOL = auto()
+    INT = auto()
+    FLOAT = auto()
+    TEXT = auto()
+    INTS = auto()
+    FLOATS = auto()
+    TIME = auto()
+    """Seconds since 1970."""
+    MIXED = auto()
+    """Of several kinds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: its name.
+        kind: of its entries.
+        entries: one for each evaluation; numbers of a FLOAT column may be whole ones.
+    """
+
+    name: str
+    kind: Kind
+    entries: list[Any]
+
+
+def columns_of(evaluations: Sequence[Evaluation], bounds: Mapping[str, ParameterConfig]) -> list[Column]:
+    """Return evaluations as columns, with a column for each parameter and each metric that one of them has.
+
+    Args:
+        evaluations: the rows.
+        bounds: the config's; parameters that it does not name follow after those that it does.
+    """
+
+    def own(name: str, kind: Kind, read: Callable[[Evaluation], Any] | None = None) -> Column:
+        return Column(name, kind, [(getattr(e, name) if read is None else read(e)) for e in evaluations])
+
+    several = any(e.values is not None for e in evaluations)
+    return [
+        own("id", Kind.TEXT),
+        own("number", Kind.INT),
+        own("origin", Kind.TEXT),
+        own("status", Kind.TEXT),
+        *_params(evaluations, bounds),
+        own("value", Kind.FLOAT),
+        *([own("values", Kind.FLOATS)] if several else []),
+        *_metrics(evaluations),
+        own("cost", Kind.FLOAT),
+        own("step", Kind.INT),
+        own("started", Kind.TIME),
+        own("ended", Kind.TIME),
+        own("seconds", Kind.FLOAT),
+        own("node", Kind.TEXT),
+        own("pid", Kind.INT),
+        own("attempt", Kind.INT),
+        own("error_kind", Kind.TEXT, lambda e: None if e.error is None else e.error.kind),
+        own("error", Kind.TEXT, lambda e: None if e.error is None else e.error.message),
+    ]
+
+
+def _params(evaluations: Sequence[Evaluation], bounds: Mapping[str, ParameterConfig]) -> list[Column]:
+    columns = []
+    for name in dict.fromkeys([*bounds, *(name for e in evaluations for name in e.params)]):
+        entries = [e.params.get(name) for e in evaluations]
+        choices = bounds[name].choices if name in bounds else None
+        # The kind is that of all choices, so that tables of one study have one schema.
+        possible = entries if choices is None else [*map(value_of, choices), *entries]
+        kind = _kind(possible, Kind.INT if name in bounds and bounds[name].type == "int" else Kind.FLOAT)
+        columns.append(Column(f"params.{name}", kind, entries))
+    return columns
+
+
+def _metrics(evaluations: Sequence[Evaluation]) -> list[Column]:
+    names = dict.fromkeys(name for e in evaluations for name in e.metrics)
+    columns = []
+    for name in names:
+        entries = [e.metrics.get(name) for e in evaluations]
+        columns.append(Column(f"metrics.{name}", _kind(entries, Kind.FLOAT), entries))
+    return columns
+
+
+def _kind(entries: Iterable[Any], empty: Kind) -> Kind:
+    """Return the kind of which all entries are; ``empty`` where all are None."""
+    kinds = {_KINDS.get(type(entry)) or _list_kind(entry) for entry in entries if entry is not None}
+    if not kinds:
+        return empty
+    if len(kinds) == 1:
+        return kinds.pop()
+    if kinds == {Kind.INT, Kind.FLOAT}:
+        return Kind.FLOAT
+    return Kind.FLOATS if kinds == {Kind.INTS, Kind.FLOATS} else Kind.MIXED
+
+
+_KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.TEXT}
+
+
+def _list_kind(entry: Any) -> Kind:
+    if not isinstance(entry, list):
+        return Kind.MIXED
+    return Kind.INTS if entry and all(type(each) is int for each in entry) else Kind.FLOATS

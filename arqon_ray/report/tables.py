@@ -1,0 +1,135 @@
+"""Evaluations as typed tables: pandas, Arrow and Parquet; see :mod:`.columns` for what is in them.
+
+Times are timestamps in UTC, lists of numbers are lists. A whole number or a truth value that may be missing is pandas'
+``Int64`` or ``boolean``. Where the entries of a column are of several kinds, pandas has them as they are, and Arrow and
+Parquet as their JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arqon_ray.report.columns import Column, Kind, columns_of
+from arqon_ray.report.opening import Source, open_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+def to_pandas(run: Source) -> pd.DataFrame:
+    """Return the evaluations of a run as a table, a row for each.
+
+    Args:
+        run: a Run, or what :func:`open_run` takes.
+    """
+    import pandas as pd
+
+    # Side by side at once: hundreds of columns that are added one by one would be copied as often.
+    return pd.DataFrame({column.name: _series(column) for column in _columns(run)})
+
+
+def to_arrow(run: Source) -> pa.Table:
+    """Return the evaluations of a run as an Arrow table, a row for each.
+
+    Args:
+        run: a Run, or what :func:`open_run` takes.
+    """
+    import pyarrow as pa
+
+    columns = _columns(run)
+    return pa.table([_array(column) for column in columns], names=[column.name for column in columns])
+
+
+def write_parquet(run: Source, path: str | Path) -> Path:
+    """Write the evaluations of a run as a Parquet file, a row for each; it appears whole or not at all.
+
+    Args:
+        run: a Run, or what :func:`open_run` takes.
+        path: the file.
+
+    Returns:
+        Its path.
+    """
+    import pyarrow.parquet as pq
+
+    target = Path(path).expanduser()
+    table = to_arrow(run)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(target.name + ".part")
+    pq.write_table(table, temporary)
+    os.replace(temporary, target)
+    return target
+
+
+def _columns(run: Source) -> list[Column]:
+    opened = open_run(run)
+    return columns_of(opened.evaluations, opened.config.bounds)
+
+
+def _array(column: Column) -> Any:
+    import pyarrow as pa
+
+    kinds = {
+        Kind.BOOL: pa.bool_(),
+        Kind.INT: pa.int64(),
+        Kind.FLOAT: pa.float64(),
+        Kind.TEXT: pa.string(),
+        Kind.INTS: pa.list_(pa.int64()),
+        Kind.FLOATS: pa.list_(pa.float64()),
+        Kind.TIME: pa.timestamp("us", "UTC"),
+        Kind.MIXED: pa.string(),
+    }
+    return pa.array([_WRITERS[column.kind](entry) for entry in column.entries], kinds[column.kind])
+
+
+def _same(entry: Any) -> Any:
+    return entry
+
+
+def _float(entry: float | None) -> float | None:
+    return None if entry is None else float(entry)
+
+
+def _floats(entry: list[float] | None) -> list[float] | None:
+    return None if entry is None else [float(each) for each in entry]
+
+
+def _microseconds(entry: float | None) -> int | None:
+    return None if entry is None else round(entry * 1e6)
+
+
+def _json(entry: Any) -> str | None:
+    return None if entry is None else json.dumps(entry)
+
+
+_WRITERS = {
+    Kind.BOOL: _same,
+    Kind.INT: _same,
+    Kind.FLOAT: _float,
+    Kind.TEXT: _same,
+    Kind.INTS: _same,
+    Kind.FLOATS: _floats,
+    Kind.TIME: _microseconds,
+    Kind.MIXED: _json,
+}
+
+
+def _series(column: Column) -> pd.Series[Any]:
+    import pandas as pd
+
+    if column.kind is Kind.TIME:
+        times: pd.Series[Any] = _array(column).to_pandas()
+        return times
+    entries = column.entries
+    missing = any(entry is None for entry in entries)
+    kinds: dict[Kind, Any] = {
+        Kind.BOOL: "boolean" if missing else "bool",
+        Kind.INT: "Int64" if missing else "int64",
+        Kind.FLOAT: "float64",
+    }
+    series: pd.Series[Any] = pd.Series(entries, dtype=kinds.get(column.kind, "object"))
+    return series
