@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from arqon_ray import ArqonSolver
 from arqon_ray.core.config import load_config
+from arqon_ray.core.evaluation import Evaluation
 from arqon_ray.core.plain import same
 from arqon_ray.core.values import as_number
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.evaluate import Outcome
+from arqon_ray.fanout.outcome import Outcome
 from arqon_ray.fanout.table import pack_rows
 from arqon_ray.report import export_to_optuna, read_run, write_run
 from tests.core.spaces import bounds, extreme_ranges
@@ -130,7 +131,7 @@ def _read(cell: str | None, rule: Mapping[str, Any]) -> Any:
 def test_a_history_survives_the_table_of_a_sweep(space: Any, numbers: list[Any], seed: int) -> None:
     space = {f"p.{name}": rule for name, rule in space.items() if "when" not in rule}
     history = told(space, numbers, seed).history()
-    outcomes = [Outcome(row["value"], None, None, 0.0) for row in history]
+    outcomes = [Outcome(Evaluation(None, {}, row["value"], seconds=0.0)) for row in history]
     checked = load_config({"bounds": space}).bounds
     table = pq.read_table(io.BytesIO(pack_rows(checked, 0, [row["params"] for row in history], outcomes))).to_pylist()
     for cells, row in zip(table, history, strict=True):

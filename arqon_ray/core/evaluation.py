@@ -15,6 +15,9 @@ Metric = float | int | str | bool | list[float] | None
 """What a metric may be, see :mod:`.metrics`."""
 
 
+_TOLD = ("values", "metrics", "step", "steps", "started", "ended", "seconds", "node", "pid", "error", "cost", "attempt")
+
+
 class Step(NamedTuple):
     """One intermediate report.
 
@@ -111,6 +114,12 @@ class Evaluation:
             "origin": self.origin,
             "attempt": self.attempt,
         }
+
+    def told(self) -> dict[str, Any]:
+        """Return what is said of it as a study takes it, beside an id or params: what nobody measured is left out."""
+        plain = self.to_dict()
+        kept = {name: plain[name] for name in _TOLD if plain[name] not in (None, [], {})}
+        return {"value": self.value, "status": self.status, **kept}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Evaluation:

@@ -11,6 +11,7 @@ import numpy as np
 from arqon_ray.core.evaluation import Evaluation, Step
 from arqon_ray.core.ledger import Array, Candidate, Ledger
 from arqon_ray.core.results import OUTSIDE, Entry
+from arqon_ray.core.running import thinned
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ResultsError, UnknownCandidateError
 
@@ -71,7 +72,9 @@ def _placed(told: Evaluation, of: Candidate, ledger: Ledger) -> Evaluation:
     running = ledger.running.get(of.number)
     steps, metrics = told.steps, told.metrics
     if running is not None:
-        steps, metrics = steps or running.sorted(), {**running.metrics, **metrics}
+        again = {step.step for step in steps}
+        steps = (*(step for step in running.sorted() if step.step not in again), *steps)
+        steps, metrics = thinned(steps), {**running.metrics, **metrics}
     if told.step is not None and told.value is not None and all(step.step != told.step for step in steps):
         steps = tuple(sorted((*steps, Step(told.step, told.value, told.ended))))
     outside = of.number < 0

@@ -1,6 +1,7 @@
 """One call of the user's function, whatever it does, as plain data.
 
-This module is what a worker process imports: it needs the standard library alone, and the readers of values.
+This module is what a worker process imports: it needs the standard library alone, the record, and the readers of
+values.
 """
 
 from __future__ import annotations
@@ -8,52 +9,36 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import os
 import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from arqon_ray.core.kinds import BAD_VALUE, DIED, RAISED, TIMEOUT
+from arqon_ray.core.evaluation import Error, Evaluation, Metric, Step
+from arqon_ray.core.kinds import BAD_VALUE, RAISED, TIMEOUT
+from arqon_ray.core.metrics import flatten
 from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import as_number, shown
+from arqon_ray.fanout.context import Context
+from arqon_ray.fanout.outcome import LONGEST_ERROR, Outcome, node
 from arqon_ray.fanout.shipping import Shipped
 from arqon_ray.fanout.watchdog import Watchdog
 
-Objective = Callable[[dict[str, Any]], Any]
-"""Takes the parameters as one dict; returns a number, or a dict of metrics. It may be a coroutine function, or a class
-whose instances are called."""
+Objective = Callable[..., Any]
+"""Takes the parameters as one dict, and a :class:`.Context` if it has a parameter ``context``; returns a number, or a
+dict of metrics. It may be a coroutine function, or a class whose instances are called."""
 
 DEFAULT_METRIC = "loss"
 """The metric that is read from a dict with several when no name is given anywhere."""
 
-_LONGEST_ERROR = 1000  # characters kept of a message: one that prints an array must not fill the table
 _LONGEST_LINE = 300
 _TRACE_LINES = 12
 _NAMES = 20  # metrics that a message names
 _PLAIN = frozenset({float, int, dict})  # what most functions return, known at once to be nothing to await
 _EVALUATION = "arqon-evaluation"  # the name of the task that awaits a coroutine function
-
-
-class Outcome(NamedTuple):
-    """What one evaluation gave.
-
-    Attributes:
-        value: the finite value, or None when the evaluation failed.
-        error: why it failed, one line such as ``ValueError: no convergence``, or None.
-        trace: the last lines of the traceback, or None when nothing was raised.
-        seconds: the wall time of the call; NaN when its process died.
-        lacking: whether a dict was returned without the metric that counts; ``error`` has the names that are there.
-        kind: why it failed, one of :mod:`arqon_ray.core.kinds`, or None.
-    """
-
-    value: float | None
-    error: str | None
-    trace: str | None
-    seconds: float
-    lacking: bool = False
-    kind: str | None = None
 
 
 class MissingMetricError(ValueError):
@@ -67,20 +52,13 @@ class MissingMetricError(ValueError):
         super().__init__(f"metric {metric!r} is not in the returned dict; it has {listed}{more}{near}")
 
 
-def died(reason: str, attempts: int, kind: str = DIED) -> Outcome:
-    """Return the outcome of a point that took its process along every time."""
-    times = f"{attempts} times" if attempts > 1 else "once"
-    error = f"the worker process died, tried {times}: {reason}"[:_LONGEST_ERROR]
-    return Outcome(None, error, None, math.nan, kind=kind)
-
-
-def timed_out(limit: float, seconds: float, trace: str | None) -> Outcome:
-    """Return the outcome of an evaluation that took longer than it may."""
-    return Outcome(None, f"timeout: it ran longer than {limit:g} s", trace, seconds, kind=TIMEOUT)
-
-
 def evaluate_point(
-    fn: Objective, params: Mapping[str, Any], metric: str | None = None, watchdog: Watchdog | None = None
+    fn: Objective,
+    params: Mapping[str, Any],
+    metric: str | None = None,
+    watchdog: Watchdog | None = None,
+    context: Context | None = None,
+    attempt: int = 1,
 ) -> Outcome:
     """Call ``fn`` with a copy of the parameters; whatever it raises, None, NaN or an infinity is a failed evaluation.
 
@@ -89,46 +67,70 @@ def evaluate_point(
         params: the native values of the candidate.
         metric: which entry counts when ``fn`` returns a dict; None for its only entry, or ``loss``.
         watchdog: ends it when it runs too long; None for no limit.
+        context: is passed to a function that takes one.
+        attempt: how often the evaluation was started.
 
     Raises:
         KeyboardInterrupt: when Ray has cancelled the task, whatever the function raised then.
     """
-    start, kind = time.perf_counter(), RAISED
+    started, start, kind = time.time(), time.perf_counter(), RAISED
+    value, seconds, lacking = None, math.nan, False
+    metrics: dict[str, Metric] = {}
+    notes: list[str] = []
+    error = None
     try:
-        result = call(fn, params) if watchdog is None else watchdog.run(call, fn, params)
-        kind = BAD_VALUE
-        value, seconds = read_value(result, metric), time.perf_counter() - start
-        if math.isfinite(value):
-            outcome = Outcome(value, None, None, seconds)
-        else:
-            outcome = _bad(f"the value is {value!r}: it must be finite", seconds)
+        result = call(fn, params, context) if watchdog is None else watchdog.run(call, fn, params, context)
+        seconds, kind = time.perf_counter() - start, BAD_VALUE
+        if isinstance(result, Mapping):
+            metrics = flatten(result, notes.append)
+        value = read_value(result, metric, metrics)
+        if not math.isfinite(value):
+            value, error = None, Error(BAD_VALUE, f"the value is {value!r}: it must be finite")
     except MissingMetricError as missing:
-        outcome = _bad(str(missing), time.perf_counter() - start, lacking=True)
+        lacking, error = True, Error(BAD_VALUE, str(missing)[:LONGEST_ERROR])
     # Every one: neither sys.exit() in a script nor a panic of a Rust library may take the process and its shard along.
-    except BaseException as error:
+    except BaseException as raised:
         if watchdog is not None:
             watchdog.rest()
         if _cancelled():
-            raise KeyboardInterrupt from error
-        outcome = Outcome(None, one_line(error), _trace(error), time.perf_counter() - start, kind=kind)
+            raise KeyboardInterrupt from raised
+        error = Error(kind, one_line(raised), _trace(raised))
+    if math.isnan(seconds):
+        seconds = time.perf_counter() - start
     if watchdog is not None and watchdog.struck:  # whatever the function made of the exception
-        return timed_out(watchdog.limit or 0.0, outcome.seconds, outcome.trace)
-    return outcome
+        value, lacking = None, False
+        error = Error(TIMEOUT, f"timeout: it ran longer than {watchdog.limit or 0.0:g} s", error and error.trace)
+    steps: tuple[Step, ...] = ()
+    if context is not None:
+        steps, metrics = context.end(), {**context.metrics, **metrics}
+    evaluation = Evaluation(
+        id=None,
+        params={},
+        value=value,
+        status="complete" if error is None else "failed",
+        metrics=metrics,
+        steps=steps,
+        started=started,
+        ended=started + seconds,
+        seconds=seconds,
+        node=node(),
+        pid=os.getpid(),
+        error=error,
+        attempt=attempt,
+    )
+    return Outcome(evaluation, lacking, tuple(notes))
 
 
-def _bad(error: str, seconds: float, lacking: bool = False) -> Outcome:
-    return Outcome(None, error[:_LONGEST_ERROR], None, seconds, lacking, BAD_VALUE)
-
-
-def call(fn: Objective, params: Mapping[str, Any]) -> Any:
-    """Return what the user's function gives for a copy of the parameters.
+def call(fn: Objective, params: Mapping[str, Any], context: Context | None = None) -> Any:
+    """Return what the user's function gives for a copy of the parameters, and for the context if it takes one.
 
     A class is constructed once in a process and its instance called. What is awaitable is awaited, always in the
     same event loop, so that connections which an objective keeps last as long as the process.
     """
     if isinstance(fn, Shipped):
         fn = fn.function
-    result = (_instance(fn) if isinstance(fn, type) else fn)(dict(params))
+    function = _instance(fn) if isinstance(fn, type) else fn
+    result = function(dict(params)) if context is None else function(dict(params), context=context)
     if type(result) in _PLAIN or not inspect.isawaitable(result):
         return result
     try:
@@ -165,12 +167,13 @@ def _abandon() -> None:
         loop.run_until_complete(asyncio.wait(left))
 
 
-def read_value(result: Any, metric: str | None = None) -> float:
+def read_value(result: Any, metric: str | None = None, metrics: Mapping[str, Any] | None = None) -> float:
     """Return the number in what ``fn`` returned.
 
     Args:
         result: whatever is a number, see :mod:`arqon_ray.core.values`, or a dict of metrics.
         metric: the entry of the dict; None for its only entry, or ``loss``.
+        metrics: the dict flattened, for the name of a nested entry such as ``val/loss``.
 
     Raises:
         MissingMetricError: when there is no such metric.
@@ -178,9 +181,12 @@ def read_value(result: Any, metric: str | None = None) -> float:
     """
     if isinstance(result, Mapping):
         name = metric or (next(iter(result)) if len(result) == 1 else DEFAULT_METRIC)
-        if name not in result:
-            raise MissingMetricError(name, result)
-        result = result[name]
+        if name in result:
+            result = result[name]
+        elif metrics and name in metrics:
+            result = metrics[name]
+        else:
+            raise MissingMetricError(name, metrics or result)
     try:
         return as_number(result)
     except TypeError:
@@ -208,7 +214,7 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         message = f"raised by the function itself, nobody interrupted it{message and f' ({message})'}"
     name = type(error).__name__
-    return f"{name}: {message}"[:_LONGEST_ERROR] if message else name
+    return f"{name}: {message}"[:LONGEST_ERROR] if message else name
 
 
 def _trace(error: BaseException) -> str:

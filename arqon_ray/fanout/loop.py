@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
-from arqon_ray.core.kinds import RAISED
+from arqon_ray.core.kinds import NODE_LOST, RAISED
 from arqon_ray.errors import ArqonError, AskTimeoutError, StudyRefusedError
-from arqon_ray.fanout.evaluate import Outcome, evaluate_point, timed_out
+from arqon_ray.fanout.context import Context, seed_of
+from arqon_ray.fanout.evaluate import evaluate_point
 from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.handover import Handover, Place
 from arqon_ray.fanout.interrupts import Interrupts
 from arqon_ray.fanout.lacking import MetricCheck
+from arqon_ray.fanout.outcome import Outcome, timed_out
 from arqon_ray.fanout.parcel import Parcel, unpack
 from arqon_ray.fanout.pool import Died, Interrupted, TaskPool, judge_death
 from arqon_ray.fanout.progress import Progress
@@ -28,7 +30,7 @@ from arqon_ray.fanout.watchdog import Watchdog
 from arqon_ray.service import Heartbeat, SolverClient
 
 Callback = Callable[[dict[str, Any]], Any]
-"""Called in the driver after each evaluation: ``{"id", "params", "value", "error", "seconds"}``; True stops the run."""
+"""Called in the driver after each evaluation with its record, see :meth:`.Evaluation.to_dict`; True stops the run."""
 
 FAIL_FAST = "fail_fast"
 """The reason to stop when the first evaluations all failed alike."""
@@ -54,6 +56,7 @@ class Evaluator:
         limit: seconds that an evaluation may take; None for any time.
         given: turns a candidate's params into what the function gets: members of an enumeration where the config had
             them.
+        seed: the study's, for a function that takes a context; None for one that does not.
     """
 
     parcel: Parcel
@@ -63,6 +66,7 @@ class Evaluator:
     max_concurrency: int | None
     limit: float | None = None
     given: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    seed: int | None = None
 
     def function(self) -> Any:
         """Make the remote function; what is captured here reaches every worker once."""
@@ -70,24 +74,51 @@ class Evaluator:
         if limit is None:
 
             @ray.remote
-            def evaluate(params: dict[str, Any], stored: list[Any]) -> Outcome:
-                return evaluate_point(unpack(fn, stored), params, metric)
+            def evaluate(params: dict[str, Any], stored: list[Any], asked: Asked | None, attempt: int) -> Outcome:
+                context = None if asked is None else asked.context(attempt)
+                return evaluate_point(unpack(fn, stored), params, metric, None, context, attempt)
 
             return evaluate
 
         @ray.remote
-        def evaluate_within(params: dict[str, Any], stored: list[Any], place: Place) -> Outcome:
+        def evaluate_within(
+            params: dict[str, Any], stored: list[Any], asked: Asked | None, place: Place, attempt: int
+        ) -> Outcome:
             def hand_on(trace: str | None) -> None:
                 if trace is not None:
-                    place.leave(timed_out(limit, time.perf_counter() - began, trace))
+                    place.leave(timed_out(limit, time.perf_counter() - began, trace, here=True))
 
-            objective = unpack(fn, stored)
+            objective, context = unpack(fn, stored), None if asked is None else asked.context(attempt)
             place.begin()
             began = time.perf_counter()
             with Watchdog(limit, hand_on) as watchdog:
-                return evaluate_point(objective, params, metric, watchdog)
+                return evaluate_point(objective, params, metric, watchdog, context, attempt)
 
         return evaluate_within
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the worker has to know of a candidate whose function takes a context.
+
+    Attributes:
+        id: the candidate's.
+        seed: the study's.
+        study: takes the reports.
+    """
+
+    id: str
+    seed: int
+    study: SolverClient
+
+    def context(self, attempt: int) -> Context:
+        """Return the context of an evaluation that begins in this process."""
+        number = int(self.id)
+        return Context(self.id, number, 0, attempt, seed_of(self.seed, number), self._send)
+
+    def _send(self, reports: list[dict[str, Any]]) -> None:
+        for report in reports:
+            self.study.report(self.id, report["step"], report["value"])
 
 
 class Loop:
@@ -132,6 +163,7 @@ class Loop:
         self._started = 0
         self.evaluations = 0
         self.failures: list[Failure] = []
+        self._noted: set[str] = set()
         self._elsewhere = (0, 0)  # evaluations, and failed ones, that are not this call's
         self._limit = 1
         self._looked = float("-inf")
@@ -189,18 +221,27 @@ class Loop:
         params = self._held[identity] = self.evaluator.given(params)
         self._started += 1
         place = () if self._handover is None else (self._pool.place(identity),)
-        self._pool.submit(identity, params, self.evaluator.parcel.stored, *place, retries=self.evaluator.retries)
+        seed, stored = self.evaluator.seed, self.evaluator.parcel.stored
+        asked = None if seed is None else Asked(identity, seed, self._study)
+        self._pool.submit(identity, params, stored, asked, *place, retries=self.evaluator.retries)
 
     def _take(self, timeout: float) -> None:
         """Tell what has ended."""
         ended = self._pool.take(timeout)
-        interrupted = [identity for identity, result in ended if isinstance(result, Interrupted)]
-        self._tell([row for row in ended if not isinstance(row[1], Interrupted)])
+        interrupted = [identity for identity, result in ended if _is_given_back(result)]
+        self._tell([row for row in ended if not _is_given_back(row[1])])
         if interrupted:
             self._started -= len(interrupted)
             for identity in interrupted:
                 del self._held[identity]
             self._study.release(interrupted)
+        lost = [(identity, result) for identity, result in ended if isinstance(result, Died) and _is_given_back(result)]
+        if lost:
+            identity, death = lost[0]
+            raise ArqonError(
+                f"{death.attempts} nodes were lost one after another under candidate {identity} ({death.reason}): it "
+                "was given back and the run ends; see why the cluster loses its nodes, the same call goes on"
+            )
 
     def _tell(self, ended: Sequence[tuple[str, Any]], calling_back: bool = True) -> None:
         if not ended:
@@ -208,12 +249,11 @@ class Loop:
         rows = [row for identity, result in ended for row in self._sift(identity, self._outcome(result))]
         if not rows:
             return
-        self._study.tell([_told(identity, outcome) for identity, _, outcome in rows])
-        attempts = {identity: result.attempts for identity, result in ended if isinstance(result, Died)}
+        self._study.tell([{"id": identity, **outcome.evaluation.told()} for identity, _, outcome in rows])
         self.evaluations += len(rows)
         for identity, params, outcome in rows:
             if outcome.error is not None:
-                self._fail(identity, params, outcome, attempts.get(identity, 1))
+                self._fail(identity, params, outcome)
             self._note(outcome)
             if calling_back:
                 self._call_back(identity, params, outcome)
@@ -226,23 +266,27 @@ class Loop:
     def _outcome(self, result: Outcome | Died) -> Outcome:
         return judge_death(result, self.evaluator.limit) if isinstance(result, Died) else result
 
-    def _fail(self, identity: str, params: dict[str, Any], outcome: Outcome, attempts: int) -> None:
+    def _fail(self, identity: str, params: dict[str, Any], outcome: Outcome) -> None:
         trace = outcome.trace if len(self.failures) < _TRACES else None
         kind, error = outcome.kind or RAISED, outcome.error or ""
-        self.failures.append(Failure(identity, params, error, trace, attempts, kind))
+        self.failures.append(Failure(identity, params, error, trace, outcome.evaluation.attempt, kind))
         if len(self.failures) <= _SHOWN_FAILURES:
             self._shown.note(f"evaluation {identity} failed: {error}")
 
     def _note(self, outcome: Outcome) -> None:
+        for note in outcome.notes:
+            if note not in self._noted:
+                self._noted.add(note)
+                self._shown.note(note)
         self._stop.see(outcome.value)
         self._fail_fast.see(outcome.kind, outcome.error, outcome.trace)
         if self._fail_fast.reached and not self._stop.reason:
             self._stop.reason = FAIL_FAST
 
     def _call_back(self, identity: str, params: dict[str, Any], outcome: Outcome) -> None:
-        row = {"id": identity, "params": dict(params), "value": outcome.value, "error": outcome.error}
+        evaluation = replace(outcome.evaluation, id=identity, number=int(identity), params=params)
         for callback in self._callbacks:
-            if callback({**row, "seconds": outcome.seconds}) is True and not self._stop.reason:
+            if callback(evaluation.to_dict()) is True and not self._stop.reason:
                 self._stop.reason = "callback"
 
     def _refresh(self) -> None:
@@ -288,7 +332,6 @@ class Loop:
             _log.warning("what %s held was not released: %s", self._beat.owner, error)
 
 
-def _told(identity: str, outcome: Outcome) -> dict[str, Any]:
-    if outcome.value is None:
-        return {"id": identity, "value": None, "status": "failed", "reason": outcome.error}
-    return {"id": identity, "value": outcome.value}
+def _is_given_back(result: Outcome | Died | Interrupted) -> bool:
+    """Tell whether what became of a task says nothing about its point."""
+    return isinstance(result, Interrupted) or (isinstance(result, Died) and result.kind == NODE_LOST)

@@ -6,12 +6,14 @@ import os
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, IdentityError, StudyNotFoundError
+from arqon_ray.fanout.context import takes_context
 from arqon_ray.fanout.evaluate import Objective
 from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.interrupts import Interrupts
@@ -59,7 +61,8 @@ def optimize(
 
     Args:
         fn: takes the candidate's parameters as one dict; returns a number or a dict of metrics. A coroutine function is
-            awaited in the worker; a class is constructed once in each worker process, and its instance called.
+            awaited in the worker; a class is constructed once in each worker process, and its instance called. One that
+            has a parameter ``context`` is given a :class:`.Context`, by which it reports while it runs.
         config: an arqon config, dict or JSON string. With ``study`` it may be left out, and must mean that study.
         max_concurrency: evaluations at once; None for as many as the cluster has resources for.
         resources: what one evaluation takes: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
@@ -68,7 +71,8 @@ def optimize(
         study: a study to work on, from ``start`` or ``connect``; it is left running.
         storage_path: where the study's journal lies, see ``start``.
         resume: whether a stored study of this name is continued, see ``start``.
-        metric: which entry counts when ``fn`` returns a dict; None for its only entry, or ``loss``.
+        metric: which entry counts when ``fn`` returns a dict; None for the config's ``metric``, or else for the only
+            entry, or ``loss``. All other entries are kept with the evaluation.
         max_evaluations: evaluations of this call.
         time_budget_s: seconds of wall time.
         target: a value that is good enough.
@@ -101,7 +105,7 @@ def optimize(
     limit = check_seconds("evaluation_timeout_s", evaluation_timeout_s)
     metric = check_metric(metric)
     options = task_options(resources)
-    checked = None if config is None else _single(load_config(config))
+    checked = None if config is None else _single(_with_metric(load_config(config), metric))
     if study is not None and (name is not None or storage_path is not None):
         raise ConfigError("study is given together with name or storage_path: a study has both already")
     remark = ensure_ray()
@@ -115,6 +119,9 @@ def optimize(
         checked = _own_config(study, checked)
     try:
         assert checked is not None  # _start has refused None
+        evaluator = replace(
+            evaluator, metric=metric or checked.metric, seed=checked.seed if takes_context(fn) else None
+        )
         rule = make_stop_rule(began, checked.mode, max_evaluations, time_budget_s, target, patience)
         failing = FailFast(fail_fast)
         with show_progress("optimize", checked.budget, enabled=progress) as shown, study.heartbeat() as beat:
@@ -166,6 +173,11 @@ def _own_config(study: SolverClient, config: StudyConfig | None) -> StudyConfig:
     if changes:
         raise IdentityError(f"study {study.name!r} is another one ({'; '.join(changes)}): give its config, or none")
     return _single(stored)
+
+
+def _with_metric(config: StudyConfig, metric: str | None) -> StudyConfig:
+    """Return the config of a study that keeps the metric's name."""
+    return config if metric is None else config.model_copy(update={"metric": metric})
 
 
 def _single(config: StudyConfig) -> StudyConfig:

@@ -20,9 +20,9 @@ from ray.exceptions import (
 
 from arqon_ray.core.kinds import DIED, NODE_LOST, OUT_OF_MEMORY, TIMEOUT
 from arqon_ray.fanout.cancelling import cancel
-from arqon_ray.fanout.evaluate import Outcome, died, timed_out
 from arqon_ray.fanout.handover import Handover, Place
 from arqon_ray.fanout.interrupts import Interrupts
+from arqon_ray.fanout.outcome import Outcome, died, timed_out
 from arqon_ray.fanout.watchdog import GRACE
 
 K = TypeVar("K")
@@ -67,7 +67,7 @@ class _Running(Generic[K]):
 
 
 class TaskPool(Generic[K]):
-    """Tasks of one remote function.
+    """Tasks of one remote function, which is given how often it was started as its last argument.
 
     The retries are counted here and not by Ray, whose own are endless when the memory monitor kills a worker, and
     which would not tell how often a candidate was tried. A task whose node was lost is started again without counting.
@@ -111,10 +111,13 @@ class TaskPool(Generic[K]):
 
         Args:
             key: what :meth:`take` gives back with the result.
-            args: the arguments of the remote function.
+            args: the arguments of the remote function, without the last.
             retries: how often it is started again when its process dies.
         """
-        self._running[self._function.remote(*args)] = _Running(key, args, retries)
+        self._start(_Running(key, args, retries))
+
+    def _start(self, task: _Running[K]) -> None:
+        self._running[self._function.remote(*task.args, task.attempts + task.losses)] = task
 
     def take(self, timeout: float | None = None) -> list[tuple[K, Any]]:
         """Wait for a task to end, and return all that have: the key with the result.
@@ -170,7 +173,7 @@ class TaskPool(Generic[K]):
             return task.key, Died(describe_death(death), task.attempts, kind)
         else:
             task.attempts += 1
-        self._running[self._function.remote(*task.args)] = task
+        self._start(task)
         return None
 
     def wind_down(self) -> list[tuple[K, Any]]:

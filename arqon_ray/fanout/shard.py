@@ -12,8 +12,9 @@ import ray
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe import ArqonProbe
-from arqon_ray.fanout.evaluate import Objective, Outcome, evaluate_point, timed_out
+from arqon_ray.fanout.evaluate import Objective, evaluate_point
 from arqon_ray.fanout.handover import Place
+from arqon_ray.fanout.outcome import Outcome, timed_out
 from arqon_ray.fanout.parcel import Parcel, unpack
 from arqon_ray.fanout.table import Bounds, pack_rows
 from arqon_ray.fanout.watchdog import GRACE, Watchdog
@@ -105,7 +106,7 @@ def remote_shard(
         def hand_on(trace: str | None) -> None:
             if trace is not None:
                 assert limit is not None
-                place.leave(rows(timed_out(limit, limit + GRACE, trace)))
+                place.leave(rows(timed_out(limit, limit + GRACE, trace, here=True)))
             elif outcomes:
                 place.leave(rows())
 

@@ -15,11 +15,12 @@ from typing import Any
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe import check_seed
 from arqon_ray.errors import ConfigError, EvaluationsFailedError
-from arqon_ray.fanout.evaluate import Objective, Outcome
+from arqon_ray.fanout.evaluate import Objective
 from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.handover import Handover
 from arqon_ray.fanout.interrupts import Interrupts
 from arqon_ray.fanout.lacking import MetricCheck
+from arqon_ray.fanout.outcome import Outcome
 from arqon_ray.fanout.parcel import pack
 from arqon_ray.fanout.plan import ShardPlan
 from arqon_ray.fanout.pool import Died, Interrupted, TaskPool, judge_death

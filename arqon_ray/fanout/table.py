@@ -16,8 +16,8 @@ from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.kinds import NODE_LOST, RAISED
 from arqon_ray.core.plain import column_text
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.evaluate import Outcome
 from arqon_ray.fanout.failfast import common_likeness
+from arqon_ray.fanout.outcome import Outcome
 
 if TYPE_CHECKING:
     import pyarrow as pa

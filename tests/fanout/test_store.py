@@ -11,12 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from arqon_ray.core.config import load_config
+from arqon_ray.core.evaluation import Error, Evaluation
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.evaluate import Outcome
+from arqon_ray.fanout.outcome import Outcome
 from arqon_ray.fanout.store import MANIFEST, DirectoryStore, differences
 from arqon_ray.fanout.table import check_names, pack_rows, read_summary, schema
 
 CONFIG = load_config({"bounds": {"x": {"min": 0, "max": 1}, "n": {"min": 1, "max": 9, "type": "int"}}})
+
+
+def failed(message: str) -> Outcome:
+    return Outcome(Evaluation(None, {}, status="failed", seconds=0.25, error=Error("raised", message)))
 
 
 def _manifest(**changes: Any) -> dict[str, Any]:
@@ -26,7 +31,7 @@ def _manifest(**changes: Any) -> dict[str, Any]:
 def _rows(start: int, stop: int) -> bytes:
     points = [{"x": i / 100, "n": i % 9 + 1} for i in range(start, stop)]
     outcomes = [
-        Outcome(None if i == 5 else float(-i), "bad" if i == 5 else None, None, 0.25) for i in range(start, stop)
+        failed("bad") if i == 5 else Outcome(Evaluation(None, {}, float(-i), seconds=0.25)) for i in range(start, stop)
     ]
     return pack_rows(CONFIG.bounds, start, points, outcomes)
 
@@ -163,7 +168,7 @@ def test_every_kind_of_parameter_has_its_type() -> None:
         "seconds": "double",
     }
     points = [{"mixed": choice} for choice in ("auto", 3, True, None)]
-    packed = pack_rows(bounds, 0, points, [Outcome(1.0, None, None, float("nan"))] * 4)
+    packed = pack_rows(bounds, 0, points, [Outcome(Evaluation(None, {}, 1.0))] * 4)
     table = pq.read_table(io.BytesIO(packed))
     assert table["mixed"].to_pylist() == ["auto", "3", "true", None]
     assert table["real"].null_count == 4
