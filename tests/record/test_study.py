@@ -85,7 +85,7 @@ def test_a_client_has_them_everywhere_also_after_the_actor_died(start: Start, tm
         check_same(arqon_ray.open_run(what), run)
     study.stop()
     check_same(arqon_ray.open_run(journal), run)
-    assert verify(str(tmp_path / "journals"), study.name).identical
+    assert verify(str(tmp_path / "journals"), study.name).ok
 
 
 def _without_lease(row: dict[str, Any]) -> str:
@@ -107,7 +107,7 @@ def test_a_result_that_was_wrong_is_taken_back_for_good(start: Start, tmp_path: 
     study.tell("0", metrics=everything(before[0]["params"]))
     assert [row["id"] for row in study.history()][-1] == "0"
     study.stop()
-    assert verify(str(tmp_path), study.name).identical
+    assert verify(str(tmp_path), study.name).ok
 
 
 def test_the_bare_handle_has_them_everywhere(start: Start, tmp_path: Path) -> None:
