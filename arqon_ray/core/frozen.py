@@ -223,6 +223,8 @@ def thaw(parts: Iterable[dict[str, Any]], seq: int = 0) -> tuple[StudyConfig, Le
             ledger.keep_retracted(Candidate(number, params, origin), space.encode(params))
         for report in head.get("reports", ()):
             ledger.weigh(*report)
+        if "running" not in head:
+            ledger.recall(tuple(report) for report in head.get("reports", ()))
         for number, plain in head.get("running", ()):
             ledger.running[number] = Running.from_plain(plain)
         check_memories(head["memory"], Standing(space, ledger.handed_out))

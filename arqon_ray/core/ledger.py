@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -285,6 +285,20 @@ class Ledger:
         place = len(self.observations) if place is None else place
         self._reports.append((number, step, self._sign * value, place))
         self.version += 1
+
+    def recall(self, reports: Iterable[Report]) -> None:
+        """Take the reports of a state that has them only as the model saw them for those of the evaluations."""
+        steps: dict[int, dict[int, Step]] = {}
+        for number, step, value, _ in reports:
+            steps.setdefault(number, {})[step] = Step(step, value)
+        for number, known in steps.items():
+            if number not in self.told:
+                self.running[number] = Running(known.values())
+                continue
+            told = self.observations[self.told[number]]
+            if told.step is not None and told.value is not None:
+                known.setdefault(told.step, Step(told.step, told.value))
+            self.observations[self.told[number]] = replace(told, steps=told.steps or tuple(sorted(known.values())))
 
     def retract(self, number: int) -> None:
         """Take a candidate's result back: nothing of it is known any more, but that its point was tried."""

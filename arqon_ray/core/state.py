@@ -237,6 +237,7 @@ def _recall_reports(document: Mapping[str, Any], observations: Sequence[Evaluati
     """Take up what candidates without a result have reported, and of which ones nobody said if they were stopped."""
     if document["version"] == 1:
         ledger.unsaid = {o.number for o in observations if o.number is not None and o.step is not None}
+        ledger.recall(tuple(report) for report in document.get("reports", ()))
         return
     ledger.unsaid = set(document["unsaid"])
     for each in document["running"]:

@@ -15,7 +15,9 @@ _HOME = {
     "Progress": "progress",
     "Result": "results",
     "SweepInterrupted": "results",
-    "SweepResult": "results",
+    "Context": "context",
+    "SweepResult": "sweep_result",
+    "open_sweep": "sweep_result",
     "optimize": "optimizing",
     "probe_shard": "shard",
     "show_progress": "progress",
@@ -23,19 +25,23 @@ _HOME = {
 }
 
 if TYPE_CHECKING:
+    from arqon_ray.fanout.context import Context
     from arqon_ray.fanout.optimizing import optimize
     from arqon_ray.fanout.progress import Progress, show_progress
-    from arqon_ray.fanout.results import Failure, OptimizeInterrupted, Result, SweepInterrupted, SweepResult
+    from arqon_ray.fanout.results import Failure, OptimizeInterrupted, Result, SweepInterrupted
     from arqon_ray.fanout.shard import probe_shard
+    from arqon_ray.fanout.sweep_result import SweepResult, open_sweep
     from arqon_ray.fanout.sweeping import sweep
 
 __all__ = [
+    "Context",
     "Failure",
     "OptimizeInterrupted",
     "Progress",
     "Result",
     "SweepInterrupted",
     "SweepResult",
+    "open_sweep",
     "optimize",
     "probe_shard",
     "show_progress",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arqon_ray.core.kinds import RAISED
 from arqon_ray.core.run import UNNAMED, Run, evaluations_of, versions
-from arqon_ray.fanout.store import DirectoryStore, ShardStore
+from arqon_ray.fanout.sweep_result import SweepResult
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,76 +97,6 @@ class Result:
         See :mod:`arqon_ray.report.columns`.
         """
         return self.run().to_pandas()
-
-
-class SweepResult:
-    """The rows of a sweep, read from its shards when they are asked for.
-
-    Attributes:
-        path: the directory of the Parquet files; None when they are kept in memory.
-        num_done: indices with a row.
-        num_failed: how many of them failed.
-        best: ``{"index", "params", "value"}``; None when nothing succeeded. The lowest index of equal ones.
-        failures: the first failures in the order of the indices, at most 20: ``{"index", "params", "error", "kind"}``.
-        seconds: the wall time of this call.
-    """
-
-    def __init__(self, store: ShardStore, mode: str, seconds: float) -> None:
-        """Sum up what the store holds.
-
-        Args:
-            store: where the shards lie.
-            mode: ``min`` or ``max``.
-            seconds: the wall time of the call.
-        """
-        self._store = store
-        self.path: Path | None = store.path if isinstance(store, DirectoryStore) else None
-        self.num_done: int = store.tally.count
-        self.num_failed: int = store.tally.failed
-        self.best: dict[str, Any] | None = store.tally.best(mode)
-        self.failures: list[dict[str, Any]] = list(store.tally.errors)
-        self.seconds = seconds
-
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Yield the table shard by shard, in the order of the indices.
-
-        Args:
-            columns: the names of the columns to read; None for all: ``index``, the parameters, ``value``, ``error``,
-                ``seconds``.
-        """
-        import pyarrow.parquet as pq
-
-        for source in self._store.sources():
-            with pq.ParquetFile(source) as file:
-                yield file.read(columns=None if columns is None else list(columns)).replace_schema_metadata(None)
-
-    def to_table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return one Arrow table with one row per index, in their order.
-
-        Args:
-            columns: as in :meth:`batches`.
-        """
-        import pyarrow as pa
-
-        if not self.num_done:
-            raise ValueError("the sweep was interrupted before its first row: there is no table")
-        return pa.concat_tables(self.batches(columns))
-
-    def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return one pandas table with one row per index, in their order.
-
-        Args:
-            columns: as in :meth:`batches`.
-        """
-        frame: pd.DataFrame = self.to_table(columns).to_pandas()
-        return frame
-
-    def __len__(self) -> int:
-        return self.num_done
-
-    def __repr__(self) -> str:
-        where = f", path={str(self.path)!r}" if self.path else ""
-        return f"SweepResult(num_done={self.num_done}, num_failed={self.num_failed}, best={self.best}{where})"
 
 
 class OptimizeInterrupted(KeyboardInterrupt):

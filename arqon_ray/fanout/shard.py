@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,7 @@ import ray
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe import ArqonProbe
+from arqon_ray.fanout.context import Context, seed_of, takes_context
 from arqon_ray.fanout.evaluate import Objective, evaluate_point
 from arqon_ray.fanout.handover import Place
 from arqon_ray.fanout.outcome import Outcome, timed_out
@@ -51,8 +52,9 @@ def probe_shard(
     Returns:
         Without ``evaluate`` the list of points, equal to ``ArqonProbe(config, seed).sample_range(start, count)``:
         dicts and not an array, since only they hold choices and leave out what is inactive. With it a list of rows
-        ``{"index", "params", "value", "error", "seconds"}``: ``value`` is None where the evaluation failed (it
-        raised, or gave None, NaN or an infinity), and ``error`` is None where it did not.
+        ``{"index", "params", "value", "metrics", "error", "error_kind", "seconds", "started", "ended", "node", "pid",
+        "steps"}``, as :class:`.Evaluation` has them: ``value`` is None where the evaluation failed (it raised, or gave
+        None, NaN or an infinity), and ``error``, its message, is None where it did not.
 
     Raises:
         ConfigError: for a config, seed or sequence that breaks a rule.
@@ -61,11 +63,36 @@ def probe_shard(
     points = ArqonProbe(config, seed, sequence).sample_range(start, count)
     if evaluate is None:
         return points
-    outcomes = (evaluate_point(evaluate, point, metric) for point in points)
+    about = _about(evaluate, seed)
     return [
-        {"index": start + i, "params": point, "value": done.value, "error": done.error, "seconds": done.seconds}
-        for i, (point, done) in enumerate(zip(points, outcomes, strict=True))
+        _row(index, point, evaluate_point(evaluate, point, metric, None, about(index)))
+        for index, point in enumerate(points, start)
     ]
+
+
+def _row(index: int, point: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    told = outcome.evaluation
+    return {
+        "index": index,
+        "params": point,
+        "value": told.value,
+        "metrics": dict(told.metrics),
+        "error": outcome.error,
+        "error_kind": outcome.kind,
+        "seconds": told.seconds,
+        "started": told.started,
+        "ended": told.ended,
+        "node": told.node,
+        "pid": told.pid,
+        "steps": [list(step) for step in told.steps],
+    }
+
+
+def _about(fn: Objective, seed: int, attempt: int = 1) -> Callable[[int], Context | None]:
+    """Return what makes the context of an index, for a function that takes one."""
+    if not takes_context(fn):
+        return lambda index: None
+    return lambda index: Context(None, index, 0, attempt, seed_of(seed, index))
 
 
 @lru_cache(maxsize=8)
@@ -77,7 +104,7 @@ def open_probe(config: str, seed: int, sequence: str) -> tuple[ArqonProbe, Bound
 def remote_shard(
     parcel: Parcel, config: str, seed: int, sequence: str, metric: str | None, limit: float | None = None
 ) -> Any:
-    """Make the remote function ``(start, stop, stored, place) -> bytes`` of one sweep.
+    """Make the remote function ``(start, stop, stored, place, attempt) -> bytes`` of one sweep.
 
     It returns the rows of the whole range. Those that are finished, when the task is cancelled; the finished ones and
     the one that ran too long, when the process has to end for it: then they are left at ``place``.
@@ -93,9 +120,10 @@ def remote_shard(
     fn = parcel.fn
 
     @ray.remote
-    def sweep_shard(start: int, stop: int, stored: list[Any], place: Place) -> bytes:
+    def sweep_shard(start: int, stop: int, stored: list[Any], place: Place, attempt: int) -> bytes:
         probe, bounds = open_probe(config, seed, sequence)
         objective = unpack(fn, stored)
+        about = _about(objective, seed, attempt)
         points = probe.sample_range(start, stop - start)
         outcomes: list[Outcome] = []
 
@@ -114,11 +142,11 @@ def remote_shard(
         with Watchdog(limit, hand_on) as watchdog:
             timer = watchdog if limit is not None else None
             try:
-                for point in points:
+                for index, point in enumerate(points, start):
                     if limit is not None and (now := time.monotonic()) - begun > _BEGIN_AGAIN:
                         begun = now
                         place.begin()
-                    outcomes.append(evaluate_point(objective, point, metric, timer))
+                    outcomes.append(evaluate_point(objective, point, metric, timer, about(index), attempt))
                     if watchdog.cancelled:
                         break
             except KeyboardInterrupt:

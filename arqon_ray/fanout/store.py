@@ -14,7 +14,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,13 +40,19 @@ class ShardStore(Protocol):
     """The stored ranges."""
     tally: Tally
     """The sum of their summaries."""
-
-    def write(self, start: int, parquet: bytes, summary: Summary | None = None) -> Summary:
-        """Store the rows from index ``start`` on, all or none, and return their summary, read unless it is given."""
-        ...
+    manifest: Mapping[str, Any]
+    """What the sweep is: ``num_samples``, ``seed``, ``sequence``, ``metric``, ``bounds`` and ``mode``."""
 
     def sources(self) -> Iterator[Any]:
         """Yield what ``pyarrow.parquet`` opens, in the order of the indices."""
+        ...
+
+
+class WritableStore(ShardStore, Protocol):
+    """What takes them."""
+
+    def write(self, start: int, parquet: bytes, summary: Summary | None = None) -> Summary:
+        """Store the rows from index ``start`` on, all or none, and return their summary, read unless it is given."""
         ...
 
     def withdraw(self) -> None:
@@ -61,8 +67,9 @@ class ShardStore(Protocol):
 class MemoryStore:
     """Keeps the shards, compressed, in the driver's memory."""
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        """Begin empty; the manifest says what the sweep is."""
+        self.manifest: Mapping[str, Any] = manifest
         self.finished: set[Range] = set()
         self.tally = Tally()
         self._shards: dict[Range, bytes] = {}
@@ -91,12 +98,13 @@ class MemoryStore:
 class DirectoryStore:
     """Keeps one Parquet file a shard in a directory, and the manifest that says what the sweep is."""
 
-    def __init__(self, path: Path, manifest: dict[str, Any], *, resume: bool) -> None:
+    def __init__(self, path: Path, manifest: dict[str, Any], mode: str, *, resume: bool) -> None:
         """Open or create the directory.
 
         Args:
             path: the directory.
             manifest: what the sweep is; a stored one must be equal.
+            mode: ``min`` or ``max``: what is best is asked anew by each call.
             resume: whether a sweep that was begun there may be continued.
 
         Raises:
@@ -110,16 +118,17 @@ class DirectoryStore:
             raise ConfigError(f"output is {str(path)!r}: it must be a directory, and it is a file")
         self._lock = FolderLock(path, "sweep")
         try:
-            stored = _read_manifest(path)
+            stored = read_manifest(path)
             if stored is None:
                 _refuse_foreign(path)
             elif not resume:
                 raise ConfigError(f"{path} holds a sweep already: give resume=True to continue it, or another output")
-            elif changes := differences(stored, manifest):
+            elif changes := differences({**stored, "mode": mode}, {**manifest, "mode": mode}):
                 changed = "; ".join(changes)
                 raise ConfigError(f"{path} holds another sweep ({changed}): give the same, or another output")
-            if stored is None:
-                self._write_whole(MANIFEST, json.dumps(manifest, indent=2).encode())
+            self.manifest: Mapping[str, Any] = {**manifest, "mode": mode}
+            if stored is None or stored.get("mode") != mode:
+                self._write_whole(MANIFEST, json.dumps(self.manifest, indent=2).encode())
             for leftover in path.glob(".shard-*.tmp"):  # of a driver that was killed: the lock says that none lives
                 leftover.unlink()
             self._load()
@@ -137,45 +146,28 @@ class DirectoryStore:
         self._lock.release()
 
     def _load(self) -> None:
-        for file in sorted(self.path.glob("shard-*.parquet")):
-            match = _NAME.fullmatch(file.name)
-            if match is None:
-                continue
-            start, stop = int(match[1]), int(match[2])
-            try:
-                summary = read_summary(file)
-                if summary["count"] != stop - start:
-                    raise ValueError(f"it holds {summary['count']} rows")
-            except (ValueError, OSError) as error:  # pyarrow's errors are ValueErrors
+        for shard, summary, error in shards_in(self.path):
+            if summary is None:
+                file = self.path / file_of(shard)
                 kept = file.rename(file.with_name(f".damaged-{file.name}"))
                 warnings.warn(f"{file.name} is damaged ({error}): kept as {kept}, evaluated again", stacklevel=4)
                 continue
-            self.finished.add((start, stop))
+            self.finished.add(shard)
             self.tally.add(summary)
-        self._refuse_overlap()
-
-    def _refuse_overlap(self) -> None:
-        ranges = sorted(self.finished)
-        for (start, stop), (after, end) in itertools.pairwise(ranges):
-            if after < stop:
-                raise ConfigError(
-                    f"{self.path} holds the ranges {start}..{stop} and {after}..{end}, which overlap: two sweeps wrote "
-                    "there at once; remove one of the files"
-                )
+        refuse_overlap(self.path, self.finished)
 
     def write(self, start: int, parquet: bytes, summary: Summary | None = None) -> Summary:
         """Store one shard as ``shard-<start>-<stop>.parquet``; it is on the disk when this returns."""
         summary = summary or read_summary(io.BytesIO(parquet))
         stop = start + summary["count"]
-        self._write_whole(f"shard-{start:012d}-{stop:012d}.parquet", parquet)
+        self._write_whole(file_of((start, stop)), parquet)
         self.finished.add((start, stop))
         self.tally.add(summary)
         return summary
 
     def sources(self) -> Iterator[Any]:
         """Yield the paths of the files in the order of the indices."""
-        for start, stop in sorted(self.finished):
-            yield self.path / f"shard-{start:012d}-{stop:012d}.parquet"
+        yield from (self.path / file_of(shard) for shard in sorted(self.finished))
 
     def _write_whole(self, name: str, data: bytes) -> None:
         temporary = self.path / f".{name}.{os.getpid()}.tmp"
@@ -193,12 +185,50 @@ class DirectoryStore:
                 os.close(descriptor)
 
 
+def file_of(shard: Range) -> str:
+    """Return the name of a shard's file."""
+    start, stop = shard
+    return f"shard-{start:012d}-{stop:012d}.parquet"
+
+
+def shards_in(path: Path) -> Iterator[tuple[Range, Summary | None, str]]:
+    """Yield the shards of a directory with their summaries; of one that is damaged None, and what is wrong."""
+    for file in sorted(path.glob("shard-*.parquet")):
+        match = _NAME.fullmatch(file.name)
+        if match is None:
+            continue
+        start, stop = int(match[1]), int(match[2])
+        try:
+            summary = read_summary(file)
+            if summary["count"] != stop - start:
+                raise ValueError(f"it holds {summary['count']} rows")
+        except (ValueError, OSError) as error:  # pyarrow's errors are ValueErrors
+            yield (start, stop), None, str(error)
+        else:
+            yield (start, stop), summary, ""
+
+
+def refuse_overlap(path: Path, finished: Iterable[Range]) -> None:
+    """Raise ConfigError where two ranges overlap."""
+    for (start, stop), (after, end) in itertools.pairwise(sorted(finished)):
+        if after < stop:
+            raise ConfigError(
+                f"{path} holds the ranges {start}..{stop} and {after}..{end}, which overlap: two sweeps wrote "
+                "there at once; remove one of the files"
+            )
+
+
 def _refuse_foreign(path: Path) -> None:
     if any(path.glob("*.parquet")):
         raise ConfigError(f"{path} holds Parquet files and no {MANIFEST}: give another output")
 
 
-def _read_manifest(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """Return what the sweep in a directory is; None where there is none.
+
+    Raises:
+        ConfigError: it cannot be read, or is damaged.
+    """
     try:
         text = (path / MANIFEST).read_text(encoding="utf-8")
     except FileNotFoundError:

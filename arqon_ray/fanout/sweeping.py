@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from arqon_ray.core.config import load_config
+from arqon_ray.core.kinds import NODE_LOST
 from arqon_ray.core.probe import check_seed
-from arqon_ray.errors import ConfigError, EvaluationsFailedError
+from arqon_ray.errors import ArqonError, ConfigError, EvaluationsFailedError
 from arqon_ray.fanout.evaluate import Objective
 from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.handover import Handover
@@ -26,11 +27,12 @@ from arqon_ray.fanout.plan import ShardPlan
 from arqon_ray.fanout.pool import Died, Interrupted, TaskPool, judge_death
 from arqon_ray.fanout.progress import Progress, show_progress
 from arqon_ray.fanout.resources import ensure_ray, task_options
-from arqon_ray.fanout.results import SweepInterrupted, SweepResult
+from arqon_ray.fanout.results import SweepInterrupted
 from arqon_ray.fanout.shard import open_probe, remote_shard
 from arqon_ray.fanout.shards import Shards
 from arqon_ray.fanout.stop import check_metric, check_most, check_seconds, check_whole
-from arqon_ray.fanout.store import DirectoryStore, MemoryStore, Range, ShardStore
+from arqon_ray.fanout.store import DirectoryStore, MemoryStore, Range, WritableStore
+from arqon_ray.fanout.sweep_result import SweepResult
 from arqon_ray.fanout.table import check_names, pack_rows, read_summary
 from arqon_ray.fanout.tally import Summary
 
@@ -66,14 +68,16 @@ def sweep(
 
     Args:
         fn: takes one point's parameters as a dict; returns a number or a dict of metrics. It may be a coroutine
-            function or a class, as for ``optimize``. A resumed sweep takes for granted that it is the same function.
+            function or a class, or have a parameter ``context``, as for ``optimize``. A resumed sweep takes for granted
+            that it is the same function.
         config: an arqon config, dict or JSON string; only ``bounds`` is needed.
         num_samples: how many points.
         seed: the probe's seed; None for the config's.
         shard_size: points of one task; None for powers of two that take a few seconds each.
         output: a directory for the Parquet files, created if need be; None keeps the rows in memory, compressed.
         resume: whether finished shards under ``output`` are kept; False refuses a directory that has any.
-        metric: which entry counts when ``fn`` returns a dict; None for its only entry, or ``loss``.
+        metric: which entry counts when ``fn`` returns a dict; None for the config's ``metric``, or else for the only
+            entry, or ``loss``. All other entries are kept, in columns ``metrics.NAME``.
         mode: ``min`` or ``max``, for ``best``; None for the config's.
         max_in_flight: shards submitted at once; None for twice what the cluster runs at once.
         resources: what one shard takes: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
@@ -93,11 +97,13 @@ def sweep(
         ConfigError: for a config or argument that breaks a rule, an ``output`` that holds another sweep, or a
             ``metric`` that none of the first results has.
         EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; finished rows are kept.
+        ArqonError: when one node after another is lost under the same points; finished rows are kept.
         SweepInterrupted: on Ctrl-C.
         TypeError: when ``fn`` cannot be sent to the workers.
     """
     began = time.monotonic()
     checked = load_config(config)
+    metric = check_metric(metric) or checked.metric
     seed = checked.seed if seed is None else check_seed(seed)
     mode = checked.mode if mode is None else mode
     if mode not in ("min", "max"):
@@ -105,7 +111,6 @@ def sweep(
     num_samples, retries = check_whole("num_samples", num_samples, 1), check_whole("retries", retries, 0)
     shard_size, max_in_flight = check_most("shard_size", shard_size), check_most("max_in_flight", max_in_flight)
     limit, fail_fast = check_seconds("evaluation_timeout_s", evaluation_timeout_s), check_most("fail_fast", fail_fast)
-    metric = check_metric(metric)
     check_names(checked.bounds)
     bounds = checked.to_dict()["bounds"]
     text = json.dumps({"bounds": bounds})
@@ -118,7 +123,7 @@ def sweep(
     manifest = {"num_samples": num_samples, "seed": seed, "sequence": sequence, "metric": metric, "bounds": bounds}
     remark = ensure_ray()
     parcel = pack(fn)
-    store = open_store(output, manifest, resume=resume)
+    store = open_store(output, manifest, mode, resume=resume)
     failing = FailFast(fail_fast)
     try:
         with show_progress("sweep", num_samples, enabled=progress) as shown, Interrupts() as interrupts:
@@ -134,10 +139,10 @@ def sweep(
         store.withdraw()
         raise
     except KeyboardInterrupt:
-        raise SweepInterrupted(SweepResult(store, mode, time.monotonic() - began), num_samples) from None
+        raise SweepInterrupted(SweepResult(store, time.monotonic() - began), num_samples) from None
     finally:
         store.close()
-    result = SweepResult(store, mode, time.monotonic() - began)
+    result = SweepResult(store, time.monotonic() - began)
     if failing.reached:
         raise EvaluationsFailedError(failing.message(), result)
     return result
@@ -149,17 +154,19 @@ def _one_point(config: str, seed: int, sequence: str, index: int, outcome: Outco
     return pack_rows(bounds, index, probe.sample_range(index, 1), [outcome])
 
 
-def open_store(output: str | os.PathLike[str] | None, manifest: dict[str, Any], *, resume: bool) -> ShardStore:
+def open_store(
+    output: str | os.PathLike[str] | None, manifest: dict[str, Any], mode: str, *, resume: bool
+) -> WritableStore:
     """Return where the rows go.
 
     Raises:
         ConfigError: when ``output`` holds something else, or is a URI.
     """
     if output is None:
-        return MemoryStore()
+        return MemoryStore({**manifest, "mode": mode})
     if "://" in os.fspath(output):
         raise ConfigError(f"output is {output!r}: it must be a directory, local or mounted; copy it to a bucket after")
-    return DirectoryStore(Path(output).expanduser(), manifest, resume=resume)
+    return DirectoryStore(Path(output).expanduser(), manifest, mode, resume=resume)
 
 
 class _Sweep:
@@ -167,7 +174,7 @@ class _Sweep:
 
     def __init__(
         self,
-        store: ShardStore,
+        store: WritableStore,
         plan: ShardPlan,
         shards: Shards,
         failing: FailFast,
@@ -177,6 +184,8 @@ class _Sweep:
     ) -> None:
         self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
         self._mode, self._limit, self._one_point = mode, limit, one_point
+        self._notes: dict[str, None] = {}  # in the order in which they came
+        self._shown_notes = 0
         self._metric_check: MetricCheck[tuple[int, bytes, Summary]] = MetricCheck(
             store.tally.count > store.tally.failed
         )
@@ -207,6 +216,11 @@ class _Sweep:
             self._shards.again(start + summary["count"], stop)  # what its process did not come to
         elif isinstance(result, Interrupted):
             self._shards.again(start, stop)
+        elif result.kind == NODE_LOST:
+            raise ArqonError(
+                f"{result.attempts} nodes were lost one after another under the indices {start} to {stop - 1} "
+                f"({result.reason}): what is done is kept; see why the cluster loses its nodes, the same call goes on"
+            )
         elif stop - start > 1:
             self._shards.split(start, stop)
         else:
@@ -220,6 +234,7 @@ class _Sweep:
         return summary
 
     def _keep(self, start: int, parquet: bytes, summary: Summary) -> None:
+        self._notes.update(dict.fromkeys(summary.get("notes", ())))
         self._store.write(start, parquet, summary)
         first = summary["errors"][0]["error"] if summary["errors"] else ""
         if summary["failed"] < summary["count"]:
@@ -228,6 +243,9 @@ class _Sweep:
             self._failing.see_many(summary["counted"], summary["alike"], first, summary["trace"])
 
     def _show(self, shown: Progress) -> None:
+        for note in list(self._notes)[self._shown_notes :]:
+            shown.note(note)
+        self._shown_notes = len(self._notes)
         tally = self._store.tally
         best = tally.best(self._mode)
         shown.update(tally.count, tally.failed, best["value"] if best else None)

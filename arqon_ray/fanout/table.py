@@ -1,7 +1,9 @@
 """The typed table of a sweep: one Arrow column a parameter, one row an index, packed as Parquet.
 
 The columns are ``index``, one per parameter in the declared order, ``value`` (null where it failed), ``error``
-(null where it did not) and ``seconds``. A parameter that is inactive at a point is null there.
+(null where it did not), ``error_kind``, ``seconds``, ``started`` and ``ended`` (UTC), ``node``, ``pid``, ``attempt``,
+``metrics.NAME`` for each metric of the shard, and ``steps`` where there are intermediate reports. A parameter that is
+inactive at a point is null there. A column of the evaluation whose name a parameter has is ``evaluation.NAME``.
 """
 
 from __future__ import annotations
@@ -13,16 +15,22 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from arqon_ray.core.config import ParameterConfig
-from arqon_ray.core.kinds import NODE_LOST, RAISED
+from arqon_ray.core.evaluation import Evaluation
+from arqon_ray.core.kinds import RAISED
+from arqon_ray.core.metrics import from_json, to_json
 from arqon_ray.core.plain import column_text
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.failfast import common_likeness
 from arqon_ray.fanout.outcome import Outcome
+from arqon_ray.report.columns import metric_columns
+from arqon_ray.report.tables import arrow_array
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 OWN_COLUMNS = ("index", "value", "error", "seconds")
+METRIC = "metrics."
+"""How the names of the metrics' columns begin, and no parameter's."""
 SUMMARY_KEY = b"arqon_ray"
 KEPT_ERRORS = 20
 """Failures that a shard's summary, and a sweep's result, carry."""
@@ -36,16 +44,32 @@ def check_names(bounds: Bounds) -> None:
     Raises:
         ConfigError: naming the parameter.
     """
-    for name in OWN_COLUMNS:
-        if name in bounds:
+    for name in bounds:
+        if name in OWN_COLUMNS:
             raise ConfigError(f"bounds.{name}: a sweep's table has a column {name} of its own; rename the parameter")
+        if name.startswith(METRIC):
+            raise ConfigError(f"bounds.{name}: a sweep's table has its metrics under {METRIC}; rename the parameter")
+
+
+def own_name(name: str, bounds: Bounds) -> str:
+    """Return what a column of the evaluation is called beside these parameters."""
+    return f"evaluation.{name}" if name in bounds else name
 
 
 def schema(bounds: Bounds) -> pa.Schema:
-    """Return the Arrow schema of the table."""
+    """Return the Arrow schema of the table, but for the columns of metrics and ``steps``."""
     import pyarrow as pa
 
     parameters = [pa.field(name, _column_type(parameter)) for name, parameter in bounds.items()]
+    time = pa.timestamp("us", "UTC")
+    own = (
+        ("error_kind", pa.string()),
+        ("started", time),
+        ("ended", time),
+        ("node", pa.string()),
+        ("pid", pa.int64()),
+        ("attempt", pa.int64()),
+    )
     return pa.schema(
         [
             pa.field("index", pa.int64(), nullable=False),
@@ -53,6 +77,7 @@ def schema(bounds: Bounds) -> pa.Schema:
             pa.field("value", pa.float64()),
             pa.field("error", pa.string()),
             pa.field("seconds", pa.float64()),
+            *(pa.field(own_name(name, bounds), kind) for name, kind in own),
         ]
     )
 
@@ -89,15 +114,42 @@ def pack_rows(bounds: Bounds, start: int, points: Sequence[Mapping[str, Any]], o
         if types.field(name).type == pa.string():
             text = column_text(parameter.choices or (), _text)
             columns[name] = [text(point[name]) if name in point else None for point in points]
-    columns["value"] = [outcome.value for outcome in outcomes]
-    columns["error"] = [outcome.error for outcome in outcomes]
-    columns["seconds"] = [None if math.isnan(outcome.seconds) else outcome.seconds for outcome in outcomes]
-    arrays = [pa.array(columns[field.name], type=field.type) for field in types]
-    summary = json.dumps(summarize(start, points, outcomes))
-    table = pa.Table.from_arrays(arrays, schema=types.with_metadata({SUMMARY_KEY: summary}))
+    evaluations = [outcome.evaluation for outcome in outcomes]
+    columns |= {
+        "value": [e.value for e in evaluations],
+        "error": [None if e.error is None else e.error.message for e in evaluations],
+        "seconds": [e.seconds for e in evaluations],
+        own_name("error_kind", bounds): [None if e.error is None else e.error.kind for e in evaluations],
+        own_name("started", bounds): [_microseconds(e.started) for e in evaluations],
+        own_name("ended", bounds): [_microseconds(e.ended) for e in evaluations],
+        own_name("node", bounds): [e.node for e in evaluations],
+        own_name("pid", bounds): [e.pid for e in evaluations],
+        own_name("attempt", bounds): [e.attempt for e in evaluations],
+    }
+    arrays = {field.name: pa.array(columns[field.name], type=field.type) for field in types}
+    arrays |= {column.name: arrow_array(column) for column in metric_columns(evaluations)}
+    if any(e.steps for e in evaluations):
+        arrays[own_name("steps", bounds)] = _steps(evaluations)
+    table = pa.table(arrays).replace_schema_metadata({SUMMARY_KEY: json.dumps(summarize(start, points, outcomes))})
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
+    times = [own_name("started", bounds), own_name("ended", bounds)]
+    # Times of one shard differ little from row to row.
+    packing = {"column_encoding": dict.fromkeys(times, "DELTA_BINARY_PACKED")}
+    dictionary = [name for name in table.column_names if name not in times]
+    pq.write_table(table, sink, compression="zstd", use_dictionary=dictionary, **packing)
     return sink.getvalue()
+
+
+def _microseconds(time: float | None) -> int | None:
+    return None if time is None else round(time * 1e6)
+
+
+def _steps(evaluations: Sequence[Evaluation]) -> Any:
+    import pyarrow as pa
+
+    step = pa.struct([("step", pa.int64()), ("value", pa.float64()), ("time", pa.timestamp("us", "UTC"))])
+    rows = [[{**each._asdict(), "time": _microseconds(each.time)} for each in e.steps] or None for e in evaluations]
+    return pa.array(rows, pa.list_(step))
 
 
 def _text(choice: Any) -> str | None:
@@ -108,7 +160,8 @@ def summarize(start: int, points: Sequence[Mapping[str, Any]], outcomes: Sequenc
     """Return what the driver must know of these rows: counts, both extremes, the first failures."""
 
     def row(i: int) -> dict[str, Any]:
-        return {"index": start + i, "params": dict(points[i]), "value": outcomes[i].value}
+        metrics = to_json(outcomes[i].evaluation.metrics)
+        return {"index": start + i, "params": dict(points[i]), "value": outcomes[i].value, "metrics": metrics}
 
     finite = [(outcome.value, i) for i, outcome in enumerate(outcomes) if outcome.value is not None]
     failed = [i for i, outcome in enumerate(outcomes) if outcome.value is None]
@@ -127,6 +180,7 @@ def summarize(start: int, points: Sequence[Mapping[str, Any]], outcomes: Sequenc
             }
             for i in failed[:KEPT_ERRORS]
         ],
+        "notes": [note for outcome in outcomes for note in outcome.notes],
         **_failing([outcomes[i] for i in failed] if not finite else []),
     }
 
@@ -135,7 +189,7 @@ def _failing(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return what is said of rows that failed one and all: what they have in common, and the first traceback."""
     if not outcomes:
         return {}
-    counted = [(outcome.kind, outcome.error or "") for outcome in outcomes if outcome.kind != NODE_LOST]
+    counted = [(outcome.kind, outcome.error or "") for outcome in outcomes]
     lacking = [outcome.error for outcome in outcomes if outcome.lacking]
     return {
         "lacking": len(lacking),
@@ -165,4 +219,7 @@ def read_summary(source: Any) -> dict[str, Any]:
     summary = json.loads(packed)
     if not isinstance(summary, dict) or summary.get("count") != metadata.num_rows:
         raise ValueError("its summary does not fit its rows")
+    for row in (summary.get("min"), summary.get("max")):
+        if row is not None:
+            row["metrics"] = from_json(row.get("metrics", {}))  # what 0.1.0 wrote has none
     return summary

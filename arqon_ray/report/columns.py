@@ -67,7 +67,7 @@ def columns_of(evaluations: Sequence[Evaluation], bounds: Mapping[str, Parameter
         *_params(evaluations, bounds),
         own("value", Kind.FLOAT),
         *([own("values", Kind.FLOATS)] if several else []),
-        *_metrics(evaluations),
+        *metric_columns(evaluations),
         own("cost", Kind.FLOAT),
         own("step", Kind.INT),
         own("started", Kind.TIME),
@@ -93,7 +93,8 @@ def _params(evaluations: Sequence[Evaluation], bounds: Mapping[str, ParameterCon
     return columns
 
 
-def _metrics(evaluations: Sequence[Evaluation]) -> list[Column]:
+def metric_columns(evaluations: Sequence[Evaluation]) -> list[Column]:
+    """Return a column ``metrics.NAME`` for each metric that one of the evaluations has."""
     names = dict.fromkeys(name for e in evaluations for name in e.metrics)
     columns = []
     for name in names:

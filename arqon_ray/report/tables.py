@@ -41,7 +41,7 @@ def to_arrow(run: Source) -> pa.Table:
     import pyarrow as pa
 
     columns = _columns(run)
-    return pa.table([_array(column) for column in columns], names=[column.name for column in columns])
+    return pa.table([arrow_array(column) for column in columns], names=[column.name for column in columns])
 
 
 def write_parquet(run: Source, path: str | Path) -> Path:
@@ -70,7 +70,8 @@ def _columns(run: Source) -> list[Column]:
     return columns_of(opened.evaluations, opened.config.bounds)
 
 
-def _array(column: Column) -> Any:
+def arrow_array(column: Column) -> Any:
+    """Return a column as an Arrow array."""
     import pyarrow as pa
 
     kinds = {
@@ -122,7 +123,7 @@ def _series(column: Column) -> pd.Series[Any]:
     import pandas as pd
 
     if column.kind is Kind.TIME:
-        times: pd.Series[Any] = _array(column).to_pandas()
+        times: pd.Series[Any] = arrow_array(column).to_pandas()
         return times
     entries = column.entries
     missing = any(entry is None for entry in entries)

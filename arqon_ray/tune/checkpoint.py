@@ -73,9 +73,15 @@ def read(path: str) -> dict[str, Any]:
 
 
 class Writer:
-    """Writes the newest state of a searcher in a thread; one that was not written yet gives way to a newer one."""
+    """Writes the newest state of a searcher in a thread; one that was not written yet gives way to a newer one.
+
+    Attributes:
+        written: the file that is there, whole, from an earlier checkpoint; None before the first. It is remembered
+            since looking would give the interpreter away, and a thread that writes keeps it for 5 ms.
+    """
 
     def __init__(self) -> None:
+        self.written: str | None = None
         self._lock = threading.Lock()
         self._next: tuple[str, Callable[[], dict[str, Any]]] | None = None
         self._background = Background("writing a searcher's checkpoint", self._step)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray.tune.result import DEFAULT_METRIC
 
+from arqon_ray.core.config import StudyConfig
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.tune_call import metric_and_mode
 
@@ -60,15 +61,32 @@ class Objective:
         self.metric, self.mode = self.metric or metric, self.mode or mode
         self._mode_alone = self._mode_alone or mode is not None
 
-    def learn_mode(self, mode: Any) -> None:
-        """Take the mode of an arqon config, which has no metric.
+    def learn_from_config(self, mode: Any, metric: Any = None) -> None:
+        """Take what an arqon config says.
 
         Raises:
             ConfigError: when the constructor was given another one.
         """
-        if self.mode is not None and mode not in (None, self.mode):
-            raise ConfigError(f"mode is {self.mode!r} in ArqonSearcher and {mode!r} in its config: give it once")
-        self.mode = self.mode or mode
+        for name, ours, its in (("mode", self.mode, mode), ("metric", self.metric, metric)):
+            if ours is not None and its not in (None, ours):
+                raise ConfigError(f"{name} is {ours!r} in ArqonSearcher and {its!r} in its config: give it once")
+        self.mode, self.metric = self.mode or mode, self.metric or metric
+
+    def learn_from_study(self, config: StudyConfig) -> None:
+        """Take what a study says, whose values are called what it calls them where nobody here named a metric.
+
+        Raises:
+            ConfigError: when its mode is another one.
+        """
+        self.learn_from_config(config.mode)
+        unnamed = self.metric is None or self._unnamed
+        if unnamed and config.metric not in (None, self.metric):
+            self.metric, self._unnamed = config.metric, False
+
+    @property
+    def name(self) -> str | None:
+        """What a study's config calls the metric; None for several, and for a bare number."""
+        return None if self.metrics is not None or self.metric == DEFAULT_METRIC else self.metric
 
     def settle(self) -> str:
         """Decide the metric for good: a mode alone means, as everywhere in Tune, a bare number's own name."""
@@ -79,12 +97,14 @@ class Objective:
             self.metric = DEFAULT_METRIC if self._mode_alone else LOSS
         return self.metric
 
-    def key(self, result: Mapping[str, Any] | None) -> str:
-        """Return the key of the value in a result; where nobody named a metric, the name that is there."""
+    def names(self, result: Mapping[str, Any] | None) -> Sequence[str]:
+        """Return the names of the objectives in a result; where nobody named a metric, the name that is there."""
+        if self.metrics is not None:
+            return self.metrics
         metric = self.settle()
         if self._unnamed and result is not None and metric not in result:
-            return next((name for name in (LOSS, DEFAULT_METRIC) if name in result), metric)
-        return metric
+            metric = next((name for name in (LOSS, DEFAULT_METRIC) if name in result), metric)
+        return (metric,)
 
 
 def _several(metric: Any, mode: Any) -> tuple[list[str], list[str]]:

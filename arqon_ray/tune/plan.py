@@ -22,8 +22,9 @@ class Plan:
     Attributes:
         space: None until the constructor, the run or the shared study gives one.
         constants: whether a trial's config has the space's constants too; the run's own ones are left to Tune.
-        options: the arqon config without ``bounds`` and ``mode``, as far as the user gave it.
+        options: the arqon config without ``bounds``, ``mode`` and ``metric``, as far as the user gave it.
         config_mode: the mode that an arqon config gives.
+        config_metric: the metric that it names.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Plan:
         self.constants = True
         self.options = {key: value for key, value in options.items() if value is not None}
         self.config_mode: str | None = None
+        self.config_metric: str | None = None
         self._points, self._rewards = check_lists(points, rewards)
         if is_config_space(space):
             self.adopt(ConfigurationSpaceOf(space))
@@ -53,7 +55,7 @@ class Plan:
     def _read_config(self, source: Mapping[str, Any] | str) -> None:
         checked = load_config(source).to_dict()
         given = {key: checked[key] for key in _plain(source) if key in checked}
-        self.config_mode = given.pop("mode", None)
+        self.config_mode, self.config_metric = given.pop("mode", None), given.pop("metric", None)
         space = ArqonSpace(given.pop("bounds"))
         self.options = {**given, **self.options}
         self.adopt(space)
@@ -64,7 +66,7 @@ class Plan:
         Raises:
             ConfigError: when one does not.
         """
-        self.whole_points(space, self.config(space, None))
+        self.whole_points(space, self.config(space))
         self.space = space
 
     def go_on_with(self, own: Plan) -> None:
@@ -90,13 +92,18 @@ class Plan:
         self.constants = False
         return True
 
-    def wanted(self, space: SearchSpace, mode: str | None) -> dict[str, Any]:
+    def wanted(self, space: SearchSpace, mode: str | None, metric: str | None) -> dict[str, Any]:
         """Return the arqon config as far as the user decided it."""
-        return {**self.options, **({"mode": mode} if mode is not None else {}), "bounds": space.bounds}
+        named = {"mode": mode, "metric": metric}
+        return {
+            **self.options,
+            **{key: name for key, name in named.items() if name is not None},
+            "bounds": space.bounds,
+        }
 
-    def config(self, space: SearchSpace, mode: str | None) -> StudyConfig:
+    def config(self, space: SearchSpace, mode: str | None = None, metric: str | None = None) -> StudyConfig:
         """Return the checked config, with the defaults where the user decided nothing."""
-        return load_config(self.wanted(space, mode))
+        return load_config(self.wanted(space, mode, metric))
 
     def whole_points(self, space: SearchSpace, config: StudyConfig) -> list[Point]:
         """Return ``points_to_evaluate``, each with every parameter.

@@ -14,7 +14,7 @@ from arqon_ray.core.values import is_missing, shown
 from arqon_ray.errors import ConfigError, ResultsError
 from arqon_ray.tune.convert import SearchSpace
 from arqon_ray.tune.nodes import Values
-from arqon_ray.tune.outcome import number
+from arqon_ray.tune.results import number
 from arqon_ray.tune.sameness import find
 
 
@@ -102,8 +102,29 @@ def observation(point: Point, reward: Any) -> dict[str, Any]:
         return {"params": point.params, "values": [number(each) for each in reward]}
     value = number(reward)
     if value is None or not math.isfinite(value):
-        return {"params": point.params, "value": None, "status": "failed", "reason": f"the value is {shown(reward)}"}
+        return {"params": point.params, "value": None, "reason": f"the value is {shown(reward)}"}
     return {"params": point.params, "value": value}
+
+
+def evaluated(point: Point, value: Any, error: bool, pruned: bool, reports: Sequence[Any]) -> dict[str, Any] | None:
+    """Return a point that was evaluated elsewhere as the study takes it; None when it never said a word.
+
+    Args:
+        point: the point.
+        value: its reward, see :func:`observation`; for one that was pruned its last report counts where it is None.
+        error: whether the evaluation failed.
+        pruned: whether it was stopped early.
+        reports: what it reported, step by step.
+    """
+    if pruned and value is None:
+        if not reports:
+            return None
+        value = reports[-1]
+    steps = [[step, each, None] for step, each in enumerate(reports, 1)]
+    if error:
+        return {"params": point.params, "value": None, "status": "failed", "steps": steps}
+    told = {**observation(point, value), "steps": steps}
+    return {**told, "step": len(steps), "status": "stopped"} if pruned and steps else told
 
 
 def _filled(params: dict[str, Any], config: StudyConfig) -> dict[str, Any]:

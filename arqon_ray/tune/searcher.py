@@ -13,16 +13,18 @@ from ray import cloudpickle
 from ray.tune.search import Searcher
 
 from arqon_ray.core.pareto import front
+from arqon_ray.core.run import Run
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.core.unread import warn_of_unread
 from arqon_ray.errors import ArqonError, ConfigError, StateError
 from arqon_ray.tune import checkpoint, tune_call
 from arqon_ray.tune.attach import attach
 from arqon_ray.tune.convert import ArqonSpace, SearchSpace
+from arqon_ray.tune.ending import ending, watch
 from arqon_ray.tune.objective import Objective
-from arqon_ray.tune.outcome import Trial, outcome_of, with_all
+from arqon_ray.tune.outcome import Trial, evaluation_of
 from arqon_ray.tune.plan import Plan
-from arqon_ray.tune.points import Point, observation, whole_point
+from arqon_ray.tune.points import Point, evaluated, whole_point
 from arqon_ray.tune.reconcile import trials_beside
 from arqon_ray.tune.restoring import check_same_run, held, restored_study
 from arqon_ray.tune.shared import SharedStudy
@@ -100,7 +102,7 @@ class ArqonSearcher(Searcher):
         options = {"seed": seed, "budget": budget, "objectives": self._objective.modes}
         self._plan = Plan(space, options, points_to_evaluate, evaluated_rewards)
         self._check_objectives(self._plan.options.get("objectives"))
-        self._objective.learn_mode(self._plan.config_mode)
+        self._objective.learn_from_config(self._plan.config_mode, self._plan.config_metric)
         self._actor = actor
         self._study: Study | None = None
         self._trials = Trials()
@@ -108,12 +110,13 @@ class ArqonSearcher(Searcher):
         self._evaluated: list[dict[str, Any]] = []
         self._limit: int | None = None
         self._repeated = False
+        self._over = False
         self._fault: Exception | None = None
         self._writer = checkpoint.Writer()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what was pickled, by an earlier release perhaps, which had no thread that writes."""
-        vars(self).update({"_writer": checkpoint.Writer(), **state})
+        vars(self).update({"_writer": checkpoint.Writer(), "_over": False, **state})
 
     @property
     def metric(self) -> str | list[str] | None:  # type: ignore[override]
@@ -141,16 +144,28 @@ class ArqonSearcher(Searcher):
     def solver(self, solver: ArqonSolver) -> None:
         study = OwnStudy(solver)
         study.release_all_but(held(self._trials.held))
-        self._objective.learn_mode(solver.config.mode)
+        self._objective.learn_from_study(solver.config)
         if self._plan.space is None:
             self._plan.adopt(ArqonSpace(solver.config.to_dict()["bounds"]))
         self._study = study
+
+    def run(self) -> Run:
+        """Return what has become of the study so far, for reports; a shared one's as a whole, whoever did it.
+
+        Raises:
+            ArqonError: when there is no space yet, or no such study.
+        """
+        study, _ = self._ready()
+        name, over = self._objective.name, self._over and not self._trials.held
+        return study.run(
+            {"objective": "tune", **({"metric": name} if name else {}), **({"state": "finished"} if over else {})}
+        )
 
     def pareto(self) -> list[dict[str, Any]]:
         """Return the trials that no other one beats in every metric, in the order in which they ended.
 
         Returns:
-            A dict for each: ``id``, ``params`` (the trial's config) and ``values`` (by metric).
+            A dict for each: ``id``, ``params`` (the trial's config), ``values`` (by metric) and all its ``metrics``.
 
         Raises:
             ConfigError: when there is a single metric.
@@ -165,6 +180,7 @@ class ArqonSearcher(Searcher):
                 "id": row["id"],
                 "params": space.build(space.decode(row["params"]), self._plan.constants),
                 "values": dict(zip(metrics, row["values"], strict=True)),
+                "metrics": row["metrics"],
             }
             for row in front(study.solver.history(), modes)
         ]
@@ -282,22 +298,27 @@ class ArqonSearcher(Searcher):
             study = self._make_study()
             if self._plan.space is None:
                 self._plan.adopt(ArqonSpace(study.config.to_dict()["bounds"]))
-            self._objective.learn_mode(study.config.mode)
+            self._objective.learn_from_study(study.config)
             self._check_objectives(study.config.objectives)
             self._study = study
             self._repeated = tune_call.repeated()
             self._bring_points(study)
-        tune_call.at_end(self)
+        self._join_run()
         assert self._plan.space is not None
         return self._study, self._plan.space
 
+    def _join_run(self) -> None:
+        if tune_call.at_end(self):
+            self._over = False
+            watch(tune_call.scheduler())
+
     def _make_study(self) -> Study:
-        space, mode = self._plan.space, self._objective.mode
+        space, mode, metric = self._plan.space, self._objective.mode, self._objective.name
         if self._actor is not None:
-            return SharedStudy(*attach(self._actor, self._plan.wanted(space, mode) if space else None, mode))
+            return SharedStudy(*attach(self._actor, self._plan.wanted(space, mode, metric) if space else None, mode))
         if space is None:
             raise ConfigError("there is no space: give ArqonSearcher one, or the run a param_space with domains")
-        config = self._plan.config(space, mode)
+        config = self._plan.config(space, mode, metric)
         warn_of_unread(config)
         return OwnStudy(ArqonSolver(config))
 
@@ -324,11 +345,13 @@ class ArqonSearcher(Searcher):
         trial = self._trials.held.get(trial_id)
         if trial is None or self._study is None:
             return
-        recorded = trial.record(result, self._objective.key(result))
-        if recorded is not None and self._objective.metrics is not None:
-            trial.last = {name: result.get(name) for name in self._objective.metrics}
-        elif recorded is not None:
-            self._study.report(trial.ticket, *recorded)
+        report = trial.record(result, self._objective.names(result))
+        if report is None:
+            return
+        if self._objective.metrics is not None or trial.ticket.id is None:
+            trial.untold.add(report)
+        else:
+            self._study.report(trial.ticket, report)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell the study what a trial was worth; one that is not known says nothing.
@@ -344,15 +367,17 @@ class ArqonSearcher(Searcher):
         if trial is None:
             self._trials.note_missed(trial_id, result, error)
             return
-        outcome = outcome_of(trial, result, error, self._objective.key(result))
-        if self._objective.metrics is not None:
-            outcome = with_all(outcome, trial, result, self._objective.metrics)
-        if outcome.status == "failed":
-            logger.info("trial %s is a failed evaluation: %s", trial_id, outcome.reason)
-        self._study.end(trial.ticket, outcome)
+        evaluation = evaluation_of(trial, result, self._objective.names(result), ending(trial_id, result, error))
+        if evaluation is None:
+            self._study.release(trial.ticket)
+            return
+        if evaluation.error is not None:
+            logger.info("trial %s is a failed evaluation: %s", trial_id, evaluation.error.message)
+        self._study.end(evaluation)
 
     def end_run(self) -> None:
         """Give back what trials still hold when the run is over; their results, if any come, count all the same."""
+        self._over = True
         self._trials.held.clear()
         if self._study is not None:
             self._study.leave()
@@ -389,19 +414,15 @@ class ArqonSearcher(Searcher):
         """
         space = self._plan.space
         if space is not None:
-            config = self._study.config if self._study is not None else self._plan.config(space, None)
+            config = self._study.config if self._study is not None else self._plan.config(space)
             point = whole_point(parameters, space, config, "parameters", strict=False)
         if space is None or self._study is None:
             given = (parameters, value, error, pruned, intermediate_values)
             self._evaluated.append(dict(zip(_EVALUATED, given, strict=True)))
             return
-        steps = list(intermediate_values or ())
-        if pruned and value is None:
-            if not steps:  # stopped before it said anything
-                return
-            value = steps[-1]
-        told = observation(point, None if error else value)
-        self._study.seed([{**told, "step": len(steps)} if pruned and steps else told])
+        row = evaluated(point, value, error, pruned, list(intermediate_values or ()))
+        if row is not None:
+            self._study.seed([row])
 
     # Keeping
 
@@ -428,13 +449,14 @@ class ArqonSearcher(Searcher):
             session_str: Tune's name of the session.
         """
         path = os.path.join(checkpoint_dir, self.CKPT_FILE_TMPL.format(session_str))
-        at_once = self._study is None or self._study.small or not os.path.exists(path)
+        at_once = self._study is None or self._study.small or self._writer.written != path
         at_once = at_once or self._writer.failing or tune_call.waits_for_checkpoint()
         if self._fault is None and not at_once:
             self._writer.put(path, self._keep())
             return
         self._writer.drop()
         super().save_to_dir(checkpoint_dir, session_str)
+        self._writer.written = path if self._fault is None else None
 
     def _keep(self) -> Callable[[], dict[str, Any]]:
         """Take down what a checkpoint keeps, as of now; what is returned completes it, in any thread."""
@@ -479,7 +501,7 @@ class ArqonSearcher(Searcher):
         vars(self).update(state.get("added", {}))
         if study is not None and seen is not None and "ended" in state and not self._repeated:
             self._trials.reconcile(seen, study, self.on_trial_complete)
-        tune_call.at_end(self)
+        self._join_run()
 
     def restore_from_dir(self, checkpoint_dir: str) -> None:
         """Go on from the newest file in an experiment's directory; as :meth:`restore`, it never raises.

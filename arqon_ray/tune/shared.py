@@ -7,16 +7,22 @@ import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
+
+import ray
 
 from arqon_ray.core import state
 from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.evaluation import Evaluation, Step
+from arqon_ray.core.run import Run
+from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import ArqonError, AskTimeoutError, StateError
 from arqon_ray.service import Heartbeat, SolverClient
 from arqon_ray.tune.asks import FRESH, Asks
 from arqon_ray.tune.attach import reattach
 from arqon_ray.tune.courier import Call, Courier, once
-from arqon_ray.tune.outcome import Outcome, Ticket, outside
+from arqon_ray.tune.outcome import Ticket, entry
 
 logger = logging.getLogger(__name__)
 
@@ -182,29 +188,31 @@ class SharedStudy:
         """Give back what :meth:`match` may still be given for a trial, which Tune has ended meanwhile."""
         future = self._asks.close(_trial(key))
         if future is not None:
-            future.add_done_callback(self._release)
+            future.add_done_callback(self._release_answer)
 
-    def _release(self, future: Future[Any]) -> None:
+    def _release_answer(self, future: Future[Any]) -> None:
         answer = None if future.exception() is not None else future.result()
         if answer is not None and "note" not in answer:
             self._send(once("release", answer["id"], self._owner))
 
-    def report(self, ticket: Ticket, step: int, value: float) -> None:
+    def report(self, ticket: Ticket, step: Step) -> None:
         """Send an intermediate value."""
         if ticket.id is not None:
-            self._send(Call("report", (ticket.id, step, value)))
+            self._send(Call("report", (ticket.id, step.step, step.value)))
 
-    def end(self, ticket: Ticket, outcome: Outcome) -> None:
-        """Send the outcome."""
-        if ticket.id is None:
-            if outcome.status != "released":
-                self.seed([outside(ticket, outcome)])
+    def end(self, evaluation: Evaluation) -> None:
+        """Send the evaluation."""
+        if evaluation.id is None:
+            self.seed([entry(evaluation)])
             return
-        self._keys.pop(ticket.id, None)
-        if outcome.status == "released":
+        self._keys.pop(evaluation.id, None)
+        self._send(once("tell", [entry(evaluation)]))
+
+    def release(self, ticket: Ticket) -> None:
+        """Give the candidate back."""
+        if ticket.id is not None:
+            self._keys.pop(ticket.id, None)
             self._send(once("release", ticket.id, self._owner))
-        else:
-            self._send(once("tell", [{"id": ticket.id, **outcome.told()}]))
 
     def seed(self, observations: Sequence[Mapping[str, Any]]) -> None:
         """Send points with their values."""
@@ -223,6 +231,22 @@ class SharedStudy:
             return
         self._rest()
         self._courier = None
+
+    def run(self, known: Mapping[str, Any]) -> Run:
+        """Return the run of the whole study; without a cluster as of the last snapshot.
+
+        Raises:
+            StateError: when there is neither.
+        """
+        if ray.is_initialized():
+            return replace(self.solver.run(), **known)
+        snapshot, _ = self._copy
+        if snapshot is None:
+            raise StateError(
+                f"the study {self.name!r} is in a cluster, and this process in none: ray.init(...) first, or open the "
+                "study's journal"
+            )
+        return ArqonSolver.from_state(snapshot["export"]).run(self.name, **known)
 
     def flush(self) -> None:
         """Wait until everything has arrived, at most half a minute."""

@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arqon_ray.core.config import StudyConfig
+from arqon_ray.core.evaluation import Evaluation, Step
 from arqon_ray.core.ledger import USER, Candidate
+from arqon_ray.core.results import Entry
+from arqon_ray.core.run import Run
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.tune.ahead import Ahead
-from arqon_ray.tune.outcome import Outcome, Ticket, outside
+from arqon_ray.tune.outcome import Ticket
 
 if TYPE_CHECKING:
     from arqon_ray.service import SolverClient
@@ -63,12 +66,16 @@ class Study(Protocol):
         """Wait no longer for the candidate of a trial that was being matched: it goes back."""
         ...
 
-    def report(self, ticket: Ticket, step: int, value: float) -> None:
+    def report(self, ticket: Ticket, step: Step) -> None:
         """Pass an intermediate value on."""
         ...
 
-    def end(self, ticket: Ticket, outcome: Outcome) -> None:
-        """Take the outcome of a trial."""
+    def end(self, evaluation: Evaluation) -> None:
+        """Take the evaluation of a trial; it is told from outside where it has no id."""
+        ...
+
+    def release(self, ticket: Ticket) -> None:
+        """Give a candidate back without a result."""
         ...
 
     def seed(self, observations: Sequence[Mapping[str, Any]]) -> None:
@@ -77,6 +84,10 @@ class Study(Protocol):
 
     def leave(self) -> None:
         """Give back every candidate that has no result: no trial goes on with it."""
+        ...
+
+    def run(self, known: Mapping[str, Any]) -> Run:
+        """Return what has become of the study, with what is known better."""
         ...
 
     @property
@@ -158,29 +169,32 @@ class OwnStudy:
         """Take everything back."""
         self.release_all_but(set())
 
-    def report(self, ticket: Ticket, step: int, value: float) -> None:
+    def report(self, ticket: Ticket, step: Step) -> None:
         """Tell the solver, as long as it waits for the candidate's result."""
         if ticket.id is not None and self.solver.is_open(int(ticket.id)):
-            self.solver.report(int(ticket.id), step, value)
+            self.solver.report(int(ticket.id), step.step, step.value, time=step.time)
 
-    def end(self, ticket: Ticket, outcome: Outcome) -> None:
+    def end(self, evaluation: Evaluation) -> None:
         """Tell the solver; a late word about a candidate that has its value changes nothing."""
-        if ticket.id is None:
-            if outcome.status != "released":
-                self.seed([outside(ticket, outcome)])
-            return
-        number = int(ticket.id)
-        if not self.solver.is_open(number):
-            return
-        if outcome.status != "released":
-            self.solver.tell([{"eval_id": number, **outcome.told()}])
-        elif number in self.solver.pending:
-            self.solver.withdraw(number)
-        self._ahead.begin()
+        if evaluation.id is None:
+            self.solver.take([Entry(evaluation.params, None, evaluation)])
+        elif self.solver.is_open(int(evaluation.id)):
+            self.solver.take([Entry(None, int(evaluation.id), evaluation)])
+            self._ahead.begin()
+
+    def release(self, ticket: Ticket) -> None:
+        """Take the candidate back, unless it has a result."""
+        if ticket.id is not None and int(ticket.id) in self.solver.pending:
+            self.solver.withdraw(int(ticket.id))
+            self._ahead.begin()
 
     def seed(self, observations: Sequence[Mapping[str, Any]]) -> None:
         """Tell the solver."""
         self.solver.seed(list(observations))
+
+    def run(self, known: Mapping[str, Any]) -> Run:
+        """Return the solver's run."""
+        return self.solver.run(**known)
 
     @property
     def small(self) -> bool:

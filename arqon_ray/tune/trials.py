@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from arqon_ray.errors import ConfigError
-from arqon_ray.tune.outcome import Outcome, Ticket, Trial
+from arqon_ray.tune.outcome import Ticket, Trial
 from arqon_ray.tune.points import Point
 from arqon_ray.tune.reconcile import Seen
 from arqon_ray.tune.study import Study
@@ -62,7 +62,7 @@ class Trials:
     def give_back(self, trial_ids: Iterable[str], study: Study) -> None:
         """Release what trials hold that Tune has ended, or left, without a word."""
         for trial_id in trial_ids:
-            study.end(self.held.pop(trial_id).ticket, Outcome("released", reason="Tune does not go on with it"))
+            study.release(self.held.pop(trial_id).ticket)
 
     # After a restore
 
@@ -128,7 +128,7 @@ class Trials:
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps, as of now: what goes on changing is copied."""
-        held = {trial_id: replace(trial, curve=dict(trial.curve)) for trial_id, trial in self.held.items()}
+        held = {trial_id: trial.copy() for trial_id, trial in self.held.items()}
         return {"trials": held, "ended": set(self.ended), "failed": dict(self.failed)}
 
     def take(self, state: Mapping[str, Any]) -> None:

@@ -22,7 +22,8 @@ from ray.tune.search import Repeater
 logger = logging.getLogger(__name__)
 
 
-def _frames() -> Iterator[FrameType]:
+def frames() -> Iterator[FrameType]:
+    """Return the stack, the innermost frame first."""
     frame = inspect.currentframe()
     while frame is not None:
         yield frame
@@ -31,7 +32,7 @@ def _frames() -> Iterator[FrameType]:
 
 def _run() -> dict[str, Any]:
     """Return the variables of ``tune.run``; none without a run."""
-    for frame in _frames():
+    for frame in frames():
         if frame.f_code.co_name == "run" and frame.f_globals.get("__name__") == "ray.tune.tune":
             return dict(frame.f_locals)
     return {}
@@ -53,7 +54,7 @@ def behind_placeholders() -> dict[str, Any]:
 
 def waits_for_checkpoint() -> bool:
     """Tell whether a run writes a checkpoint now and waits until it is stored, as it does at its end."""
-    for frame in _frames():
+    for frame in frames():
         if frame.f_code.co_name == "sync_up_experiment_state":
             return bool(frame.f_locals.get("wait"))
     return False
@@ -61,7 +62,7 @@ def waits_for_checkpoint() -> bool:
 
 def repeated() -> bool:
     """Tell whether a Repeater asks: then Tune has trials that the searcher never hears of."""
-    return any(frame.f_code is Repeater.suggest.__code__ for frame in _frames())
+    return any(frame.f_code is Repeater.suggest.__code__ for frame in frames())
 
 
 def ended_trials() -> set[str]:
@@ -80,13 +81,24 @@ def keep_trials() -> None:
             logger.exception("the experiment's checkpoint could not be written; its last one counts")
 
 
-def at_end(searcher: Any) -> None:
-    """Let ``searcher.end_run()`` be called when the run on the stack ends, however it does."""
+def scheduler() -> Any:
+    """Return the scheduler of the run on the stack; None without a run."""
+    return _run().get("scheduler")
+
+
+def at_end(searcher: Any) -> bool:
+    """Let ``searcher.end_run()`` be called when the run on the stack ends, however it does.
+
+    Returns:
+        Whether it is a run that was not known before.
+    """
     callbacks = _run().get("callbacks")
-    if isinstance(callbacks, list) and not any(
+    if not isinstance(callbacks, list) or any(
         isinstance(each, _AtEnd) and each.searcher() is searcher for each in callbacks
     ):
-        callbacks.append(_AtEnd(searcher, callbacks))
+        return False
+    callbacks.append(_AtEnd(searcher, callbacks))
+    return True
 
 
 class _AtEnd(Callback):

@@ -37,7 +37,7 @@ def _rows(start: int, stop: int) -> bytes:
 
 
 def _store(path: Path, *, resume: bool = True, **changes: Any) -> DirectoryStore:
-    return DirectoryStore(path, _manifest(**changes), resume=resume)
+    return DirectoryStore(path, _manifest(**changes), "min", resume=resume)
 
 
 def test_what_was_written_is_found_again(tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_what_was_written_is_found_again(tmp_path: Path) -> None:
     assert second.finished == {(0, 8)}
     tally = second.tally
     assert (tally.count, tally.failed) == (8, 1)
-    assert tally.best("min") == {"index": 7, "params": {"x": 0.07, "n": 8}, "value": -7.0}
-    assert tally.best("max") == {"index": 0, "params": {"x": 0.0, "n": 1}, "value": 0.0}
+    assert tally.best("min") == {"index": 7, "params": {"x": 0.07, "n": 8}, "value": -7.0, "metrics": {}}
+    assert tally.best("max") == {"index": 0, "params": {"x": 0.0, "n": 1}, "value": 0.0, "metrics": {}}
     assert tally.errors == [{"index": 5, "params": {"x": 0.05, "n": 6}, "error": "bad", "kind": "raised"}]
     second.close()
 
@@ -166,6 +166,12 @@ def test_every_kind_of_parameter_has_its_type() -> None:
         "value": "double",
         "error": "string",
         "seconds": "double",
+        "error_kind": "string",
+        "started": "timestamp[us, tz=UTC]",
+        "ended": "timestamp[us, tz=UTC]",
+        "node": "string",
+        "pid": "int64",
+        "attempt": "int64",
     }
     points = [{"mixed": choice} for choice in ("auto", 3, True, None)]
     packed = pack_rows(bounds, 0, points, [Outcome(Evaluation(None, {}, 1.0))] * 4)

@@ -35,7 +35,8 @@ pytestmark = pytest.mark.usefixtures("cluster")
 def check_rows(path: Path, count: int) -> Any:
     """Read the files as any reader would, and compare them with the probe; return the table."""
     table = pq.read_table(path).sort_by("index")
-    assert table.column_names == ["index", *CONFIG["bounds"], "value", "error", "seconds"]
+    own = ["error_kind", "started", "ended", "node", "pid", "attempt"]
+    assert table.column_names == ["index", *CONFIG["bounds"], "value", "error", "seconds", *own]
     assert table["index"].to_pylist() == list(range(count))
     points = ArqonProbe(CONFIG, seed=7).sample_range(0, count)
     for name in CONFIG["bounds"]:
@@ -88,7 +89,7 @@ def test_without_output_the_rows_are_kept_in_memory(capsys: pytest.CaptureFixtur
     table = result.to_pandas()
     assert table["index"].tolist() == list(range(3000))
     best = max((i for i in range(3000) if points[i]["n"] not in (3, 4)), key=lambda i: points[i]["x"])
-    assert result.best == {"index": best, "params": points[best], "value": points[best]["x"]}
+    assert result.best == {"index": best, "params": points[best], "value": points[best]["x"], "metrics": {}}
     failed = [i for i in range(3000) if points[i]["n"] in (3, 4)]
     assert (result.num_done, result.num_failed, len(result)) == (3000, len(failed), 3000)
     assert [failure["index"] for failure in result.failures] == failed[:20]

@@ -76,7 +76,7 @@ def test_each_metric_has_to_be_finite(broken: Any) -> None:
     made.on_trial_complete("t", {**result(config), "speed": broken})
     row = made.solver.history()[0]
     assert row["status"] == "failed"
-    assert "speed" in row["reason"]
+    assert "speed" in row["error"]["message"]
 
 
 def test_a_trial_that_ended_paused_has_what_it_reported_last() -> None:

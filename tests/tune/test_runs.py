@@ -185,6 +185,8 @@ def test_asha_stops_trials_and_their_values_count(cluster: Any, tmp_path: Path) 
     told = {row["value"]: row["step"] for row in searcher.solver.history()}
     assert told == reached
     assert min(told.values()) < STEPS
+    assert {row["status"] for row in searcher.solver.history() if row["step"] < STEPS} == {"stopped"}
+    assert {row["status"] for row in searcher.solver.history() if row["step"] == STEPS} == {"complete"}
     another = ArqonSearcher(CONFIG)
     another.add_evaluated_trials(analysis, "loss")
     assert {row["value"] for row in another.solver.history()} == set(told)
@@ -202,6 +204,10 @@ def test_hyperband_ends_trials_without_a_result_and_their_last_values_count(
     told = {row["value"]: row["step"] for row in searcher.solver.history()}
     assert told == reached
     assert min(told.values()) < max(told.values())
+    assert {(row["step"] < STEPS, row["status"]) for row in searcher.solver.history()} == {
+        (True, "stopped"),
+        (False, "complete"),
+    }
 
 
 def test_two_runs_share_one_study_and_its_budget(cluster: Any, tmp_path: Path, unique_name: str) -> None:

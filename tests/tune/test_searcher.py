@@ -93,7 +93,7 @@ def test_a_final_value_that_is_no_number_is_a_failed_evaluation(value: Any) -> N
     searcher.on_trial_complete("t", {"loss": value, "training_iteration": 2})
     (row,) = history(searcher)
     assert (row["value"], row["status"]) == (None, "failed")
-    assert "loss is" in row["reason"]
+    assert "loss is" in row["error"]["message"]
 
 
 def test_an_error_is_a_failed_evaluation_whatever_was_reported() -> None:
@@ -112,7 +112,8 @@ def test_a_trial_that_ends_without_a_result_counts_with_its_last_value_and_step(
     searcher.on_trial_result("t", {"accuracy": 1.0, "training_iteration": 5})
     searcher.on_trial_complete("t", result=None, error=False)
     (row,) = history(searcher)
-    assert (row["value"], row["step"], row["status"]) == (4.0, 2, "complete")
+    assert (row["value"], row["step"], row["status"]) == (4.0, 2, "stopped")
+    assert [step[:2] for step in row["steps"]] == [[1, 5.0], [2, 4.0], [3, None]]
 
 
 def test_after_a_restart_from_scratch_the_later_report_counts() -> None:
