@@ -45,7 +45,7 @@ def test_they_are_everywhere(tmp_path: Path) -> None:
     assert result.best is not None
     assert shape(result.best["metrics"]) == shape(wanted(result.best["params"]))
     opened = arqon_ray.open_sweep(tmp_path / "out")
-    assert opened.to_table().equals(result.to_table())
+    assert repr(opened.to_table().to_pylist()) == repr(result.to_table().to_pylist())  # NaN equals nothing
     assert repr(opened.best) == repr(result.best)
     in_memory = sweep(everything, {"bounds": BOUNDS}, 20, metric=METRIC, progress=False)
     check_table(in_memory.to_table())

@@ -80,7 +80,7 @@ def test_a_searcher_of_its_own_has_them_everywhere(tmp_path: Path) -> None:
 
 
 def test_a_shared_study_has_them_too(tmp_path: Path, unique_name: str) -> None:
-    study = arqon_ray.start(CONFIG, unique_name)
+    study = arqon_ray.start({**CONFIG, "metric": METRIC}, unique_name)
     searcher = ArqonSearcher(actor=study)
     fit(searcher, tmp_path)
     check_trials(study.run())
