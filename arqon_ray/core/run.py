@@ -96,6 +96,14 @@ class Run:
         sign = -1.0 if self.config.mode == "max" else 1.0
         return sorted(self.completed, key=lambda e: (*_how_far(e), sign * (e.value or 0.0)))
 
+    def comparable(self) -> list[Evaluation]:
+        """Return the evaluations that went as far as the first of :meth:`ranked`, the best first.
+
+        They are those that were not stopped or, where all were, those of the furthest step.
+        """
+        ranked = self.ranked()
+        return [e for e in ranked if _how_far(e) == _how_far(ranked[0])]
+
     @property
     def best(self) -> Evaluation | None:
         """The recommended evaluation, else the first of :meth:`ranked`; None when none has a value."""
@@ -106,14 +114,13 @@ class Run:
     def path(self) -> list[tuple[int, Evaluation]]:
         """Return each improvement: its place in the history, from 1, and the evaluation.
 
-        Only evaluations that went as far as the first of :meth:`ranked` are in it: those that were not stopped or,
-        where all were, those of the furthest step.
+        Only those that are :meth:`comparable` are in it.
         """
-        ranked = self.ranked()
+        comparable = {id(e) for e in self.comparable()}
         larger_is_better = self.config.mode == "max"
         steps: list[tuple[int, Evaluation]] = []
         for place, evaluation in enumerate(self.evaluations, start=1):
-            if evaluation.value is None or _how_far(evaluation) != _how_far(ranked[0]):
+            if evaluation.value is None or id(evaluation) not in comparable:
                 continue
             best = steps[-1][1].value if steps else None
             if best is None or (evaluation.value > best if larger_is_better else evaluation.value < best):

@@ -6,16 +6,18 @@ need plotly.
 
 from arqon_ray.core.evaluation import Evaluation
 from arqon_ray.core.run import Run
+from arqon_ray.report.history_plots import curves_figure, history_figure
 from arqon_ray.report.html import render_html, write_html
 from arqon_ray.report.opening import open_run
 from arqon_ray.report.optuna_export import export_to_optuna
-from arqon_ray.report.plots import history_figure, parallel_figure, slice_figure
 from arqon_ray.report.run import read_run, write_run
+from arqon_ray.report.space_plots import parallel_figure, slice_figure
 from arqon_ray.report.tables import to_arrow, to_pandas, write_parquet
 
 __all__ = [
     "Evaluation",
     "Run",
+    "curves_figure",
     "export_to_optuna",
     "history_figure",
     "open_run",

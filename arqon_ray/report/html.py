@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any
 
-from arqon_ray.core.evaluation import Evaluation
 from arqon_ray.core.run import Run
+from arqon_ray.report import sections
+from arqon_ray.report.history_plots import curves_figure, has_curves, history_figure
 from arqon_ray.report.opening import Source, open_run
-from arqon_ray.report.plots import history_figure, parallel_figure, slice_figure
-
-TOP = 10
+from arqon_ray.report.space_plots import parallel_figure, slice_figure
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -32,7 +29,8 @@ h1 { margin: 0; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .7rem; text-align: left; border-bottom: 1px solid #eee; white-space: nowrap; }
-td.error { white-space: normal; font-family: ui-monospace, monospace; font-size: .85em; }
+td.error, pre { white-space: pre-wrap; font-family: ui-monospace, monospace; font-size: .85em; }
+summary { cursor: pointer; color: #666; margin-top: .6rem; }
 </style>
 </head>
 <body>
@@ -46,29 +44,21 @@ $sections
 
 
 def render_html(run: Source) -> str:
-    """Return the page of a run, or of what ``optimize`` returned.
+    """Return the page of a run.
+
+    Args:
+        run: a Run, or what :func:`open_run` takes.
 
     Raises:
         ImportError: when plotly, the extra ``[plot]``, is not installed.
+        StateError: ``run`` is nothing that has a run.
     """
     run = open_run(run)
-    figures = [history_figure(run)] if run.evaluations else []
-    if run.completed:
-        figures += [slice_figure(run), parallel_figure(run)]
-    plots = "\n".join(
-        figure.to_html(full_html=False, include_plotlyjs=k == 0, config={"displaylogo": False})
-        for k, figure in enumerate(figures)
-    )
-    sections = [
-        _section("How it went", plots or "<p>Nothing was evaluated.</p>"),
-        _section(f"The best {min(TOP, len(run.completed))}", _best_table(run)) if run.completed else "",
-        _section("How the solver decided", _table(("what", "answer"), _flat(run.explain))) if run.explain else "",
-        _section(f"{len(run.failures)} failed evaluations", _failure_table(run)) if run.failures else "",
-        _section("The space", _space_table(run)),
-    ]
-    about = f"{run.objective}, {run.config.mode}imize {run.metric}, seed {run.config.seed}. The run is {run.state}."
     return _PAGE.substitute(
-        title=escape(run.name), about=escape(about), cards=_cards(run), sections="\n".join(filter(None, sections))
+        title=escape(run.name),
+        about=escape(_about(run)),
+        cards=sections.cards(run),
+        sections="\n".join(_sections(run)),
     )
 
 
@@ -81,91 +71,33 @@ def write_html(run: Source, path: str | Path) -> Path:
     return target
 
 
-def _section(title: str, body: str) -> str:
-    return f'<h2>{escape(title)}</h2>\n<div class="wide">{body}</div>'
+def _about(run: Run) -> str:
+    what = f"{run.objective}, " if run.objective else ""
+    about = f"{what}{run.config.mode}imize {run.metric}, seed {run.config.seed}. The run is {run.state}."
+    by = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    return f"{about} Computed with {by}." if by else about
 
 
-def _cards(run: Run) -> str:
-    best = run.best
-    phases = ", ".join(f"{origin or 'unknown'} {count}" for origin, count in run.origins().items())
-    cards = {
-        f"best {run.metric}": "none" if best is None else _number(best.value),
-        "evaluations": f"{len(run.evaluations)} of {run.config.budget or 'unlimited'}",
-        "failed": str(len(run.failures)),
-        "proposed by": phases or "nobody yet",
-        **({} if run.wall_seconds is None else {"wall time": f"{run.wall_seconds:.1f} s"}),
-    }
-    return "".join(f'<div class="card"><span>{escape(k)}</span><b>{escape(v)}</b></div>' for k, v in cards.items())
+def _sections(run: Run) -> Iterator[str]:
+    yield sections.section("How it went", _plots(run) or "<p>Nothing was evaluated.</p>")
+    if run.completed:
+        yield sections.section(f"The best {min(sections.TOP, len(run.completed))}", sections.best_table(run))
+    if any(e.metrics for e in run.evaluations):
+        yield sections.section("Metrics", sections.metrics_table(run))
+    if run.explain:
+        yield sections.section("How the solver decided", sections.explanation_table(run))
+    if run.failures:
+        yield sections.section(f"{len(run.failures)} failed evaluations", sections.failure_table(run))
+    yield sections.section("The space", sections.space_table(run))
 
 
-def _best_table(run: Run) -> str:
-    names = list(run.config.bounds)
-    rows = [
-        (
-            _id(e),
-            e.origin,
-            _number(e.value),
-            *(_number(e.params[n]) if n in e.params else "off" for n in names),
-        )
-        for e in run.ranked()[:TOP]
-    ]
-    return _table(("id", "proposed by", run.metric, *names), rows)
-
-
-def _failure_table(run: Run) -> str:
-    reasons = Counter(map(_reason, run.failures))
-    examples = {_reason(e): e for e in reversed(run.failures)}
-    rows = [
-        (str(count), reason, ", ".join(f"{k}={_number(v)}" for k, v in examples[reason].params.items()))
-        for reason, count in reasons.most_common()
-    ]
-    return _table(("times", "reason", "first with"), rows, {1: "error"})
-
-
-def _id(evaluation: Evaluation) -> str:
-    return "none" if evaluation.id is None else evaluation.id
-
-
-def _reason(failed: Evaluation) -> str:
-    return "no reason given" if failed.error is None else failed.error.message
-
-
-def _space_table(run: Run) -> str:
-    rows = []
-    for name, parameter in run.config.bounds.items():
-        domain = (
-            ", ".join(_number(c) for c in parameter.choices)
-            if parameter.choices is not None
-            else f"{_number(parameter.min)} .. {_number(parameter.max)}"
-        )
-        kind = "ordered" if parameter.ordered else "choices" if parameter.choices is not None else parameter.type
-        step = "" if parameter.step is None else f", step {_number(parameter.step)}"
-        when = "; ".join(f"{k} in {', '.join(map(str, v))}" for k, v in (parameter.when or {}).items())
-        rows.append((name, kind + step, domain, "" if parameter.choices is not None else parameter.scale, when))
-    return _table(("parameter", "type", "domain", "scale", "only when"), rows)
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            rows += _flat(value, f"{prefix}{key}.")
-        elif key == "phases":
-            rows.append((key, ", then ".join(f"{phase['strategy']} ({phase['candidates']})" for phase in value)))
-        else:
-            rows.append((f"{prefix}{key}", _number(value)))
-    return rows
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]], classes: Mapping[int, str] | None = None) -> str:
-    kinds = classes or {}
-    header = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f'<td class="{kinds.get(k, "")}">{escape(cell)}</td>' for k, cell in enumerate(row)) + "</tr>"
-        for row in rows
+def _plots(run: Run) -> str:
+    figures = [history_figure(run)] if run.evaluations else []
+    if has_curves(run):
+        figures.append(curves_figure(run))
+    if run.completed:
+        figures += [slice_figure(run), parallel_figure(run)]
+    return "\n".join(
+        figure.to_html(full_html=False, include_plotlyjs=k == 0, config={"displaylogo": False})
+        for k, figure in enumerate(figures)
     )
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -16,12 +20,22 @@ from arqon_ray.report.opening import Source, open_run
 if TYPE_CHECKING:
     import optuna
 
+_UNMEASURED = 1.0
+"""Seconds of an evaluation of which nobody measured them."""
+_DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {"min": "minimize", "max": "maximize"}
+
 
 def export_to_optuna(run: Source, storage: str, study_name: str | None = None) -> optuna.Study:
     """Write a run's evaluations into a new study of an Optuna storage.
 
+    Each becomes a trial, in the order in which they were told: a complete one, one that was stopped a pruned one, a
+    failed one a failed one. Its intermediate reports are the trial's intermediate values; its metrics, as
+    ``metrics.NAME``, and what else is known of it are user attributes, in which numbers that are not finite are
+    texts. What still runs is left out: nobody would end it there. Where times were not measured, the trials stand one
+    after another, so that plots over time show their order.
+
     Args:
-        run: the run, or what ``optimize`` returned; failed evaluations become failed trials.
+        run: a Run, or what :func:`open_run` takes.
         storage: an Optuna storage URL, such as ``sqlite:///run.db``.
         study_name: the study's name there; None for the run's own.
 
@@ -30,6 +44,7 @@ def export_to_optuna(run: Source, storage: str, study_name: str | None = None) -
 
     Raises:
         ArqonError: when optuna is not installed, or a study of that name is there already.
+        StateError: ``run`` is nothing that has a run.
     """
     try:
         import optuna
@@ -37,15 +52,15 @@ def export_to_optuna(run: Source, storage: str, study_name: str | None = None) -
         raise ArqonError("optuna is not installed: pip install 'arqon-ray[optuna]'") from None
     run = open_run(run)
     name = run.name if study_name is None else study_name
-    direction: Literal["minimize", "maximize"] = "minimize" if run.config.mode == "min" else "maximize"
+    directions = [_DIRECTIONS[mode] for mode in run.config.objectives or [run.config.mode]]
     space = Space(run.config.bounds)
     columns = {
         n: _column(p, [e.params[n] for e in run.evaluations if n in e.params])
         for n, p in zip(space.names, space.parameters, strict=True)
     }
-    trials = [_trial(evaluation, columns) for evaluation in run.evaluations]
+    trials = [_trial(e, columns, times) for e, times in zip(run.evaluations, _times(run.evaluations), strict=True)]
     try:
-        study = optuna.create_study(storage=storage, study_name=name, direction=direction)
+        study = optuna.create_study(storage=storage, study_name=name, directions=directions)
     except optuna.exceptions.DuplicatedStudyError:
         raise ArqonError(f"study_name is {name!r}: {storage} has such a study already; give another name") from None
     study.set_user_attr("metric", run.metric)
@@ -103,21 +118,68 @@ def _grid(parameter: Discrete, low: float, high: float, values: Sequence[float])
     return _Column(FloatDistribution(low, high, log=log, step=parameter.step if even and not log else None), float)
 
 
-def _trial(evaluation: Evaluation, columns: dict[str, _Column]) -> optuna.trial.FrozenTrial:
-    from optuna.trial import TrialState, create_trial
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """When an evaluation began and ended, in seconds since 1970."""
 
-    attributes = {
-        "id": evaluation.id,
-        "origin": evaluation.origin,
-        "cost": evaluation.cost,
-        "step": evaluation.step,
-        "error": None if evaluation.error is None else evaluation.error.message,
-    }
-    return create_trial(
-        state=TrialState.FAIL if evaluation.value is None else TrialState.COMPLETE,
-        value=evaluation.value,
+    started: float
+    ended: float
+
+
+def _times(evaluations: Sequence[Evaluation]) -> Iterator[_Times]:
+    """Yield the times of evaluations; where they were not measured, each begins when the one before has ended."""
+    known = [_measured(e) for e in evaluations]
+    lengths = [_UNMEASURED if e.seconds is None else e.seconds for e in evaluations]
+    first = next((k for k, times in enumerate(known) if times is not None), len(known))
+    there = known[first].started if first < len(known) else time.time()  # type: ignore[union-attr]
+    now = there - sum(lengths[:first])
+    for times, length in zip(known, lengths, strict=True):
+        times = times or _Times(now, now + length)
+        now = max(now, times.ended)
+        yield times
+
+
+def _measured(evaluation: Evaluation) -> _Times | None:
+    started, ended, seconds = evaluation.started, evaluation.ended, evaluation.seconds or 0.0
+    if started is None and ended is None:
+        return None
+    started = started if started is not None else (ended or 0.0) - seconds
+    return _Times(started, max(started, started + seconds if ended is None else ended))
+
+
+def _trial(evaluation: Evaluation, columns: dict[str, _Column], times: _Times) -> optuna.trial.FrozenTrial:
+    from optuna.trial import FrozenTrial, TrialState
+
+    states = {"complete": TrialState.COMPLETE, "stopped": TrialState.PRUNED}
+    values = evaluation.values or (() if evaluation.value is None else (evaluation.value,))
+    trial = FrozenTrial(
+        number=-1,  # the study counts
+        trial_id=-1,
+        state=states.get(evaluation.status, TrialState.FAIL),
+        value=None,
+        values=list(values) or None,
+        # Optuna has local times.
+        datetime_start=datetime.fromtimestamp(times.started),
+        datetime_complete=datetime.fromtimestamp(times.ended),
         params={name: columns[name].write(value) for name, value in evaluation.params.items()},
         distributions={name: columns[name].distribution for name in evaluation.params},
-        user_attrs={key: value for key, value in attributes.items() if value is not None},
-        intermediate_values={},
+        user_attrs=_attributes(evaluation),
+        system_attrs={},
+        intermediate_values={s.step: s.value for s in evaluation.steps if s.value is not None},
     )
+    return trial
+
+
+def _attributes(evaluation: Evaluation) -> dict[str, Any]:
+    names = ("id", "origin", "cost", "step", "seconds", "node", "pid", "attempt")
+    known = {name: getattr(evaluation, name) for name in names}
+    if evaluation.error is not None:
+        known |= {"error_kind": evaluation.error.kind, "error": evaluation.error.message}
+    metrics = {f"metrics.{name}": _jsonable(value) for name, value in evaluation.metrics.items()}
+    return {name: value for name, value in known.items() if value is not None} | metrics
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_jsonable(each) for each in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value

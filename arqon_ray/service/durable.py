@@ -197,12 +197,17 @@ def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], flo
             # Whole, and yet not to be read: another release wrote it. The log holds everything.
             journal.passed_over.append(f"{journal.store.where(snapshot.name)}: {error}")
         else:
-            return _replayed(state, opened.records, journal.store), snapshot.at.seq
+            return replayed(state, opened.records, journal.store), snapshot.at.seq
     records = opened.records if snapshot is None else list(accepted(read_chain(journal.store)[0]))
-    return _replayed(StudyState(ArqonSolver(load_config(config)), clock), records, journal.store), 0
+    return replayed(StudyState(ArqonSolver(load_config(config)), clock), records, journal.store), 0
 
 
-def _replayed(state: StudyState, records: list[Record], store: Store) -> StudyState:
+def replayed(state: StudyState, records: list[Record], store: Store) -> StudyState:
+    """Apply the records that come after a state.
+
+    Raises:
+        StudyRefusedError: one of them cannot be applied.
+    """
     for record in records:
         try:
             replay(state, record.body)

@@ -97,6 +97,24 @@ def _connect(uri: str) -> _Storage:
     return _Storage("s3", path, make(True, ATTEMPTS), make(True, 1), make(False, ATTEMPTS))
 
 
+def folders_of(uri: str) -> list[str]:
+    """Return the names of the folders at a URI, sorted; none where nothing is.
+
+    Raises:
+        OSError: the storage failed.
+    """
+    from pyarrow import fs
+
+    try:
+        storage = _connect(uri)
+        infos = storage.files.get_file_info(fs.FileSelector(storage.path, allow_not_found=True))
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise OSError(f"{uri}: {type(error).__name__}: {error}") from error
+    return sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
+
+
 def _mapped(method: Callable[Concatenate[RemoteFiles, P], R]) -> Callable[Concatenate[RemoteFiles, P], R]:
     """Raise as OSError whatever else pyarrow, and what lies under it, raise when a storage fails."""
 

@@ -1,0 +1,107 @@
+"""What lies in a folder or a file, or at a URI: a run of the command line, a study's journal, an experiment."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from arqon_ray.core import ArqonSolver, state
+from arqon_ray.core.run import Run
+from arqon_ray.errors import ArqonError, StateError
+from arqon_ray.report.experiment import is_experiment, read_experiment
+from arqon_ray.report.run import RESULTS_FILE, read_run
+from arqon_ray.service.reading import find_study, read_state
+
+STUDY_FOLDER = "study"
+"""Where a run of the command line has its study's journal."""
+_SWEEP = "_manifest.json"
+
+
+def open_file(file: Path) -> Run:
+    """Return the run in a file: a ``results.json``, or what ``export()`` returned.
+
+    Raises:
+        StateError: it is neither, or damaged.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+        form = json.loads(text).get("format")
+    except OSError as error:
+        raise StateError(f"cannot read {file}: {error.strerror or error}") from None
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise StateError(f"{file} is neither a run's results.json nor an export(): {error}") from None
+    return open_export(text, file.stem) if form == state.FORMAT else read_run(file)
+
+
+def open_export(exported: str, name: str) -> Run:
+    """Return the run of an exported solver.
+
+    Raises:
+        StateError: it is damaged.
+    """
+    return ArqonSolver.from_state(exported).run(name)
+
+
+def open_folder(folder: Path) -> Run:
+    """Return the run in a folder.
+
+    Raises:
+        StateError: there is none, or it is damaged.
+    """
+    if (folder / _SWEEP).exists():
+        raise StateError(f"{folder} holds a sweep, which has rows and no run: open it with arqon_ray.open_sweep")
+    if (folder / RESULTS_FILE).exists():
+        return _newer(read_run(folder), folder)
+    if is_experiment(folder):
+        return read_experiment(folder)
+    run = open_journal(str(folder)) or open_journal(str(folder / STUDY_FOLDER))
+    if run is None:
+        raise StateError(
+            f"{folder} holds no run: give the folder of a run, of a study (or the storage_path that holds it) or of a "
+            "Tune experiment"
+        )
+    return run
+
+
+def open_journal(place: str) -> Run | None:
+    """Return the run of the study that is stored at a place; None when there is none.
+
+    Args:
+        place: a study's folder or a ``storage_path`` that holds one study; a directory or a URI.
+
+    Raises:
+        StateError: there are several studies, the one that is there is damaged, or the storage failed.
+    """
+    try:
+        found = find_study(place)
+        if found is None:
+            return None
+        return read_state(*found).solver.run(found[1])
+    except StateError:
+        raise
+    except (ArqonError, OSError) as error:
+        raise StateError(str(error)) from error
+
+
+def _newer(record: Run, folder: Path) -> Run:
+    """Return the record of a folder, with what its study's journal knows where that went on without it."""
+    if record.state == "finished":
+        return record
+    try:
+        journal = open_journal(str(folder / STUDY_FOLDER))
+    except StateError as error:
+        warnings.warn(f"the journal in {folder / STUDY_FOLDER} is passed over: {error}", stacklevel=4)
+        return record
+    if journal is None or len(journal.evaluations) < len(record.evaluations):
+        return record
+    return replace(
+        record,
+        study=journal.study,
+        evaluations=journal.evaluations,
+        running=journal.running,
+        explain=journal.explain,
+        recommended=journal.recommended,
+        versions=journal.versions,
+    )
