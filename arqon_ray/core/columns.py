@@ -1,15 +1,18 @@
 """Evaluations as named columns of plain Python: how the log and its snapshots hold many of them.
 
 A column is there when any of the evaluations has something other than the default in it, and then has one entry for
-each of them. ``node`` is a table of the different names and a column of places in it.
+each of them. By default an evaluation ended ``seconds`` after it ``started``. ``nodes`` has the different names and
+``node`` the places in it, where there are several. Where the first metric of every evaluation with a value is that
+value, under one name, this name is ``metric``, and ``metrics`` has the others.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from arqon_ray.core.evaluation import Error, Evaluation, Step
+from arqon_ray.core.evaluation import Error, Evaluation, Metric, Step
 
 Columns = dict[str, Any]
 
@@ -20,7 +23,6 @@ _PLAIN: dict[str, Any] = {
     "step": None,
     "cost": 1.0,
     "started": None,
-    "ended": None,
     "seconds": None,
     "pid": None,
     "origin": "",
@@ -34,13 +36,16 @@ def pack(evaluations: Sequence[Evaluation]) -> Columns:
     columns: Columns = {}
     for name, default in _PLAIN.items():
         column = [getattr(evaluation, name) for evaluation in evaluations]
-        if any(entry != default for entry in column):
+        if column.count(default) != len(column):
             columns[name] = column
+    ended = [evaluation.ended for evaluation in evaluations]
+    if ended != [_end(evaluation.started, evaluation.seconds) for evaluation in evaluations]:
+        columns["ended"] = ended
     params = [evaluation.params for evaluation in evaluations]
     if any(params):
         columns["params"] = [dict(each) for each in params]
     if any(evaluation.metrics for evaluation in evaluations):
-        columns["metrics"] = [dict(evaluation.metrics) for evaluation in evaluations]
+        columns |= _metrics(evaluations)
     if any(evaluation.values is not None for evaluation in evaluations):
         columns["values"] = [None if e.values is None else list(e.values) for e in evaluations]
     if any(evaluation.steps for evaluation in evaluations):
@@ -50,8 +55,31 @@ def pack(evaluations: Sequence[Evaluation]) -> Columns:
     if any(evaluation.node is not None for evaluation in evaluations):
         nodes = {node: place for place, node in enumerate(dict.fromkeys(e.node for e in evaluations))}
         columns["nodes"] = list(nodes)
-        columns["node"] = [nodes[evaluation.node] for evaluation in evaluations]
+        if len(nodes) > 1:
+            columns["node"] = [nodes[evaluation.node] for evaluation in evaluations]
     return columns
+
+
+def _end(started: float | None, seconds: float | None) -> float | None:
+    return None if started is None or seconds is None else started + seconds
+
+
+def _metrics(evaluations: Sequence[Evaluation]) -> Columns:
+    """Return the metrics, without the objective where it is the first of them."""
+    name = next((next(iter(e.metrics)) for e in evaluations if e.metrics and e.value is not None), None)
+    if name is None or not all(e.value is None or _begins_with(e.metrics, name, e.value) for e in evaluations):
+        return {"metrics": [dict(evaluation.metrics) for evaluation in evaluations]}
+    rest = [dict(evaluation.metrics) for evaluation in evaluations]
+    for evaluation, metrics in zip(evaluations, rest, strict=True):
+        if evaluation.value is not None:
+            del metrics[name]
+    return {"metric": name, "metrics": rest} if any(rest) else {"metric": name}
+
+
+def _begins_with(metrics: Mapping[str, Metric], name: str, value: float) -> bool:
+    first = metrics.get(name)
+    same = type(first) is float and first == value and (first != 0.0 or str(first) == str(value))
+    return same and next(iter(metrics)) == name
 
 
 def unpack(columns: Mapping[str, Any], count: int) -> list[Evaluation]:
@@ -61,9 +89,15 @@ def unpack(columns: Mapping[str, Any], count: int) -> list[Evaluation]:
         ValueError: when a column has another length.
         LookupError, TypeError: when one is of another form.
     """
-    nodes = columns.get("nodes", [None])
+    nodes = [node and sys.intern(node) for node in columns.get("nodes", [None])]
     plain = {name: columns.get(name) or [default] * count for name, default in _PLAIN.items()}
     numbers, absent = plain["number"], [None] * count
+    pids: dict[int | None, int | None] = {}
+    metrics = columns.get("metrics") or [{} for _ in range(count)]
+    name = columns.get("metric")
+    if name is not None:
+        pairs = zip(plain["value"], metrics, strict=True)
+        metrics = [each if value is None else {name: value, **each} for value, each in pairs]
     # In the order of the record's fields.
     fields = (
         [None if number is None else str(number) for number in numbers],
@@ -72,15 +106,15 @@ def unpack(columns: Mapping[str, Any], count: int) -> list[Evaluation]:
         plain["status"],
         numbers,
         [None if each is None else tuple(each) for each in columns.get("values") or absent],
-        columns.get("metrics") or [{} for _ in range(count)],
+        metrics,
         plain["step"],
         [tuple(Step(*step) for step in each) for each in columns.get("steps") or [()] * count],
         plain["cost"],
         plain["started"],
-        plain["ended"],
+        columns.get("ended") or list(map(_end, plain["started"], plain["seconds"])),
         plain["seconds"],
         [nodes[place] for place in columns.get("node") or [0] * count],
-        plain["pid"],
+        [pids.setdefault(pid, pid) for pid in plain["pid"]],
         [None if each is None else Error(*each) for each in columns.get("error") or absent],
         plain["origin"],
         plain["attempt"],

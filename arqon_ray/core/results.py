@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,14 @@ from arqon_ray.core.running import thinned
 from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.errors import ResultsError
 
-_KEYS = (
+KEYS = (
     *("params", "value", "values", "metrics", "cost", "eval_id", "id", "status", "step", "steps", "reason", "error"),
     *("started", "ended", "seconds", "node", "pid", "attempt"),
 )
 _PLAIN_KEYS = frozenset({"params", "value", "cost", "eval_id", "id", "metrics"})
-ECHOED = ("note", "owner", "key")
+ECHOED = ("note", "owner", "key", "number", "origin", "seq")
 """What the answers of ``ask`` and ``pending`` say beside a candidate: a result may be one of them with its value."""
-_KNOWN = frozenset({*_KEYS, *ECHOED})
+_KNOWN = frozenset({*KEYS, *ECHOED})
 _LONGEST_REASON = 10_000
 _LONGEST_NAME = 512
 
@@ -99,8 +100,8 @@ def parse_entry(entry: Any, where: str, metric: str | None = None) -> Entry:
         raise ResultsError(read.broken(where, entry, "a dict with params and value"))
     if not entry.keys() <= _KNOWN:
         key = next(key for key in entry if key not in _KNOWN)
-        near = did_you_mean(key, _KEYS)
-        raise ResultsError(f"{where} has {read.shown(key)}{near}: the keys are {', '.join(_KEYS)}")
+        near = did_you_mean(key, KEYS)
+        raise ResultsError(f"{where} has {read.shown(key)}{near}: the keys are {', '.join(KEYS)}")
     params, number = entry.get("params"), _parse_id(entry, where)
     if params is None and number is None:
         raise ResultsError(f"{where} has neither params nor eval_id: it must say which point it is about")
@@ -145,7 +146,7 @@ def _parse_told(entry: Mapping[str, Any], where: str, metric: str | None) -> Eva
         values=every,
         metrics=metrics,
         step=None if entry.get("step") is None else _parse_step(f"{where}.step", entry["step"]),
-        steps=parse_steps(f"{where}.steps", entry.get("steps")),
+        steps=thinned(parse_steps(f"{where}.steps", entry.get("steps"))),
         cost=cost,
         started=_parse_time(f"{where}.started", entry.get("started")),
         ended=_parse_time(f"{where}.ended", entry.get("ended")),
@@ -192,10 +193,10 @@ def _printable(text: str) -> str:
     return text[:_LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
 
 
-def parse_steps(name: str, steps: Any) -> tuple[Step, ...]:
+def parse_steps(name: str, steps: Any) -> list[Step]:
     """Check the reports that a result brings: a list of step, value and optionally time."""
     if steps is None or (isinstance(steps, Sequence) and not steps):
-        return ()
+        return []
     if isinstance(steps, str | bytes) or not isinstance(steps, Sequence):
         raise ResultsError(read.broken(name, steps, "a list of [step, value, time]"))
     read_steps = []
@@ -204,7 +205,7 @@ def parse_steps(name: str, steps: Any) -> tuple[Step, ...]:
             raise ResultsError(read.broken(f"{name}[{i}]", each, "[step, value, time], the time in seconds or absent"))
         step, value = check_report(each[0], each[1])
         read_steps.append(Step(step, value, _parse_time(f"{name}[{i}][2]", each[2] if len(each) > 2 else None)))
-    return thinned(read_steps)
+    return read_steps
 
 
 def _parse_time(name: str, time: Any) -> float | None:
@@ -218,7 +219,8 @@ def _parse_seconds(name: str, seconds: Any) -> float | None:
 
 
 def _parse_node(name: str, node: Any) -> str | None:
-    return None if read.is_missing(node) else read.text(name, node, _LONGEST_NAME, error=ResultsError)
+    # There are few, and each result brings its own copy.
+    return None if read.is_missing(node) else sys.intern(read.text(name, node, _LONGEST_NAME, error=ResultsError))
 
 
 def _parse_values(values: Any, where: str) -> list[float | None] | None:

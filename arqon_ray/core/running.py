@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from arqon_ray.core.evaluation import Metric, Step
-from arqon_ray.core.metrics import MAX_STEPS
+from arqon_ray.core.metrics import MAX_STEPS, joined, to_json
 
 
 class Running:
@@ -34,7 +34,7 @@ class Running:
     def add(self, step: Step, metrics: Mapping[str, Metric] | None = None) -> None:
         """Take a report."""
         if metrics:
-            self.metrics = {**self.metrics, **metrics}
+            self.metrics = joined(self.metrics, metrics)
         if step.step not in self.steps:
             if self._last_is_between:
                 self.steps.popitem()
@@ -42,6 +42,13 @@ class Running:
         self.steps[step.step] = step
         if len(self.steps) > MAX_STEPS:
             self._halve()
+
+    def says(self, step: int, value: float | None, metrics: Mapping[str, Metric] | None = None) -> bool:
+        """Tell whether the last report of a step had this value, and the metrics are these."""
+        known = self.steps.get(step)
+        if known is None or known.value != value:
+            return False
+        return not metrics or to_json({name: self.metrics.get(name, ...) for name in metrics}) == to_json(metrics)
 
     @property
     def _last_is_between(self) -> bool:

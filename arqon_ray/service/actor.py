@@ -26,7 +26,8 @@ class SolverActor:
     """One study of the cluster, served to whoever has a handle.
 
     Hard state, written to the journal before the call returns: the study's config and budget; every candidate that
-    was handed out, under which key and to which owner; every result, intermediate value, seed and release.
+    was handed out, under which key and to which owner; every result, intermediate result, seed, release
+    and retraction.
     Soft state, which a restart sets anew: how long each lease still runs (every one gets its full length again) and
     who is waiting in ``ask``.
 
@@ -148,14 +149,19 @@ class SolverActor:
         owner: str | None = None,
         lease: float | None = None,
         timeout: float | None = 30.0,
+        params: dict[str, Any] | None = None,
     ) -> dict[str, Any] | None:
         """Hand out one candidate, ``{"id": str, "params": dict}``; None when the study is finished.
+
+        With ``params`` it is that point, the caller's own; it counts in the budget as any other.
 
         The same key is given the same candidate, always. While every candidate is held by somebody it waits for
         ``timeout`` seconds (None: for ever), then raises TimeoutError. The lease lasts ``lease`` seconds: by default
         60, renewed by ``renew(owner)``, with an owner and 24 hours without.
         """
-        return self._change("ask_one", key=key, owner=owner, lease=lease, timeout=timeout)  # type: ignore[no-any-return]
+        return self._change(  # type: ignore[no-any-return]
+            "ask_one", key=key, owner=owner, lease=lease, timeout=timeout, params=params
+        )
 
     @ray.method(concurrency_group="ask")
     def ask(
@@ -173,27 +179,43 @@ class SolverActor:
     def place(
         self, params: dict[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
     ) -> dict[str, Any] | None:
-        """Hand out a point of the caller's own as the next candidate; None when the budget is spent.
+        """Do as ``ask_one(params=...)``, which took this one's place; kept for clients of 0.1.0."""
+        return self._change("ask_one", key=key, owner=owner, lease=lease, params=params)  # type: ignore[no-any-return]
 
-        It counts in the budget as any other. Key, owner and lease as for ``ask_one``.
+    @ray.method(concurrency_group="tell")
+    def enqueue(self, params: Any, key: str | None = None) -> list[dict[str, Any]]:
+        """Put a point (a dict of some or all parameters), or a list of them, before the solver's own.
+
+        The next asks of anybody are given them, each once; they count in the budget then. Returns the whole points.
         """
-        return self._change("place", params, key=key, owner=owner, lease=lease)  # type: ignore[no-any-return]
+        return self._change("enqueue", params, key=key)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def tell(
         self, id: Any, value: Any = ..., cost: float = 1.0, key: str | None = None, **rest: Any
     ) -> dict[str, Any] | list[dict[str, Any]]:
-        """Take the result of a candidate, or of many: ``tell([{"id", "value", "cost"?, "status"?, ...}, ...])``.
+        """Take the result of a candidate, ``tell(id, value, metrics={...}, seconds=...)``, or a list of such dicts.
 
-        None, NaN and infinities are failed evaluations. Returns ``{"id", "accepted"}`` for each, with a ``note``
-        where a result was not accepted because somebody had told it before.
+        Beside ``id``, ``value`` and ``cost`` it may have ``metrics``, ``status``, ``step``, ``steps``, ``started``,
+        ``ended``, ``seconds``, ``node``, ``pid``, ``error`` or ``reason``, and ``attempt``. A config that names its
+        metric takes the value from ``metrics`` where none is given. None, NaN and infinities are failed evaluations.
+        Returns ``{"id", "accepted"}`` for each, with a ``note`` where a result was not accepted because somebody had
+        told it before.
         """
         return self._change("tell", id, value, cost, key=key, **rest)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
-    def report(self, id: str, step: int, value: float) -> dict[str, Any]:
-        """Keep an intermediate value of a candidate's evaluation."""
-        return self._call("report", id, step, value)  # type: ignore[no-any-return]
+    def report(self, id: Any, step: Any = ..., value: Any = ..., metrics: dict[str, Any] | None = None) -> Any:
+        """Keep an intermediate result of a candidate's evaluation, or a list of them.
+
+        ``report(id, step, value, metrics={...})``, or dicts of ``id``, ``step``, ``value``, ``metrics`` and ``time``.
+        """
+        return self._call("report", id, step, value, metrics)
+
+    @ray.method(concurrency_group="tell")
+    def retract(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
+        """Take a candidate's result back, since it was wrong; it may be told again."""
+        return self._change("retract", id, reason, key=key)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
@@ -226,9 +248,13 @@ class SolverActor:
         return self._call("best")  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
-    def history(self) -> list[dict[str, Any]]:
-        """Return all observations in the order in which they were told."""
-        return self._call("history")  # type: ignore[no-any-return]
+    def history(self, since: int | None = None) -> list[dict[str, Any]]:
+        """Return what was told, in the order in which it was; ``since``: what came after the record of that ``seq``.
+
+        A row has ``id``, ``number``, ``params``, ``status``, ``value``, ``values``, ``metrics``, ``step``, ``steps``,
+        ``cost``, ``started``, ``ended``, ``seconds``, ``node``, ``pid``, ``error``, ``origin``, ``attempt``, ``seq``.
+        """
+        return self._call("history", since)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
     def pareto(self) -> list[dict[str, Any]]:
@@ -237,15 +263,16 @@ class SolverActor:
 
     @ray.method(concurrency_group="read")
     def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
-        """Return the candidates that are held, by ``owner`` or by anybody: id, params, owner, key."""
+        """Return the evaluations that run, of ``owner`` or of anybody: rows as ``history`` has them, and owner, key."""
         return self._call("pending", owner)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="read")
     def status(self) -> dict[str, Any]:
         """Return how the study stands; answers also when the study is refused, with the reason.
 
-        ``state`` is running, finished or refused. In ``counts``, asked = told + pending + released; failed ones are
-        among the told, seeded ones are points from outside.
+        ``state`` is running, finished or refused. In ``counts``, asked = told + pending + released, but for what was
+        retracted and not told again; failed ones are among the told, seeded ones are points from outside, and retracted
+        says how often a result was taken back. ``version`` is the actor's arqon_ray.
         ``uuid`` is the study's own, ``imported`` uuid and position of the one whose snapshot it began from, if any;
         ``seq`` is the number of the log's last record; ``torn`` and ``passed_over`` name tails that were cut and
         snapshots that could not be used; ``trouble`` what does not work in the background at present, a list of

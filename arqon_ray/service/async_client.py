@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import ray
 from ray.exceptions import ActorDiedError
 
+from arqon_ray.core.exported import run_of_export
 from arqon_ray.core.run import Run
-from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
-from arqon_ray.service.calling import Retry, Slices, StudyReference, key_or_new, position_of
+from arqon_ray.service.calling import PLACE, Retry, Slices, StudyReference, key_or_new, position_of, report_arguments
 from arqon_ray.service.heartbeat import LEASE, AsyncHeartbeat
+from arqon_ray.service.lacking import lacked, outdated, submit
 from arqon_ray.service.pulse import SLICE, Pulse
+from arqon_ray.service.told import Told
 
 _log = logging.getLogger(__name__)
 _background: set[asyncio.Task[None]] = set()
@@ -42,9 +45,14 @@ class AsyncSolverClient(StudyReference):
         while True:
             try:
                 handle = self.handle
-                return await _answer(getattr(handle, method).remote(*args, **kwargs), self._pulse(handle))
+                return await _answer(submit(handle, method, args, kwargs), self._pulse(handle))
             except Exception as error:
-                pause = retry.pause_after(error)
+                lacking = lacked(error, method, kwargs)
+                if lacking is None:
+                    pause = retry.pause_after(error)
+            if lacking is not None:
+                self._forget()
+                raise outdated(self.name, lacking, {} if method == "status" else await self.status())
             self._forget()
             await asyncio.sleep(pause)
 
@@ -54,9 +62,14 @@ class AsyncSolverClient(StudyReference):
         owner: str | None = None,
         lease: float | None = None,
         timeout: float | None = 30.0,
+        params: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
         """See ``SolverClient.ask_one``."""
-        answer: dict[str, Any] | None = await self._ask("ask_one", (), key, owner, lease, timeout)
+        answer: dict[str, Any] | None
+        if params is not None:
+            answer = await self._call("place", dict(params), key=key_or_new(key), owner=owner, lease=lease)
+        else:
+            answer = await self._ask("ask_one", (), key, owner, lease, timeout)
         return answer
 
     async def ask(
@@ -105,9 +118,16 @@ class AsyncSolverClient(StudyReference):
     async def place(
         self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
     ) -> dict[str, Any] | None:
-        """See ``SolverClient.place``."""
-        hold = {"key": key_or_new(key), "owner": owner, "lease": lease}
-        answer: dict[str, Any] | None = await self._call("place", params, **hold)
+        """See ``SolverClient.place``; deprecated since 0.2.0."""
+        warnings.warn(PLACE, DeprecationWarning, stacklevel=2)
+        return await self.ask_one(key, owner, lease, params=params)
+
+    async def enqueue(
+        self, params: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: str | None = None
+    ) -> list[dict[str, Any]]:
+        """See ``SolverClient.enqueue``."""
+        points = [dict(params)] if isinstance(params, Mapping) else params
+        answer: list[dict[str, Any]] = await self._call("enqueue", points, key=key_or_new(key))
         return answer
 
     async def tell(
@@ -116,14 +136,24 @@ class AsyncSolverClient(StudyReference):
         value: Any = ...,
         cost: float = 1.0,
         key: str | None = None,
-        **rest: Any,
+        **rest: Unpack[Told],
     ) -> Any:
         """See ``SolverClient.tell``."""
         return await self._call("tell", id, value, cost, key=key_or_new(key), **rest)
 
-    async def report(self, id: str, step: int, value: float) -> dict[str, Any]:
+    async def report(
+        self,
+        id: str | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        step: Any = ...,
+        value: Any = ...,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> Any:
         """See ``SolverClient.report``."""
-        answer: dict[str, Any] = await self._call("report", id, step, value)
+        return await self._call("report", *report_arguments(id, step, value, metrics))
+
+    async def retract(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
+        """See ``SolverClient.retract``."""
+        answer: dict[str, Any] = await self._call("retract", id, reason, key=key_or_new(key))
         return answer
 
     async def fail(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
@@ -167,9 +197,9 @@ class AsyncSolverClient(StudyReference):
         answer: dict[str, Any] | None = await self._call("best")
         return answer
 
-    async def history(self) -> list[dict[str, Any]]:
+    async def history(self, since: int | None = None) -> list[dict[str, Any]]:
         """See ``SolverClient.history``."""
-        answer: list[dict[str, Any]] = await self._call("history")
+        answer: list[dict[str, Any]] = await self._call("history", *(() if since is None else (since,)))
         return answer
 
     async def pareto(self) -> list[dict[str, Any]]:
@@ -194,7 +224,7 @@ class AsyncSolverClient(StudyReference):
     async def run(self) -> Run:
         """See ``SolverClient.run``; a thread restores what was exported."""
         exported = await self.export()
-        return await asyncio.to_thread(lambda: ArqonSolver.from_state(exported).run(self.name))
+        return await asyncio.to_thread(run_of_export, exported, self.name)
 
     async def config(self) -> dict[str, Any]:
         """See ``SolverClient.config``."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from arqon_ray.service.background import troubles
 from arqon_ray.service.checks import check_count, check_id, check_seconds, checked_entries
 from arqon_ray.service.heartbeat import LEASE, Heartbeat
 from arqon_ray.service.outbox import Outbox
 from arqon_ray.service.stock import Stock
+from arqon_ray.service.told import Told
 
 if TYPE_CHECKING:
     from arqon_ray.service.client import SolverClient
@@ -40,6 +42,11 @@ class BatchedClient:
         self._stock = Stock(client, size, self._beat)
         self._outbox = Outbox(client, size, check_seconds("delay", delay, zero=True) or 0.0)
 
+    @cached_property
+    def _metric(self) -> str | None:
+        metric: str | None = self._client.config().get("metric")
+        return metric
+
     @property
     def owner(self) -> str:
         """Who holds the candidates."""
@@ -62,7 +69,7 @@ class BatchedClient:
         self._outbox.raise_problems()
         return self._stock.take(check_seconds("timeout", timeout, zero=True))
 
-    def tell(self, id: str, value: Any, cost: float = 1.0, **rest: Any) -> None:
+    def tell(self, id: str, value: Any = ..., cost: float = 1.0, **rest: Unpack[Told]) -> None:
         """Take a candidate's result, and send it soon.
 
         It is not durable yet when this returns: that is promised by ``flush``. Any error but that of a malformed
@@ -70,17 +77,19 @@ class BatchedClient:
 
         Args:
             id: the candidate's.
-            value: a number; None, NaN and infinities mean a failed evaluation.
+            value: a number; None, NaN and infinities mean a failed evaluation. It may be left out beside ``metrics``
+                where the study's config names its metric.
             cost: of this evaluation, in the user's units.
-            **rest: ``status``, ``step`` and ``reason``.
+            **rest: ``metrics``, ``status``, ``step``, ``seconds`` and what else is known, as for ``SolverClient.tell``.
 
         Raises:
             ResultsError: an argument is malformed; nothing was taken.
             Exception: an earlier result was refused or could not be sent, see ``flush``.
         """
         check_id(id)
-        entry = {"id": id, "value": value, "cost": cost, **rest}
-        checked_entries([entry])
+        given = {} if value is ... else {"value": value}
+        entry: dict[str, Any] = {"id": id, **given, "cost": cost, **rest}
+        checked_entries([entry], self._metric if value is ... else None)
         self._outbox.put(entry)
         self._outbox.raise_problems()
 

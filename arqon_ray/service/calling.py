@@ -20,6 +20,7 @@ NAMESPACE = "arqon"
 PATIENCE = 60.0
 _PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
+PLACE = "place() is deprecated since 0.2.0: use ask_one(params=...), which does the same"
 _REPEATED = (RayActorError, ObjectLostError, RpcError, GetTimeoutError)
 """The actor restarts or is gone, its node died with the answer, or the cluster's head does not reply."""
 
@@ -46,6 +47,13 @@ def position_of(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     """
     study, seq = check_position(snapshot)
     return {"uuid": study, "seq": seq}
+
+
+def report_arguments(id: Any, step: Any, value: Any, metrics: Any) -> tuple[Any, ...]:
+    """Return the arguments of a report without those that were not given: an older actor takes what it knows."""
+    if step is ... and value is ... and metrics is None:
+        return (id,)
+    return (id, step, value) if metrics is None else (id, step, value, metrics)
 
 
 def raised_by_actor(error: RayTaskError) -> BaseException:

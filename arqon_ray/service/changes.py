@@ -6,7 +6,8 @@ A change is made in three steps, the same ones live and in a replay::
     body = change.body()               # its record; live, it is encoded and appended here
     change.apply(state, resolved)      # the study's memory changes; nothing of it fails
 
-so that a study's memory is never ahead of its log, and never other than what its log makes.
+so that a study's memory is never ahead of its log, and never other than what its log makes. Those by which candidates
+are handed out and come back are here, those by what came of them in ``outcomes``.
 """
 
 from __future__ import annotations
@@ -17,15 +18,12 @@ from typing import Any, ClassVar, Protocol, Self
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig
-from arqon_ray.core.evaluation import Error, Evaluation
-from arqon_ray.core.kinds import RAISED
 from arqon_ray.core.ledger import Candidate
-from arqon_ray.core.results import Entry, parse_results
-from arqon_ray.core.verdicts import Verdict
 from arqon_ray.errors import StateError
+from arqon_ray.service.operations import from_record, to_record
+from arqon_ray.service.outcomes import Body, Report, Retract, Tell
+from arqon_ray.service.records import Record
 from arqon_ray.service.state import Answer, StudyState
-
-Body = dict[str, Any]
 
 
 class Change(Protocol):
@@ -81,15 +79,25 @@ class Ask:
 
     @classmethod
     def of(cls, body: Body) -> Ask:
-        """Return the change that a record holds."""
-        plain = body["fresh"]
-        hold = (body["key"], body["owner"], body["lease"], body.get("digest"))
-        return cls([candidate_of(each) for each in plain], plain, body["again"], *hold)
+        """Return the change that a record holds; in formats 1 and 2 it has the candidates one by one."""
+        plain = body["fresh"] if "fresh" in body else _rows(body)
+        key, digest = from_record(body)
+        fresh = [candidate_of(each) for each in plain]
+        return cls(fresh, plain, body.get("again", []), key, body.get("owner"), body.get("lease"), digest)
 
     def body(self) -> Body:
-        """Return the record."""
-        hold = {"key": self.key, "owner": self.owner, "lease": self.lease}
-        return {"op": self.OP, **hold, "fresh": self.plain, "again": self.again, **_optional(digest=self.digest)}
+        """Return the record: the candidates as columns, which begin at their first number."""
+        body: Body = {"op": self.OP, **to_record(self.key, self.digest)}
+        body |= {name: each for name, each in (("owner", self.owner), ("lease", self.lease)) if each is not None}
+        if self.again:
+            body["again"] = list(self.again)
+        if self.plain:
+            body["number"] = self.plain[0]["number"]
+        for name, default in _COLUMNS.items():
+            column = [each.get(name, default) for each in self.plain]
+            if column.count(default) != len(column):
+                body[name] = column
+        return body
 
     def resolve(self, state: StudyState) -> list[Candidate]:
         """Return the fresh candidates with their points."""
@@ -105,43 +113,37 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
-    """Results came in: of candidates, or of points from outside.
+class Enqueue:
+    """Points came in that are to be handed out before the solver's own.
 
     Attributes:
-        entries: the results.
-        rows: the same as the record holds them.
+        points: whole ones.
         key: the operation id.
-        digest: what the operation's arguments are known by; None in records of 0.1.0.
+        digest: what the operation's arguments are known by.
     """
 
-    OP: ClassVar[str] = "tell"
-    entries: Sequence[Entry]
-    rows: Sequence[list[Any]]
-    key: str | None
+    OP: ClassVar[str] = "enqueue"
+    points: Sequence[dict[str, Any]]
+    key: str | None = None
     digest: bytes | None = None
 
     @classmethod
-    def of(cls, body: Body) -> Tell:
-        """Return the change that a record holds; in format 1 its results are a list of dicts."""
-        if "results" in body:
-            entries = parse_results(body["results"])
-            return cls(entries, [row_of(entry) for entry in entries], body.get("key"))
-        return cls([_entry(row) for row in body["rows"]], body["rows"], body.get("key"), body.get("digest"))
+    def of(cls, body: Body) -> Enqueue:
+        """Return the change that a record holds."""
+        return cls(body["points"], *from_record(body))
 
     def body(self) -> Body:
         """Return the record."""
-        return {"op": self.OP, "key": self.key, "rows": self.rows, **_optional(digest=self.digest)}
+        return {"op": self.OP, **to_record(self.key, self.digest), "points": self.points}
 
-    def resolve(self, state: StudyState) -> list[Verdict]:
-        """Return which results count, and whose they are."""
-        return state.solver.resolve(self.entries)
+    def resolve(self, state: StudyState) -> list[dict[str, Any]]:
+        """Check that they fit the space."""
+        return state.solver.complete(self.points)
 
-    def apply(self, state: StudyState, resolved: list[Verdict]) -> None:
-        """Take those that count."""
-        state.solver.apply(resolved)
-        state.take(resolved)
-        state.remember(self.OP, self.key, [verdict.answer for verdict in resolved], self.digest)
+    def apply(self, state: StudyState, resolved: list[dict[str, Any]]) -> None:
+        """Put them into the queue."""
+        state.solver.put(resolved)
+        state.remember(self.OP, self.key, resolved, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +168,12 @@ class Release:
     @classmethod
     def of(cls, body: Body) -> Release:
         """Return the change that a record holds."""
-        told = body.get("key"), body.get("answers", ()), body.get("digest")
-        return cls(body["numbers"], body["why"], *told)
+        key, digest = from_record(body)
+        return cls(body["numbers"], body["why"], key, body.get("answers", ()), digest)
 
     def body(self) -> Body:
         """Return the record."""
-        told = {"key": self.key, "answers": self.answers, **_optional(digest=self.digest)} if self.answers else {}
+        told = {**to_record(self.key, self.digest), "answers": self.answers} if self.answers else {}
         return {"op": self.OP, "numbers": self.numbers, "why": self.why, **told}
 
     def resolve(self, state: StudyState) -> None:
@@ -185,36 +187,6 @@ class Release:
         state.put_back(self.numbers)
         if self.answers:
             state.remember(self.OP, self.key, list(self.answers), self.digest)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """An intermediate value of a candidate's evaluation came in; None is one that was not finite."""
-
-    OP: ClassVar[str] = "report"
-    number: int
-    step: int
-    value: float | None
-
-    @classmethod
-    def of(cls, body: Body) -> Report:
-        """Return the change that a record holds."""
-        return cls(body["number"], body["step"], body["value"])
-
-    def body(self) -> Body:
-        """Return the record."""
-        return {"op": self.OP, "number": self.number, "step": self.step, "value": self.value}
-
-    def resolve(self, state: StudyState) -> None:
-        """Check that the candidate has no result yet."""
-        state.solver.candidate(self.number)
-        if not state.is_open(self.number):
-            raise StateError(f"candidate {self.number} was told before: it has no intermediate results any more")
-
-    def apply(self, state: StudyState, resolved: None) -> None:
-        """Keep it."""
-        state.solver.report(self.number, self.step, self.value)
-        state.reports.setdefault(self.number, {})[self.step] = self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,52 +274,58 @@ class Import:
         return solver
 
     def apply(self, state: StudyState, resolved: ArqonSolver) -> None:
-        """Begin with it."""
+        """Begin with it; in this log all of it came with this record."""
+        resolved.rebase(state.seq)
         state.begin_from(resolved, self.uuid, self.seq)
         for key, number in self.keys.items():
             state.remember(Ask.OP, key, [number], None)
             state.asker[number] = key
 
 
-_KINDS: dict[str, type[Change]] = {kind.OP: kind for kind in (Ask, Tell, Release, Report, Budget, Epoch, Import)}
+_ALL: tuple[type[Change], ...] = (Ask, Enqueue, Tell, Release, Report, Retract, Budget, Epoch, Import)
+_KINDS = {kind.OP: kind for kind in _ALL}
 
 
-def replay(state: StudyState, body: Body) -> None:
+def replay(state: StudyState, record: Record) -> None:
     """Make the change that a record holds.
 
     Raises:
         StateError: the record's operation is not known here.
         ArqonError, LookupError, TypeError, ValueError: the record cannot be applied.
     """
-    kind = _KINDS.get(body["op"])
+    op = record.body["op"]
+    kind = _KINDS.get(op)
     if kind is None:
-        raise StateError(f"the operation {body['op']!r} is not known: install the arqon_ray that wrote it")
-    change = kind.of(body)
+        raise StateError(f"the operation {op!r} is not known: install the arqon_ray that wrote it")
+    change = kind.of(record.body)
+    state.seq = record.seq
     change.apply(state, change.resolve(state))
+
+
+_COLUMNS: dict[str, Any] = {
+    "params": None,
+    "origin": None,
+    "memory": {},
+    "evidence": None,
+    "first": None,
+    "forced": False,
+}
+"""What the record of an ask says of each fresh candidate beside its number, with the defaults."""
+
+
+def _rows(body: Body) -> list[dict[str, Any]]:
+    """Return the fresh candidates of an ask one by one."""
+    count, first = len(body.get("params", ())), body.get("number", 0)
+    columns = {name: body.get(name) or [default] * count for name, default in _COLUMNS.items()}
+    rows = enumerate(zip(*columns.values(), strict=True), first)
+    return [{"number": number, **dict(filter(_is_said, zip(columns, row, strict=True)))} for number, row in rows]
+
+
+def _is_said(entry: tuple[str, Any]) -> bool:
+    name, value = entry
+    return name == "memory" or value is not _COLUMNS[name]
 
 
 def candidate_of(plain: dict[str, Any]) -> Candidate:
     """Return the candidate that the record of an ask holds."""
     return Candidate(plain["number"], plain["params"], plain["origin"], plain["memory"])
-
-
-def row_of(entry: Entry) -> list[Any]:
-    """Return one result as the record of a tell holds it."""
-    params = None if entry.params is None else dict(entry.params)
-    told = entry.told
-    values = [] if told.values is None else [list(told.values)]
-    reason = None if told.error is None else told.error.message
-    return [params, entry.number, told.value, told.cost, told.status, told.step, reason, *values]
-
-
-def _entry(row: list[Any]) -> Entry:
-    params, number, value, cost, status, step, reason, *values = row
-    error = None if value is not None else Error(RAISED, reason or "failed")
-    every = tuple(values[0]) if values else None
-    told = Evaluation(None, {}, value, status, values=every, step=step, cost=cost, error=error)
-    return Entry(params, number, told, unsaid=True)
-
-
-def _optional(**keys: Any) -> dict[str, Any]:
-    """Return those keys that have a value: records of 0.1.0 are without them."""
-    return {name: value for name, value in keys.items() if value is not None}

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import ray
 from ray.exceptions import ActorDiedError
 
+from arqon_ray.core.exported import run_of_export
 from arqon_ray.core.run import Run
-from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.async_client import AsyncSolverClient
 from arqon_ray.service.batched import BatchedClient
-from arqon_ray.service.calling import NAMESPACE, Retry, Slices, StudyReference, key_or_new, position_of, require_ray
+from arqon_ray.service.calling import (
+    NAMESPACE,
+    PLACE,
+    Retry,
+    Slices,
+    StudyReference,
+    key_or_new,
+    position_of,
+    report_arguments,
+    require_ray,
+)
 from arqon_ray.service.heartbeat import LEASE, Heartbeat
+from arqon_ray.service.lacking import lacked, outdated, submit
 from arqon_ray.service.pulse import answer
+from arqon_ray.service.told import Told
 
 __all__ = ["NAMESPACE", "SolverClient", "require_ray"]
 
@@ -62,9 +75,14 @@ class SolverClient(StudyReference):
         while True:
             try:
                 handle = self.handle
-                return answer(getattr(handle, method).remote(*args, **kwargs), self._pulse(handle))
+                return answer(submit(handle, method, args, kwargs), self._pulse(handle))
             except Exception as error:
-                pause = retry.pause_after(error)
+                lacking = lacked(error, method, kwargs)
+                if lacking is None:
+                    pause = retry.pause_after(error)
+            if lacking is not None:
+                self._forget()
+                raise outdated(self.name, lacking, {} if method == "status" else self.status())
             self._forget()
             time.sleep(pause)
 
@@ -74,6 +92,7 @@ class SolverClient(StudyReference):
         owner: str | None = None,
         lease: float | None = None,
         timeout: float | None = 30.0,
+        params: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
         """Ask for one candidate.
 
@@ -82,15 +101,22 @@ class SolverClient(StudyReference):
             owner: who holds the candidate; a ``heartbeat`` of this owner keeps it.
             lease: seconds until the candidate goes back to the pool; by default 60 with an owner, 24 h without.
             timeout: seconds to wait while every candidate is held by somebody; None waits for ever.
+            params: a point of the caller's own, whole, to be the candidate: it counts in the budget as any other.
 
         Returns:
-            ``{"id": str, "params": dict}``, or None when the study is finished. With a ``note`` when a repeated key's
+            ``{"id": str, "params": dict}``, or None when the study is finished; with ``params``, when the budget is
+            spent. With a ``note`` when a repeated key's
             candidate was told already or is held by somebody else now.
 
         Raises:
             AskTimeoutError: no candidate came free in time.
+            ResultsError: ``params`` do not fit the space.
         """
-        answer: dict[str, Any] | None = self._ask("ask_one", (), key, owner, lease, timeout)
+        answer: dict[str, Any] | None
+        if params is not None:  # by the call that actors of 0.1.0 have too
+            answer = self._call("place", dict(params), key=key_or_new(key), owner=owner, lease=lease)
+        else:
+            answer = self._ask("ask_one", (), key, owner, lease, timeout)
         return answer
 
     def ask(
@@ -119,21 +145,29 @@ class SolverClient(StudyReference):
     def place(
         self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
     ) -> dict[str, Any] | None:
-        """Hand out a point of the caller's own as the next candidate: it counts in the budget as any other.
+        """Do as ``ask_one(params=params, ...)``; deprecated since 0.2.0."""
+        warnings.warn(PLACE, DeprecationWarning, stacklevel=2)
+        return self.ask_one(key, owner, lease, params=params)
+
+    def enqueue(
+        self, params: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Put a point, or a list of them, before the solver's own: the next asks of anybody are given them, each once.
+
+        They count in the budget when they are handed out, and ``status()["counts"]["enqueued"]`` says how many wait.
 
         Args:
-            params: the point, whole.
-            key: the operation id; the same key is given the same candidate, always.
-            owner: who holds the candidate.
-            lease: seconds until the candidate goes back to the pool; as for ``ask_one``.
+            params: native values of some or all parameters, what is left out is completed; or a list of such dicts.
+            key: the operation id.
 
         Returns:
-            ``{"id": str, "params": dict}``, or None when the budget is spent.
+            The whole points.
 
         Raises:
-            ResultsError: the point does not fit the space.
+            ResultsError: a point does not fit the space; nothing was enqueued.
         """
-        answer: dict[str, Any] | None = self._call("place", params, key=key_or_new(key), owner=owner, lease=lease)
+        points = [dict(params)] if isinstance(params, Mapping) else params
+        answer: list[dict[str, Any]] = self._call("enqueue", points, key=key_or_new(key))
         return answer
 
     def tell(
@@ -142,31 +176,79 @@ class SolverClient(StudyReference):
         value: Any = ...,
         cost: float = 1.0,
         key: str | None = None,
-        **rest: Any,
+        **rest: Unpack[Told],
     ) -> Any:
-        """Tell a candidate's result, ``tell(id, value, cost=1.0)``, or many, ``tell([{"id", "value"}, ...])``.
+        """Tell a candidate's result, or many.
+
+        ::
+
+            client.tell(id, 0.25)
+            client.tell(id, 0.25, metrics={"loss": 0.25, "size": 12}, seconds=81.5)
+            client.tell(id, metrics={"loss": 0.25, "size": 12})  # where the config has "metric": "loss"
+            client.tell([{"id": id, "value": 0.25, "metrics": {...}}, ...])
 
         Args:
-            id: a candidate's id, or a list of dicts with ``id``, ``value`` and optionally ``cost``, ``status``
-                ("complete" or "failed"), ``step`` and ``reason``; with several objectives ``values``, a list, in
-                place of ``value``.
-            value: of one candidate; None, NaN and infinities mean a failed evaluation.
+            id: a candidate's id, or a list of dicts with ``id``, ``value`` and the keys of ``rest``.
+            value: of one candidate; None, NaN and infinities mean a failed evaluation. With several objectives give
+                ``values``, a list, in its place; with ``metrics`` and a config that names its metric give neither.
             cost: of one candidate's evaluation, in the user's units.
             key: the operation id.
-            **rest: ``status``, ``step`` and ``reason`` of one candidate.
+            **rest: what else is known of one candidate's evaluation: ``metrics``, ``status``, ``step``, ``steps``,
+                ``started``, ``ended``, ``seconds``, ``node``, ``pid``, ``error`` or ``reason``, ``attempt``; see
+                :class:`~arqon_ray.service.told.Told`.
 
         Returns:
             ``{"id", "accepted"}``, or a list of them for a list; with a ``note`` where a result was not accepted.
 
         Raises:
-            ResultsError: an entry is malformed; nothing was taken.
+            ResultsError: an entry is malformed, or failed of what says nothing about its point (a lost node); nothing
+                was taken.
             UnknownCandidateError: an id was never handed out; nothing was taken.
         """
         return self._call("tell", id, value, cost, key=key_or_new(key), **rest)
 
-    def report(self, id: str, step: int, value: float) -> dict[str, Any]:
-        """Report an intermediate value of a candidate's evaluation; answers as ``tell``."""
-        answer: dict[str, Any] = self._call("report", id, step, value)
+    def report(
+        self,
+        id: str | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        step: Any = ...,
+        value: Any = ...,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Report an intermediate result of a candidate's evaluation, or many; answers as ``tell``.
+
+        At most 1000 of an evaluation are kept, evenly thinned. One of a step that was reported before replaces it.
+
+        Args:
+            id: the candidate's; or a list of dicts with ``id``, ``step``, ``value`` and optionally ``metrics`` and
+                ``time`` (seconds since 1970, by default when the study takes it).
+            step: how far the evaluation has come, 0 or more.
+            value: what it is worth by then; one that is not finite says nothing to the model.
+            metrics: what else is known; the evaluation has the last ones.
+
+        Raises:
+            ResultsError: a report is malformed; none was taken.
+            UnknownCandidateError: an id was never handed out; none was taken.
+        """
+        return self._call("report", *report_arguments(id, step, value, metrics))
+
+    def retract(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
+        """Take a candidate's result back, since it was wrong: the model and the history forget it, the log does not.
+
+        The candidate is not handed out again, and counts in the budget as before. It may be told again, which is how a
+        wrong result is corrected.
+
+        Args:
+            id: the candidate's.
+            reason: why; the log keeps it.
+            key: the operation id.
+
+        Returns:
+            ``{"id", "accepted"}``; with a ``note`` where there was no result to take back.
+
+        Raises:
+            UnknownCandidateError: the id was never handed out.
+        """
+        answer: dict[str, Any] = self._call("retract", id, reason, key=key_or_new(key))
         return answer
 
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
@@ -234,9 +316,24 @@ class SolverClient(StudyReference):
         answer: dict[str, Any] | None = self._call("best")
         return answer
 
-    def history(self) -> list[dict[str, Any]]:
-        """Return all observations in the order in which they were told: id, params, value, cost, status."""
-        answer: list[dict[str, Any]] = self._call("history")
+    def history(self, since: int | None = None) -> list[dict[str, Any]]:
+        """Return what was told, in the order in which it was; or what is new.
+
+        ::
+
+            rows = client.history()
+            while running:
+                rows += client.history(since=rows[-1]["seq"] if rows else 0)
+
+        Args:
+            since: only what was told after the log's record of this number: the last row's ``seq``, or that of
+                ``status()``. A result that was retracted since then is not told of: ``status()["counts"]["retracted"]``
+                has grown then.
+
+        Returns:
+            One dict a result, see ``Evaluation.to_dict``, and ``seq``: the number of the record that brought it.
+        """
+        answer: list[dict[str, Any]] = self._call("history", *(() if since is None else (since,)))
         return answer
 
     def pareto(self) -> list[dict[str, Any]]:
@@ -249,7 +346,12 @@ class SolverClient(StudyReference):
         return answer
 
     def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
-        """Return the candidates that are held, by ``owner`` or by anybody: id, params, owner, key."""
+        """Return the evaluations that run, of ``owner`` or of anybody.
+
+        Returns:
+            One dict each, see ``Evaluation.to_dict``: ``steps`` and ``metrics`` are what it has reported so far. Beside
+            that ``owner``, and the ``key`` of its ask.
+        """
         answer: list[dict[str, Any]] = self._call("pending", owner)
         return answer
 
@@ -267,7 +369,7 @@ class SolverClient(StudyReference):
 
         It costs one :meth:`export` and its restoration here, where the model is asked too: the actor goes on meanwhile.
         """
-        return ArqonSolver.from_state(self.export()).run(self.name)
+        return run_of_export(self.export(), self.name)
 
     def config(self) -> dict[str, Any]:
         """Return the config as a dict, with the budget in force; it costs the same however long the study is."""

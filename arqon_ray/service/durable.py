@@ -141,7 +141,7 @@ class DurableState:
         Raises:
             ResultsError: its record cannot be written; nothing was changed.
         """
-        self._journal.append(change.body())
+        self._state.seq = self._journal.append(change.body())
         try:
             change.apply(self._state, resolved)
         except BaseException as error:
@@ -192,7 +192,7 @@ def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], flo
     journal, snapshot = opened.journal, opened.snapshot
     if snapshot is not None:
         try:
-            state = StudyState.thaw(snapshot.parts, clock)
+            state = StudyState.thaw(snapshot.take(), clock, snapshot.at.seq)
         except StateError as error:
             # Whole, and yet not to be read: another release wrote it. The log holds everything.
             journal.passed_over.append(f"{journal.store.where(snapshot.name)}: {error}")
@@ -210,7 +210,7 @@ def replayed(state: StudyState, records: list[Record], store: Store) -> StudySta
     """
     for record in records:
         try:
-            replay(state, record.body)
+            replay(state, record)
         except (ArqonError, LookupError, TypeError, ValueError) as error:
             problem = f"record {record.seq} of the study in {store} cannot be applied: {error!r}"
             raise StudyRefusedError(f"{problem}. Was it written by another version of arqon_ray?") from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from itertools import chain, islice
 from typing import Any
@@ -14,10 +15,12 @@ GENERATED = "op:"
 """How an operation id begins that nobody chose: the client's own, and Ray's task id. Nobody repeats it but the
 client and Ray, and not for long, so it is remembered within a window; a key that a user chose is kept for ever."""
 
+_HEX = re.compile(f"{GENERATED}(?:[0-9a-f][0-9a-f])+")
+
 WINDOW = 100_000
 """Answers of operations without a chosen key that are remembered; a batch has one an entry."""
 
-_RIVALS = {"tell": "release", "release": "tell"}
+_RIVALS = {"tell": ("release", "retract"), "release": ("tell", "retract"), "retract": ("tell", "release")}
 """Kinds of operations that share their keys; asks have keys of their own, so that a trial's id may name both its ask
 and its result."""
 
@@ -32,6 +35,35 @@ def digest_of(*arguments: Any) -> bytes:
         ResultsError: something among them cannot be written down.
     """
     return blake2b(pack(arguments), digest_size=8).digest()
+
+
+def to_record(key: str | None, digest: bytes | None) -> dict[str, Any]:
+    """Return an operation's id and the digest of its arguments as a record holds them; a generated id as its bytes."""
+    record: dict[str, Any] = {}
+    if key is not None:
+        record["key"] = bytes.fromhex(key[len(GENERATED) :]) if _HEX.fullmatch(key) else key
+    if digest is not None:
+        record["digest"] = digest
+    return record
+
+
+def from_record(record: Mapping[str, Any]) -> tuple[str | None, bytes | None]:
+    """Return the id and the digest that a record holds, None where it has none."""
+    key = record.get("key")
+    return GENERATED + key.hex() if isinstance(key, bytes) else key, record.get("digest")
+
+
+def _shortened(answer: Any) -> Any:
+    """Return an answer as it is kept: of what was taken the candidate's number, None of a point from outside."""
+    if not isinstance(answer, dict) or answer.keys() != {"id", "accepted"} or answer["accepted"] is not True:
+        return answer
+    return None if answer["id"] is None else int(answer["id"])
+
+
+def _in_full(kept: Any) -> Any:
+    if kept is not None and type(kept) is not int:
+        return kept
+    return {"id": None if kept is None else str(kept), "accepted": True}
 
 
 def reused(key: str) -> ResultsError:
@@ -50,7 +82,8 @@ def differs(digest: bytes | None, done: Done) -> bool:
 class Operations:
     """Answers by kind and key.
 
-    An answer is any plain list; how many entries it has is what it weighs in the window.
+    An answer is a list, of numbers to an ask and of dicts to all else, which are kept in short; how many entries it has
+    is what it weighs in the window.
     """
 
     def __init__(self) -> None:
@@ -78,15 +111,17 @@ class Operations:
             ResultsError: one with other arguments was done under this key.
         """
         done = self.find(kind, key)
-        rival = self.find(_RIVALS[kind], key) if done is None and kind in _RIVALS else None
-        other = done or rival
-        if other is not None and differs(digest, other):
-            raise reused(other[1])
-        return None if done is None else done[2]
+        others = [done] if done is not None else [self.find(rival, key) for rival in _RIVALS.get(kind, ())]
+        for other in others:
+            if other is not None and differs(digest, other):
+                raise reused(other[1])
+        if done is None:
+            return None
+        return done[2] if kind == "ask" else [_in_full(answer) for answer in done[2]]
 
     def put(self, kind: str, key: str, answer: list[Any], digest: bytes | None = None) -> None:
-        """Remember an answer; the first one of a key stays."""
-        done = (kind, key, answer, digest)
+        """Remember an answer, in full or as ``items`` has it; the first one of a key stays."""
+        done = (kind, key, answer if kind == "ask" else [_shortened(each) for each in answer], digest)
         if not key.startswith(GENERATED):
             if self._kept.setdefault((kind, key), done) is done:
                 self._order.append(done)

@@ -52,7 +52,7 @@ def _read(store: Store) -> StudyState:
             continue
         try:
             parts, _ = read_chain(store, snapshot.at)
-            state = StudyState.thaw(snapshot.parts, time.monotonic)
+            state = StudyState.thaw(snapshot.take(), time.monotonic, snapshot.at.seq)
         except (OffChainError, StateError):
             continue  # the log holds everything
         return replayed(state, list(accepted(parts)), store)

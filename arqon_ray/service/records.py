@@ -21,7 +21,7 @@ import msgpack
 from arqon_ray.errors import ResultsError
 
 MAGIC = b"AQJ"
-FORMAT = 2
+FORMAT = 3
 MAX_BODY = 1 << 30
 _COMFORTABLE = 1 << 26
 _FRONT = struct.Struct("<3sBQII")

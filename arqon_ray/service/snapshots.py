@@ -35,6 +35,12 @@ class Snapshot:
     at: Position
     parts: list[dict[str, Any]]
 
+    def take(self) -> Iterator[dict[str, Any]]:
+        """Yield the parts and let each go, so that they are not in memory beside all that is made of them."""
+        self.parts.reverse()
+        while self.parts:
+            yield self.parts.pop()
+
 
 def write_snapshot(store: Store, epoch: int, at: Position, parts: Iterable[dict[str, Any]]) -> str:
     """Write a snapshot, and delete all but the newest two; returns its name.

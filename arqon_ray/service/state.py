@@ -10,6 +10,8 @@ from itertools import islice, repeat
 from typing import Any
 
 from arqon_ray.core import ArqonSolver
+from arqon_ray.core.evaluation import Evaluation, Step
+from arqon_ray.core.running import Running
 from arqon_ray.core.verdicts import Verdict
 from arqon_ray.errors import StateError
 from arqon_ray.service.leases import Leases
@@ -33,7 +35,7 @@ class StudyState:
         pool: candidates that were released or ran out; withdrawn in the solver.
         asker: the key under which a candidate without a result was handed out last.
         done: what the asks (their numbers), and the tells and releases (their answers) of each key gave.
-        reports: the intermediate values of candidates without a result, by candidate and step.
+        seq: the number of the last record that was applied.
         hosts: who opened the study, in the order of the epochs.
         imported: the uuid and the log's position of the study that this one goes on from; None for one of its own.
     """
@@ -44,10 +46,10 @@ class StudyState:
         self.pool: set[int] = set()
         self.asker: dict[int, str | None] = {}
         self.done = Operations()
-        self.reports: dict[int, dict[int, float | None]] = {}
+        self.seq = 0
         self.hosts: list[dict[str, Any]] = []
         self.imported: dict[str, Any] | None = None
-        self._counts = dict.fromkeys(("asked", "told", "failed", "seeded"), 0)
+        self._counts = dict.fromkeys(("asked", "told", "failed", "seeded", "retracted"), 0)
 
     # Changing: each is a part of a change, see ``changes``, which has made sure that it cannot fail.
 
@@ -76,11 +78,16 @@ class StudyState:
             self._counts["told"] += 1
             self._counts["failed"] += verdict.evaluation.value is None
 
+    def uncount(self, evaluation: Evaluation) -> None:
+        """Count a result that the solver has taken back."""
+        self._counts["told"] -= 1
+        self._counts["failed"] -= evaluation.value is None
+        self._counts["retracted"] += 1
+
     def _forget(self, number: int) -> None:
         self.leases.drop(number)
         self.pool.discard(number)
         self.asker.pop(number, None)
-        self.reports.pop(number, None)
 
     def put_back(self, numbers: Sequence[int]) -> None:
         """End the leases of candidates without a result."""
@@ -93,13 +100,14 @@ class StudyState:
         """Begin with another study's solver: all without a result are in the pool here."""
         self.solver = solver
         self.pool = set(solver.withdrawn)
-        rows = solver.history()
-        told = [row for row in rows if row["id"] is not None]
+        rows = solver.evaluations()
+        told = [row for row in rows if row.number is not None]
         self._counts = {
             "asked": solver.handed_out,
             "told": len(told),
-            "failed": sum(row["value"] is None for row in told),
+            "failed": sum(row.value is None for row in told),
             "seeded": len(rows) - len(told),
+            "retracted": len(solver.retracted),
         }
         self.imported = {"uuid": uuid, "seq": seq}
 
@@ -114,7 +122,7 @@ class StudyState:
         """Return a candidate as an ask under ``key`` answers it, with a note when the asker does not hold it."""
         item: Answer = {"id": str(number), "params": dict(self.solver.candidate(number).params)}
         if number not in self.leases:
-            item["note"] = "it was told already"
+            item["note"] = f"it was {self.ended(number)}"
         elif self.asker.get(number) != key:
             item["note"] = "its lease ran out and somebody else holds it now"
         return item
@@ -123,6 +131,10 @@ class StudyState:
         """Tell whether a known candidate still waits for its result."""
         return number in self.leases or number in self.pool
 
+    def ended(self, number: int) -> str:
+        """Say what became of a candidate that waits for no result."""
+        return "told already" if self.solver.is_told(number) else "retracted"
+
     @property
     def finished(self) -> bool:
         """Whether every candidate of the budget has been told."""
@@ -130,13 +142,20 @@ class StudyState:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many candidates were handed out, and what became of them: ``asked = told + pending + released``.
+        """How many candidates were handed out, and what became of them.
 
-        ``failed`` are among the told; ``seeded`` are points from outside.
+        ``asked`` is told + pending + released, and those whose result was retracted and not told again. ``failed`` are
+        among the told; ``seeded`` are points from outside; ``retracted`` says how often a result was taken back;
+        ``enqueued`` are points that wait to be handed out.
         """
         here = self._counts
         waiting = {"pending": len(self.leases), "released": len(self.pool)}
-        return {**{k: here[k] for k in ("asked", "told", "failed")}, **waiting, "seeded": here["seeded"]}
+        return {
+            **{k: here[k] for k in ("asked", "told", "failed")},
+            **waiting,
+            **{k: here[k] for k in ("seeded", "retracted")},
+            "enqueued": len(self.solver.queue),
+        }
 
     @property
     def restarts(self) -> int:
@@ -156,7 +175,6 @@ class StudyState:
             "leases": [list(held) for held in self.leases.held()],
             "pool": sorted(self.pool),
             "asker": list(self.asker.items()),
-            "reports": [[number, list(steps.items())] for number, steps in self.reports.items()],
             "hosts": list(self.hosts),
             "counts": dict(self._counts),
             **({} if self.imported is None else {"imported": self.imported}),
@@ -173,18 +191,28 @@ class StudyState:
         return parts()
 
     @classmethod
-    def thaw(cls, parts: Iterable[dict[str, Any]], clock: Callable[[], float]) -> StudyState:
+    def thaw(cls, parts: Iterable[dict[str, Any]], clock: Callable[[], float], seq: int) -> StudyState:
         """Return the state that ``freeze`` wrote.
+
+        Args:
+            parts: the state.
+            clock: returns seconds, never going back.
+            seq: the number of the record after which it was taken.
 
         Raises:
             StateError: the parts are malformed.
         """
-        rest = list(parts)
-        done = [part for part in rest[1:] if "done" in part]
-        state = cls(ArqonSolver.thaw(islice(rest, 1 + len(done), None)), clock)
+        rest = iter(parts)
         try:
-            state._restore(rest[0], [row for part in done for row in _done(part)])
-        except (LookupError, TypeError, ValueError) as error:
+            head = next(rest)
+            done: list[Done] = []
+            while "done" in (part := next(rest)):
+                done += _done(part)
+            solver = ArqonSolver.thaw(_with_reports(part, rest, head.get("reports", ())), seq)
+            state = cls(solver, clock)
+            state.seq = seq
+            state._restore(head, done)
+        except (LookupError, StopIteration, TypeError, ValueError) as error:
             raise StateError(f"the parts of a study's state are malformed: {error!r}") from None
         return state
 
@@ -193,11 +221,8 @@ class StudyState:
             self.leases.grant(number, owner, term)
         self.pool = set(head["pool"])
         self.asker = dict(head["asker"])
-        # A snapshot of 0.1.0 holds those of the candidates that were told, too.
-        kept = {number: dict(steps) for number, steps in head["reports"]}
-        self.reports = {number: steps for number, steps in kept.items() if self.is_open(number)}
         self.hosts = head["hosts"]
-        self._counts = head["counts"]
+        self._counts |= head["counts"]
         self.imported = head.get("imported")
         for row in done:
             self.done.put(*row)
@@ -206,3 +231,22 @@ class StudyState:
 def _done(part: dict[str, Any]) -> Iterator[Done]:
     for (kind, key, answer), digest in zip(part["done"], part.get("digests") or repeat(None), strict=False):
         yield kind, key, answer, digest
+
+
+def _with_reports(
+    head: dict[str, Any], rest: Iterator[dict[str, Any]], reports: Iterable[Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield a solver's parts with the intermediate results that a snapshot of format 2 has beside them.
+
+    One of 0.1.0 has those of candidates that were told, too.
+    """
+    waiting = {candidate[0] for candidate in (*head["pending"], *head["withdrawn"])}
+    running = []
+    for number, steps in reports:
+        if number in waiting:
+            kept = Running()
+            for step in steps:
+                kept.add(Step(*step))
+            running.append([number, kept.to_plain()])
+    yield {**head, "running": [*head.get("running", ()), *running]}
+    yield from rest

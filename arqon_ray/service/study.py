@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from arqon_ray import __version__
 from arqon_ray.core.config import StudyConfig, identity
 from arqon_ray.core.frozen import Frozen
 from arqon_ray.core.plain import same
@@ -37,11 +38,16 @@ class Study(Asking, Telling):
         with self._guard.running():
             return self._state.solver.best_of(draft)
 
-    def history(self) -> list[Answer]:
-        """Return all observations in the order in which they were told: id, params, value, cost, status."""
+    def history(self, since: int | None = None) -> list[Answer]:
+        """Return what was told, in the order in which it was: each as ``Evaluation.to_dict``, and its record's ``seq``.
+
+        Args:
+            since: only what was told after the log's record of this number, such as the last row's ``seq``.
+        """
+        after = checks.check_since(since)
         frozen = self._durably(self._state.solver.freeze)
         with self._guard.running():
-            return frozen.history()
+            return frozen.history(after)
 
     def pareto(self) -> list[Answer]:
         """Return the observations that no other one beats in all objectives, see ``ArqonSolver.pareto``."""
@@ -50,24 +56,26 @@ class Study(Asking, Telling):
             return frozen.pareto()
 
     def pending(self, owner: str | None = None) -> list[Answer]:
-        """Return the candidates that are held, lowest number first: id, params, owner and the key of their ask."""
+        """Return the evaluations that run, lowest number first: each as ``Evaluation.to_dict``, with owner and key.
+
+        ``steps`` and ``metrics`` are what they have reported; ``key`` is that of the ask.
+
+        Args:
+            owner: only what this owner holds.
+        """
         owner = checks.check_text("owner", owner)
 
-        def work() -> list[Answer]:
+        def work() -> tuple[Frozen, dict[int, Answer]]:
             self._expire()
             state = self._state
-            held = sorted(state.solver.pending) if owner is None else state.leases.held_by(owner)
-            return [
-                {
-                    "id": str(n),
-                    "params": dict(state.solver.candidate(n).params),
-                    "owner": state.leases.owner(n),
-                    "key": state.asker.get(n),
-                }
-                for n in held
-            ]
+            held = state.solver.pending if owner is None else state.leases.held_by(owner)
+            holds = {n: {"owner": state.leases.owner(n), "key": state.asker.get(n)} for n in sorted(held)}
+            return state.solver.freeze(), holds
 
-        return self._durably(work)
+        frozen, holds = self._durably(work)
+        with self._guard.running():
+            rows = {row.number: row for row in frozen.underway() if row.number in holds}
+            return [{**rows[number].to_dict(), **hold} for number, hold in holds.items()]
 
     def export(self) -> str:
         """Return the solver's state as JSON, see ``ArqonSolver.export``."""
@@ -114,6 +122,7 @@ class Study(Asking, Telling):
                 "counts": state.counts,
                 "budget": state.solver.config.budget,
                 "uuid": self._uuid,
+                "version": __version__,
                 "imported": state.imported,
                 "seq": journal.last_seq,
                 "passed_over": list(journal.passed_over),

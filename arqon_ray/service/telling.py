@@ -1,35 +1,38 @@
-"""What comes back: results, intermediate values, points from outside, and candidates nobody will evaluate."""
+"""What comes back: results, intermediate ones, points from outside, and candidates nobody will evaluate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from arqon_ray.core import seeds
-from arqon_ray.core.results import Entry, check_report
+from arqon_ray.core.results import Entry
 from arqon_ray.core.values import shown
 from arqon_ray.errors import ResultsError
 from arqon_ray.service import checks
-from arqon_ray.service.changes import Release, Report, Tell, row_of
+from arqon_ray.service.changes import Release
 from arqon_ray.service.durable import DurableState
 from arqon_ray.service.operations import digest_of
+from arqon_ray.service.outcomes import Report, Reported, Retract, Tell, digest_of_results
 from arqon_ray.service.state import Answer
 
 
 class Telling(DurableState):
-    """The tells, reports and releases of a study."""
+    """The tells, reports, retractions and releases of a study."""
 
     def tell(self, results: Any, value: Any = ..., cost: Any = 1.0, key: str | None = None, **rest: Any) -> Any:
         """Take the result of one candidate, or of many.
 
         Args:
-            results: a candidate's id, or a list of dicts (or one) with ``id``, ``value`` and optionally ``cost``,
-                ``status`` ("complete" or "failed"), ``step`` and ``reason``.
-            value: a number; None, NaN and infinities mean a failed evaluation.
+            results: a candidate's id, or a list of dicts (or one) with ``id``, ``value`` and what else is known of the
+                evaluation, see :class:`.told.Told`.
+            value: a number; None, NaN and infinities mean a failed evaluation. It may be left out beside ``metrics``
+                where the config names its metric.
             cost: of this evaluation, in the user's units.
             key: the operation id.
-            **rest: ``status``, ``step`` and ``reason`` of one candidate's result.
+            **rest: what else is known of one candidate's evaluation.
 
         Returns:
             ``{"id", "accepted"}`` for one, a list of them for a list; with a ``note`` where a result was not accepted.
@@ -38,8 +41,8 @@ class Telling(DurableState):
             ResultsError: any entry is malformed; nothing was taken.
             UnknownCandidateError: an id was never handed out; nothing was taken.
         """
-        given = rest if value is ... else {"value": value, "cost": cost, **rest}
-        entries = checks.tell_entries(results, given)
+        given = {"cost": cost, **rest} if value is ... else {"value": value, "cost": cost, **rest}
+        entries = checks.tell_entries(results, given, self._state.solver.config.metric)
         key = checks.check_text("key", key)
         answers = self._durably(lambda: self._tell(entries, key))
         return answers[0] if isinstance(results, str | Mapping) else answers
@@ -55,18 +58,18 @@ class Telling(DurableState):
         Raises:
             ResultsError: any entry is malformed or does not fit the space; nothing was taken.
         """
-        entries, notes = checks.seed_entries(observations, self._state.solver.space, out_of_bounds)
+        solver = self._state.solver
+        entries, notes = checks.seed_entries(observations, solver.space, out_of_bounds, solver.config.metric)
         key = checks.check_text("key", key)
         return seeds.answers(notes, self._durably(lambda: self._observe("seed", entries, key)))
 
     def _observe(self, method: str, entries: list[Entry], key: str | None) -> list[Answer]:
-        rows = [row_of(entry) for entry in entries]
-        digest = None if key is None else digest_of(method, rows)
+        digest = None if key is None else digest_of_results(method, entries)
         done = self._state.done.get(Tell.OP, key, digest)
         if done is not None:
             return done
         self._expire()
-        change = Tell(entries, rows, key, digest)
+        change = Tell(entries, key, digest)
         verdicts = change.resolve(self._state)
         if any(verdict.evaluation is not None for verdict in verdicts):
             self._commit(change, verdicts)
@@ -94,20 +97,77 @@ class Telling(DurableState):
         answer: Answer = self.tell(id, None, key=key, status="failed", reason=reason)
         return answer
 
-    def report(self, id: str, step: int, value: float) -> Answer:
-        """Keep an intermediate value of a candidate's evaluation; the last one of a step counts."""
+    def report(
+        self,
+        id: str | Sequence[Mapping[str, Any]],
+        step: Any = ...,
+        value: Any = ...,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Keep an intermediate result of a candidate's evaluation, or many; the last one of a step counts.
+
+        Args:
+            id: the candidate's, or a list of dicts with ``id``, ``step``, ``value`` and optionally ``metrics`` and
+                ``time`` (seconds since 1970; by default it is the time at which the study takes it).
+            step: how far the evaluation has come, a whole number, 0 or more.
+            value: what it is worth by then; one that is not finite says nothing to the model.
+            metrics: what else is known, by name; the evaluation has the last ones.
+
+        Returns:
+            ``{"id", "accepted"}`` or a list of them, as ``tell``.
+
+        Raises:
+            ResultsError: a report is malformed; none was taken.
+            UnknownCandidateError: an id was never handed out; none was taken.
+        """
+        reports = checks.report_entries(id, step, value, metrics, wall_clock)
+        answers = self._durably(lambda: self._report(reports))
+        return answers[0] if isinstance(id, str | Mapping) else answers
+
+    def _report(self, reports: list[Reported]) -> list[Answer]:
+        solver, answers, taken = self._state.solver, [], []
+        for each in reports:
+            answer: Answer = {"id": solver.candidate(each.number).id, "accepted": self._state.is_open(each.number)}
+            if not answer["accepted"]:
+                answer["note"] = f"{self._state.ended(each.number)}: this report was ignored"
+            elif not solver.has_reported(each.number, each.step, each.value, each.metrics):
+                taken.append(each)
+            answers.append(answer)
+        if taken:
+            self._make(Report(taken))
+        return answers
+
+    def retract(self, id: str, reason: str | None = None, key: str | None = None) -> Answer:
+        """Take a candidate's result back, since it was wrong; see ``ArqonSolver.retract``. The log keeps both.
+
+        Args:
+            id: the candidate's.
+            reason: why; the log keeps it.
+            key: the operation id.
+
+        Returns:
+            ``{"id", "accepted"}``; with a ``note`` where there was no result to take back.
+        """
         number = checks.check_id(id)
-        step, finite = check_report(step, value)
+        reason, key = checks.check_reason(reason), checks.check_text("key", key)
+        digest = None if key is None else digest_of(Retract.OP, number, reason)
+        return self._durably(lambda: self._retract(Retract(number, reason, key, digest)))
 
-        def work() -> Answer:
-            self._state.solver.candidate(number)
-            if not self._state.is_open(number):
-                return {"id": id, "accepted": False, "note": "already told: this report was ignored"}
-            if self._state.reports.get(number, {}).get(step, ...) != finite:
-                self._make(Report(number, step, finite))
-            return {"id": id, "accepted": True}
-
-        return self._durably(work)
+    def _retract(self, change: Retract) -> Answer:
+        done = self._state.done.get(change.OP, change.key, change.digest)
+        if done is not None:
+            answer: Answer = done[0]
+            return answer
+        solver, number = self._state.solver, change.number
+        solver.candidate(number)
+        if not solver.is_told(number):
+            note = "it has no result" if self._state.is_open(number) else "it was retracted already"
+            return {"id": str(number), "accepted": False, "note": note}
+        self._make(change)
+        # What lies ready rests on the wrong result.
+        self._preparer.discard()
+        self._line.call()
+        return {"id": str(number), "accepted": True}
 
     # Leases
 
@@ -157,7 +217,7 @@ class Telling(DurableState):
         if number in self._state.pool or number in free:
             return "it was released already"
         if number not in self._state.leases:
-            return "it was told already"
+            return f"it was {self._state.ended(number)}"
         if owner is not None and self._state.leases.owner(number) != owner:
             return f"it is held by {self._state.leases.owner(number) or 'somebody without a name'} now"
         return None
@@ -175,3 +235,8 @@ class Telling(DurableState):
         # Otherwise an owner could believe for ever what the study's new actor knows nothing of.
         self._journal.check_owner()
         return count
+
+
+def wall_clock() -> float:
+    """Return the seconds since 1970."""
+    return time.time()

@@ -6,7 +6,7 @@ at which its draft began. Nothing is claimed and nothing is written, so a study 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from arqon_ray.core.draft import Draft
 from arqon_ray.core.ledger import USER, Candidate
 from arqon_ray.errors import ArqonError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.chain import accepted, read_chain
-from arqon_ray.service.changes import candidate_of, replay
+from arqon_ray.service.changes import Ask, candidate_of, replay
 from arqon_ray.service.description import read_study
 from arqon_ray.service.records import Record
 from arqon_ray.service.state import StudyState
@@ -90,7 +90,7 @@ def verify(
         raise StudyNotFoundError(f"no study in {store}: give the storage_path and the name that start() was given")
     parts, _ = read_chain(store)
     records = list(accepted(parts))
-    total = sum(len(record.body["fresh"]) for record in records if record.body["op"] == "ask")
+    total = sum(len(_fresh(record)) for record in records)
     mismatches = []
     done = 0
     for done, mismatch in enumerate(_Replay(described["config"], records, store).compare(), 1):
@@ -99,6 +99,11 @@ def verify(
         if progress is not None:
             progress(done, total)
     return Verification(str(store), len(records), done, mismatches)
+
+
+def _fresh(record: Record) -> Sequence[dict[str, Any]]:
+    """Return the candidates that a record hands out for the first time."""
+    return Ask.of(record.body).plain if record.body["op"] == Ask.OP else ()
 
 
 class _Replay:
@@ -120,7 +125,7 @@ class _Replay:
                 self._apply(record.seq)
                 solver = self._state.solver
                 self._candidates = [solver.candidate(number) for number in range(solver.handed_out)]
-            for plain in record.body["fresh"] if record.body["op"] == "ask" else ():
+            for plain in _fresh(record):
                 yield None if plain["origin"] == USER else self._compare(record, plain)
                 self._candidates.append(candidate_of(plain))
 
@@ -157,5 +162,5 @@ class _Replay:
         if self._applied and self._records[self._applied - 1].seq > seq:
             raise StudyRefusedError(f"a candidate of the study in {self._store} rests on less than the one before it")
         while self._applied < len(self._records) and self._records[self._applied].seq <= seq:
-            replay(self._state, self._records[self._applied].body)
+            replay(self._state, self._records[self._applied])
             self._applied += 1

@@ -15,8 +15,9 @@ from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.results import parse_results
-from arqon_ray.service.changes import Ask, Change, Report, Tell, row_of
+from arqon_ray.service.changes import Ask, Change
 from arqon_ray.service.leases import Leases
+from arqon_ray.service.outcomes import Report, Reported, Tell
 from arqon_ray.service.state import StudyState
 
 CONFIG = {"strategy": "probe", "bounds": {f"x{i}": {"min": 0, "max": 1} for i in range(4)}}
@@ -53,7 +54,7 @@ def figure_reports() -> None:
     for count in (30, 3_000):
         state = lived(count, reports=100)
         took = min(_seconds(state.freeze) for _ in range(5))
-        kept = sum(map(len, state.reports.values()))
+        kept = sum(len(each.steps) for each in state.solver.running())
         print(f"{count:,} candidates told: {kept} reports kept, {1e3 * took:.2f} ms under the lock for a snapshot")
 
 
@@ -67,9 +68,9 @@ def lived(count: int, reports: int) -> StudyState:
         _make(state, Ask([candidate], [plain], [], f"ask-{number}", None, None, b"12345678"))
         if number < count:
             for step in range(reports):
-                _make(state, Report(number, step + 1, 1.0 / (step + 1)))
+                _make(state, Report([Reported(number, step + 1, 1.0 / (step + 1))]))
             entries = parse_results([{"id": number, "value": 0.5}])
-            _make(state, Tell(entries, [row_of(entry) for entry in entries], f"tell-{number}", b"12345678"))
+            _make(state, Tell(entries, f"tell-{number}", b"12345678"))
     return state
 
 

@@ -140,6 +140,7 @@ def figure_refine(address: str) -> None:
 def staleness(storage: str) -> list[int]:
     """Return, sorted, how many observations were told between each candidate's evidence and its ask."""
     from arqon_ray.service.chain import accepted, read_chain
+    from arqon_ray.service.changes import Ask, Tell
     from arqon_ray.service.local_store import LocalStore
 
     store = LocalStore(Path(storage).parent, Path(storage).name)
@@ -148,9 +149,10 @@ def staleness(storage: str) -> list[int]:
     missed = []
     for record in accepted(read_chain(store)[0]):
         body = record.body
-        told += len(body["rows"]) if body["op"] == "tell" else 0
+        told += len(Tell.of(body).entries) if body["op"] == Tell.OP else 0
         told_at[record.seq] = told
-        missed += [told - told_at[plain["evidence"]] for plain in body.get("fresh", ())]
+        fresh = Ask.of(body).plain if body["op"] == Ask.OP else ()
+        missed += [told - told_at[plain["evidence"]] for plain in fresh]
     return sorted(missed)
 
 

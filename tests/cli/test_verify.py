@@ -46,10 +46,8 @@ def test_a_candidate_that_comes_out_otherwise_is_named(storage: Path) -> None:
     store = LocalStore(storage, "arqon")
     (segment, *_) = store.names("segments")
     records = [r for part in read_chain(store)[0][:1] for r in part.records]
-    third = next(
-        r for r in accepted(read_chain(store)[0]) if r.body["op"] == "ask" and r.body["fresh"][0]["number"] == 3
-    )
-    third.body["fresh"][0]["params"]["x"] = 0.123
+    third = next(r for r in accepted(read_chain(store)[0]) if r.body["op"] == "ask" and r.body["number"] == 3)
+    third.body["params"][0]["x"] = 0.123
     changed = [third if record.seq == third.seq else record for record in records]
     store.replace(f"segments/{segment}", b"".join(encode(record.seq, record.body) for record in changed))
     out = arqon_ray("verify", storage, "--no-progress", expected=1)

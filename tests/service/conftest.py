@@ -51,6 +51,9 @@ class Model:
         self.reports: dict[int, dict[int, float]] = {}
         self.holder: dict[str, str | None] = {}
         self.deadline: dict[str, float] = {}
+        self.gone: set[str] = set()
+        self.queue: list[Any] = []
+        self.retracted = 0
 
     def expire(self) -> None:
         for id in [id for id, end in self.deadline.items() if end <= self.clock.now]:
@@ -65,6 +68,9 @@ class Model:
         self.deadline.pop(id, None)
 
     def hold(self, ids: list[str], owner: str | None) -> None:
+        for id in ids:
+            if id not in self.holder:
+                self.reports.pop(int(id), None)  # its evaluation begins anew
         self.holder |= dict.fromkeys(ids, owner)
         for id in self.holder:
             if id in ids or (ids and owner is not None and self.holder[id] == owner):
@@ -73,17 +79,26 @@ class Model:
     def next_ids(self, n: int) -> list[str]:
         """Return what an ask of ``n`` must be given: fresh ones, then what was released."""
         self.expire()
-        pool = sorted(self.params.keys() - self.values.keys() - self.holder.keys(), key=int)
+        pool = sorted(self.params.keys() - self.values.keys() - self.holder.keys() - self.gone, key=int)
         return ([str(k) for k in range(len(self.params), self.budget)] + pool)[:n]
 
     def open_at(self, params: Any) -> str | None:
         """Return the candidate whose result a point from outside is; one that is held before others."""
         self.expire()
-        same = [id for id in self.params if self.params[id] == params and id not in self.values]
+        same = [id for id in self.params if self.params[id] == params and self.is_open(id)]
         return min(same, key=lambda id: (id not in self.holder, int(id)), default=None)
+
+    def is_open(self, id: str) -> bool:
+        return id not in self.values and id not in self.gone
+
+    def retract(self, id: str) -> None:
+        del self.values[id]
+        self.gone.add(id)
+        self.retracted += 1
 
     def result(self, id: str, value: float | None) -> None:
         self.values.setdefault(id, finite(value))
+        self.gone.discard(id)
         self.reports.pop(int(id), None)
         self.drop(id)
 
@@ -94,8 +109,10 @@ class Model:
             "told": len(self.values),
             "failed": sum(value is None for value in self.values.values()),
             "pending": len(self.holder),
-            "released": len(self.params) - len(self.values) - len(self.holder),
+            "released": len(self.params) - len(self.values) - len(self.holder) - len(self.gone),
             "seeded": len(self.outside),
+            "retracted": self.retracted,
+            "enqueued": len(self.queue),
         }
 
 
@@ -113,9 +130,17 @@ def known(study: Study) -> dict[str, Any]:
         "pool": set(state.pool),
         "asker": dict(state.asker),
         "done": list(state.done.items()),
-        "reports": {number: dict(steps) for number, steps in state.reports.items()},
+        "reports": reports(study),
+        "seqs": [row["seq"] for row in state.solver.freeze().history()],
         "counts": state.counts,
     }
+
+
+def reports(study: Study) -> dict[int, dict[int, float | None]]:
+    """Return what the candidates without a result have reported: by number, the value of each step."""
+    solver = study._state.solver
+    waiting = {number: solver.reported(number) for number in (*solver.pending, *solver.withdrawn)}
+    return {number: {step: each.value for step, each in steps.items()} for number, steps in waiting.items() if steps}
 
 
 class PowerCut(BaseException):

@@ -146,7 +146,15 @@ def test_a_call_answers_in_plain_python_and_errors_are_our_own(start: Start) -> 
     assert [each["accepted"] for each in client.release(owner="me")] == [True] * 5
     assert client.fail("1", "broken")["accepted"]
     again = pickle.loads(pickle.dumps(client))
-    assert again.status()["counts"] == {"asked": 6, "told": 2, "failed": 1, "pending": 0, "released": 4, "seeded": 1}
+    assert again.status()["counts"] == {
+        "asked": 6,
+        "told": 2,
+        "failed": 1,
+        "pending": 0,
+        "released": 4,
+        "seeded": 1,
+        "retracted": 0,
+    }
 
 
 def test_a_driver_that_cannot_import_arqon_ray_asks_and_tells(cluster: Any, start: Start) -> None:

@@ -20,16 +20,17 @@ from arqon_ray.core.draft import Draft
 from arqon_ray.core.results import parse_results
 from arqon_ray.errors import ArqonError, ResultsError, StudyRefusedError
 from arqon_ray.service import records
-from arqon_ray.service.changes import Ask, Budget, Change, Import, Release, Report, Tell, candidate_of, row_of
+from arqon_ray.service.changes import Ask, Budget, Change, Import, Release, candidate_of
 from arqon_ray.service.description import write_study
 from arqon_ray.service.host import Birth, StudyHost
 from arqon_ray.service.journal import Journal
 from arqon_ray.service.local_store import LocalLog, LocalStore
 from arqon_ray.service.operations import Operations, digest_of
+from arqon_ray.service.outcomes import Report, Reported, Retract, Tell
 from arqon_ray.service.records import comfortable, encode, scan
 from arqon_ray.service.state import StudyState
 from arqon_ray.service.study import Study
-from tests.service.conftest import CONFIG, Clock, known
+from tests.service.conftest import CONFIG, Clock, known, reports
 
 Reopen = Callable[[], Study]
 POINT = {"x": 0.25, "n": 3}
@@ -48,7 +49,7 @@ def untouched(study: Study) -> Iterator[None]:
 
 CALLS: dict[str, Callable[[Study], Any]] = {
     "ask": lambda study: study.ask(3, key="mine", owner="o"),
-    "place": lambda study: study.place(POINT),
+    "ask for a point": lambda study: study.ask_one(params=POINT),
     "tell": lambda study: study.tell([{"id": "0", "value": 1.0}, {"id": "1", "value": None}]),
     "seed": lambda study: study.seed([{"params": POINT, "value": 2.0}]),
     "fail": lambda study: study.fail("0", "why"),
@@ -163,10 +164,14 @@ ENTRIES = parse_results([{"id": "0", "value": 1.5, "step": 3}, {"params": POINT,
 CHANGES: list[Change] = [
     Ask([candidate_of(CANDIDATE)], [CANDIDATE], [], "k", "o", 3.5, b"12345678"),
     Ask([], [], [0], None, None, None),
-    Tell(ENTRIES, [row_of(entry) for entry in ENTRIES], "k", b"12345678"),
+    Tell(ENTRIES, "k", b"12345678"),
+    Tell(ENTRIES[:1], None),
     Release([0], "expired"),
     Release([0], "released", "k", [{"id": "0", "accepted": True}], b"12345678"),
-    Report(0, 3, None),
+    Report([Reported(0, 3, None)]),
+    Report([Reported(0, 3, 0.5, {"loss": 0.5}, 1e9), Reported(1, 4, None, None, None)]),
+    Retract(3),
+    Retract(3, "the wrong data", "k", b"12345678"),
     Budget(None),
     Import("u", 9, "{}", {"k": 3}),
 ]
@@ -206,9 +211,13 @@ def test_judging_results_takes_none_of_them() -> None:
 TWICE: list[tuple[str, Callable[[Study, str], Any], Callable[[Study, str], Any]]] = [
     ("ask of another number", lambda s, k: s.ask(2, key=k), lambda s, k: s.ask(3, key=k)),
     ("ask_one after an ask of two", lambda s, k: s.ask(2, key=k), lambda s, k: s.ask_one(key=k)),
-    ("another point", lambda s, k: s.place(POINT, key=k), lambda s, k: s.place({**POINT, "n": 9}, key=k)),
-    ("a point after an ask", lambda s, k: s.ask_one(key=k), lambda s, k: s.place(POINT, key=k)),
-    ("asks after a point", lambda s, k: s.place(POINT, key=k), lambda s, k: s.ask(2, key=k)),
+    (
+        "another point",
+        lambda s, k: s.ask_one(params=POINT, key=k),
+        lambda s, k: s.ask_one(params={**POINT, "n": 9}, key=k),
+    ),
+    ("a point after an ask", lambda s, k: s.ask_one(key=k), lambda s, k: s.ask_one(params=POINT, key=k)),
+    ("asks after a point", lambda s, k: s.ask_one(params=POINT, key=k), lambda s, k: s.ask(2, key=k)),
     ("another value", lambda s, k: s.tell("0", 1.0, key=k), lambda s, k: s.tell("0", 2.0, key=k)),
     ("another cost", lambda s, k: s.tell("0", 1.0, key=k), lambda s, k: s.tell("0", 1.0, 2.0, key=k)),
     ("another candidate", lambda s, k: s.tell("0", 1.0, key=k), lambda s, k: s.tell("1", 1.0, key=k)),
@@ -249,9 +258,12 @@ def test_a_key_that_comes_again_with_other_arguments_is_refused(
     [
         (lambda s: s.ask_one(key="k"), lambda s: s.ask(1, key="k", owner="o", lease=5.0, timeout=0)[0]),
         (lambda s: s.ask_one(key="k", owner="a", timeout=None), lambda s: s.ask_one(key="k", owner="b", timeout=3)),
-        (lambda s: s.place(POINT, key="k", owner="a"), lambda s: s.place(POINT, key="k", owner="b", lease=9)),
-        (lambda s: s.place(POINT, key="k"), lambda s: s.ask_one(key="k", owner="b", timeout=0)),
-        (lambda s: s.ask_one(key="k"), lambda s: s.place(ArqonSolver(CONFIG).ask(3)[2], key="k")),
+        (
+            lambda s: s.ask_one(params=POINT, key="k", owner="a"),
+            lambda s: s.ask_one(params=POINT, key="k", owner="b", lease=9),
+        ),
+        (lambda s: s.ask_one(params=POINT, key="k"), lambda s: s.ask_one(key="k", owner="b", timeout=0)),
+        (lambda s: s.ask_one(key="k"), lambda s: s.ask_one(params=ArqonSolver(CONFIG).ask(3)[2], key="k")),
         (lambda s: s.tell("0", 1, key="k"), lambda s: s.tell({"id": "0", "value": 1.0, "cost": 1}, key="k")),
         (lambda s: s.fail("0", "a", key="k"), lambda s: s.tell("0", 3, status="failed", reason="a", key="k")),
     ],
@@ -274,8 +286,9 @@ def test_a_trials_id_may_be_the_key_of_its_ask_and_of_its_result(study: Study) -
 
 def test_an_answer_whose_arguments_are_not_known_is_given_as_ever() -> None:
     done = Operations()
-    done.put("tell", "old", ["answer"])
-    assert done.get("tell", "old", digest_of("tell", 1)) == ["answer"]
+    done.put("tell", "old", [{"id": "3", "accepted": True}, {"id": None, "accepted": True}])
+    answers = [{"id": "3", "accepted": True}, {"id": None, "accepted": True}]
+    assert done.get("tell", "old", digest_of("tell", 1)) == answers
     assert done.get("release", "old", digest_of("release", 1)) is None
 
 
@@ -290,9 +303,9 @@ def test_what_a_candidate_reported_is_forgotten_with_its_result(study: Study, re
     study.tell("0", 1.0)
     study.fail("1")
     study.release("2")
-    assert set(study._state.reports) == {2}
+    assert set(reports(study)) == {2}
     study._upkeep._take()
-    assert reopen()._state.reports == study._state.reports
+    assert reports(reopen()) == reports(study)
 
 
 def test_operations_that_come_later_are_in_no_copy_taken_before() -> None:
@@ -337,7 +350,8 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("seed"), st.tuples(ROWS, KEYS), st.just({})),
     st.tuples(st.just("tell"), st.tuples(st.sampled_from("01239"), NUMBERS), NO_IDS),
     st.tuples(st.just("report"), st.tuples(st.sampled_from("0129"), st.integers(-1, 2**64), NUMBERS), st.just({})),
-    st.tuples(st.just("place"), st.tuples(PARAMS, KEYS), st.just({})),
+    st.tuples(st.just("ask_one"), st.tuples(KEYS), st.fixed_dictionaries({"params": PARAMS})),
+    st.tuples(st.just("enqueue"), st.tuples(PARAMS, KEYS), st.just({})),
     st.tuples(st.just("release"), st.tuples(st.sampled_from(["0", "1", ["0", "2"], "x"]), KEYS, KEYS), st.just({})),
     st.tuples(st.just("extend_budget"), st.tuples(st.integers(-1, 2**66)), st.just({})),
 )

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from arqon_ray.errors import StudyRefusedError
-from arqon_ray.service.changes import Report
 from arqon_ray.service.description import write_study
 from arqon_ray.service.epochs import FencedError
 from arqon_ray.service.local_store import LocalStore
+from arqon_ray.service.outcomes import Report, Reported
 from arqon_ray.service.records import encode, scan
 from arqon_ray.service.snapshots import read_snapshots, write_snapshot
 from arqon_ray.service.study import Study
-from tests.service.conftest import CONFIG, IN_MEMORY, Clock, known
+from tests.service.conftest import CONFIG, IN_MEMORY, Clock, known, reports
 
 SNAPSHOTS = ("older snapshot", "newer snapshot")
 SEGMENTS = [f"segment {epoch}" for epoch in (1, 2, 3, 4)]
@@ -254,7 +254,7 @@ def off_chain(copy: Copy, records: int) -> Study:
     study = Study.open(copy.store, {"pid": 6, "actor": "a"})
     for step in range(records):
         with fenced._lock:
-            fenced._make(Report(3, step, -1.0))
+            fenced._make(Report([Reported(3, step, -1.0)]))
         at, parts = fenced._journal.position, fenced._state.freeze()
         write_snapshot(copy.store, fenced._journal.epoch, at, parts)
     with pytest.raises(FencedError):
@@ -265,7 +265,7 @@ def off_chain(copy: Copy, records: int) -> Study:
 def test_a_snapshot_of_what_was_never_accepted_is_passed_over(written: Written, copy: Copy) -> None:
     off_chain(copy, records=2).seed([POINT])
     study = Study.open(copy.store, {"pid": 7, "actor": "a"})
-    assert study._state.reports == written.states[written.last]["reports"]
+    assert reports(study) == written.states[written.last]["reports"]
     assert study.status()["counts"]["seeded"] == 2
     passed_over = study.status()["passed_over"]
     assert len(passed_over) == 2

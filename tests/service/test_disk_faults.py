@@ -30,11 +30,13 @@ LIFE: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("ask", (3,), {"key": "a", "owner": "o"}),
     ("tell", ("0", 1.0), {"key": "t"}),
     ("seed", (OUTSIDE,), {"key": "s"}),
-    ("report", ("1", 1, 0.5), {}),
+    ("report", ([{"id": "1", "step": 1, "value": 0.5, "metrics": {"loss": 0.5}, "time": 1e9}],), {}),
+    ("retract", ("0", "the wrong data"), {"key": "w"}),
     ("release", ("2",), {"key": "r"}),
     ("snapshot", (), {}),
     ("extend_budget", (7,), {}),
     ("ask", (5,), {"key": "b"}),
+    ("tell", ("0", 2.0), {"key": "again", "metrics": {"loss": 2.0}}),
     ("fail", ("1", "out of memory"), {"key": "f"}),
 ]
 """What a study goes through, to the end of its budget."""
@@ -75,7 +77,9 @@ class Life(contextlib.AbstractContextManager["Life"]):
         return self.host._study
 
     def known(self) -> dict[str, Any]:
-        return known(self.study())
+        now = known(self.study())
+        del now["seqs"]  # each opening has a record
+        return now
 
     def __exit__(self, *_: object) -> None:
         self.disk.fail = None

@@ -20,12 +20,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from arqon_ray.errors import AskTimeoutError, ConfigError, ResultsError
 from arqon_ray.service import records, upkeep
 from arqon_ray.service.chain import accepted, read_chain
+from arqon_ray.service.changes import Ask
 from arqon_ray.service.description import write_study
 from arqon_ray.service.epochs import FencedError
 from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
 from arqon_ray.service.verification import verify
-from tests.service.conftest import CONFIG, IN_MEMORY, Clock, Model, failing, finite, known
+from tests.service.conftest import CONFIG, IN_MEMORY, Clock, Model, failing, finite, known, reports
 
 OWNERS = st.sampled_from([None, "a", "b"])
 VALUES = st.one_of(st.none(), st.floats(-5, 5), st.just(float("nan")))
@@ -73,8 +74,8 @@ class StudyMachine(RuleBasedStateMachine):
         verified = verify(self.folder, "study")
         assert (verified.mismatches, verified.candidates) == ([], len(self.model.params))
         asked = [r for r in accepted(read_chain(self.store)[0]) if r.body["op"] == "ask"]
-        ahead = sum(plain["evidence"] < r.seq - 1 for r in asked for plain in r.body["fresh"])
-        refined = sum(plain["origin"] not in ("probe", "repeat") for r in asked for plain in r.body["fresh"])
+        ahead = sum(plain["evidence"] < r.seq - 1 for r in asked for plain in Ask.of(r.body).plain)
+        refined = sum(plain["origin"] not in ("probe", "repeat") for r in asked for plain in Ask.of(r.body).plain)
         self.seen.update({"prepared ahead": ahead, "refined": refined})
 
     @initialize()
@@ -91,6 +92,8 @@ class StudyMachine(RuleBasedStateMachine):
 
     def handed_out(self, key: str, asked: list[Any], owner: str | None) -> None:
         for each in asked:
+            if each["id"] not in self.model.params and self.model.queue:
+                assert each["params"] == self.model.queue.pop(0)
             assert self.model.params.setdefault(each["id"], each["params"]) == each["params"]
             self.asks.setdefault(key, []).append(each["id"])
         self.model.hold(self.asks.get(key, []), owner)
@@ -108,7 +111,7 @@ class StudyMachine(RuleBasedStateMachine):
             assert self.model.holder
             return
         assert [each["id"] for each in asked] == expected
-        assert asked or len(self.model.values) == self.model.budget
+        assert asked or len(self.model.values) + len(self.model.gone) == self.model.budget
         self.wanted[key] = n
         self.handed_out(key, asked, owner)
 
@@ -123,6 +126,12 @@ class StudyMachine(RuleBasedStateMachine):
             self.wanted[key] = 1
             self.handed_out(key, each, None)
 
+    @rule(x=st.sampled_from([0.125, 0.875]))
+    def enqueue(self, x: float) -> None:
+        whole = self.study.enqueue({"x": x}, key=next(self.keys))
+        assert whole[0]["x"] == x
+        self.model.queue += whole
+
     @precondition(lambda self: self.asks)
     @rule(data=st.data())
     def repeat_an_ask(self, data: st.DataObject) -> None:
@@ -135,7 +144,7 @@ class StudyMachine(RuleBasedStateMachine):
         assert [each["id"] for each in again] == self.asks[key]
         assert all(each["params"] == self.model.params[each["id"]] for each in again)
         self.model.expire()
-        mine = [id for id in self.asks[key] if id not in self.model.values and id not in others]
+        mine = [id for id in self.asks[key] if self.model.is_open(id) and id not in others]
         self.model.hold(mine, "b")
 
     @precondition(lambda self: self.model.params)
@@ -149,6 +158,19 @@ class StudyMachine(RuleBasedStateMachine):
             self.model.result(result["id"], result["value"])
         if any(answer["accepted"] for answer in answers):
             self.tells[key] = "tell", results, answers
+
+    @precondition(lambda self: self.model.params)
+    @rule(data=st.data())
+    def retract(self, data: st.DataObject) -> None:
+        id, key = data.draw(st.sampled_from(sorted(self.model.params))), next(self.keys)
+        answer = self.study.retract(id, "wrong", key=key)
+        assert answer["accepted"] == (id in self.model.values)
+        if answer["accepted"]:
+            self.model.retract(id)
+            assert self.study.retract(id, "wrong", key=key) == answer
+            with self.refused(), pytest.raises(ResultsError, match=f"{key}.*used before"):
+                self.study.retract(id, "otherwise", key=key)
+            self.seen["retracted"] += 1
 
     @rule(data=st.data(), value=VALUES)
     def seed(self, data: st.DataObject, value: float | None) -> None:
@@ -186,18 +208,18 @@ class StudyMachine(RuleBasedStateMachine):
         assert (known(self.study), self.study._journal.position) == before
         assert self.study.problem is None
 
-    @rule(call=st.sampled_from(["ask", "place", "tell", "seed", "report", "release"]), size=st.sampled_from([0, 30]))
+    @rule(call=st.sampled_from(["ask", "enqueue", "tell", "seed", "report", "release"]), size=st.sampled_from([0, 10]))
     def a_record_is_too_large(self, call: str, size: int) -> None:
         ids = sorted(self.model.holder)
         if call == "ask" and not self.model.next_ids(1):
             return
-        if call == "place" and len(self.model.params) == self.model.budget:
+        if call == "enqueue" and len(self.model.params) == self.model.budget:
             return
         if call in ("tell", "report", "release") and not ids:
             return
         args: dict[str, tuple[Any, ...]] = {
             "ask": (2, None, None, None, 0),
-            "place": (OUTSIDE[1],),
+            "enqueue": (OUTSIDE[1],),
             "tell": ([{"id": id, "value": 1.0} for id in ids],),
             "seed": ([{"params": OUTSIDE[0], "value": 1.0}],),
             "report": (*ids[:1], 7, 0.25),
@@ -211,8 +233,8 @@ class StudyMachine(RuleBasedStateMachine):
     @rule(data=st.data(), step=st.integers(0, 2), value=st.floats(-5, 5))
     def report(self, data: st.DataObject, step: int, value: float) -> None:
         id = data.draw(st.sampled_from(sorted(self.model.params)))
-        assert self.study.report(id, step, value)["accepted"] == (id not in self.model.values)
-        if id not in self.model.values:
+        assert self.study.report(id, step, value)["accepted"] == self.model.is_open(id)
+        if self.model.is_open(id):
             self.model.reports.setdefault(int(id), {})[step] = value
 
     @precondition(lambda self: self.model.params)
@@ -309,7 +331,7 @@ class StudyMachine(RuleBasedStateMachine):
         told = {row["id"]: (row["params"], row["value"]) for row in rows if row["id"] is not None}
         assert told == {id: (self.model.params[id], value) for id, value in self.model.values.items()}
         assert [(row["params"], row["value"]) for row in rows if row["id"] is None] == self.model.outside
-        assert self.study._state.reports == self.model.reports
+        assert reports(self.study) == self.model.reports
         # A snapshot that came by itself is whole now: what follows meets the same in each run.
         assert self.study._upkeep.settle(60)
 

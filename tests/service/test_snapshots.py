@@ -16,13 +16,13 @@ import pytest
 
 from arqon_ray.errors import ResultsError, StudyRefusedError
 from arqon_ray.service import failpoints, operations, upkeep
-from arqon_ray.service.changes import Report
 from arqon_ray.service.description import write_study
 from arqon_ray.service.epochs import FencedError
 from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.operations import Operations
+from arqon_ray.service.outcomes import Report, Reported
 from arqon_ray.service.study import Study
-from tests.service.conftest import CONFIG, Clock, known
+from tests.service.conftest import CONFIG, Clock, known, reports
 
 Reopen = Callable[[], Study]
 
@@ -121,7 +121,7 @@ def test_what_was_not_acknowledged_is_in_none(study: Study, reopen: Reopen) -> N
     study.ask_one()
     reopen()
     with study._lock:
-        study._make(Report(0, 0, 1.0))
+        study._make(Report([Reported(0, 0, 1.0)]))
     with pytest.raises(FencedError):
         study._upkeep._take()
     assert snapshots(study) == []
@@ -190,7 +190,7 @@ def test_a_kill_while_one_is_taken_leaves_what_was_there(
     study = reopen()
     assert snapshots(study) == left
     assert study._upkeep._snapshot == left[-1]
-    assert study._state.reports == {0: {0: 1.0, 1: 1.0, 2: 1.0}}
+    assert reports(study) == {0: {0: 1.0, 1: 1.0, 2: 1.0}}
     study._upkeep._take()
     assert snapshots(study) == [left[-1], 7]
 
@@ -273,12 +273,12 @@ def test_keys_that_somebody_chose_are_kept_and_generated_ones_go_oldest_first(mo
     monkeypatch.setattr(operations, "WINDOW", 5)
     done = Operations()
     for k in range(20):
-        done.put("tell", f"mine-{k}", [k])
-        done.put("tell", f"op:{k}", [k])
-        done.put("tell", f"op:{k}", ["the first answer stays"])
-    assert [done.get("tell", f"mine-{k}") for k in range(20)] == [[k] for k in range(20)]
-    assert [done.get("tell", f"op:{k}") for k in range(20)] == [None] * 15 + [[15], [16], [17], [18], [19]]
-    assert done.get("ask", "op:19") is None
+        done.put("ask", f"mine-{k}", [k])
+        done.put("ask", f"op:{k}", [k])
+        done.put("ask", f"op:{k}", ["the first answer stays"])
+    assert [done.get("ask", f"mine-{k}") for k in range(20)] == [[k] for k in range(20)]
+    assert [done.get("ask", f"op:{k}") for k in range(20)] == [None] * 15 + [[15], [16], [17], [18], [19]]
+    assert done.get("tell", "op:19") is None
 
 
 def test_an_answer_weighs_as_much_as_it_has_entries_and_the_newest_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

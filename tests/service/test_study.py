@@ -48,7 +48,15 @@ def test_the_budget_is_exact_and_none_means_finished(study: Study) -> None:
     assert study.ask(3) == []
     status = study.status()
     assert status["state"] == "finished"
-    assert status["counts"] == {"asked": 6, "told": 6, "failed": 1, "pending": 0, "released": 0, "seeded": 0}
+    assert status["counts"] == {
+        "asked": 6,
+        "told": 6,
+        "failed": 1,
+        "pending": 0,
+        "released": 0,
+        "seeded": 0,
+        "retracted": 0,
+    }
 
 
 def test_the_same_key_is_given_the_same_candidates_always(study: Study, reopen: Reopen) -> None:

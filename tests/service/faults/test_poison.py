@@ -12,6 +12,7 @@ import ray
 from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import PoisonedCallError
 from arqon_ray.service.chain import accepted, read_chain
+from arqon_ray.service.changes import Ask
 from arqon_ray.service.local_store import LocalStore
 from tests.service.conftest import CONFIG
 from tests.service.faults.audit import Answers, audit, load
@@ -87,7 +88,7 @@ def test_a_strategy_that_kills_the_process_is_stood_in_for_by_the_probe(
     after = audit(client, answers, storage)
     assert (after["epoch"], after["restarts"]) == (5, 3)
     records = accepted(read_chain(LocalStore(storage, client.name))[0])
-    fresh = [each for record in records if record.body["op"] == "ask" for each in record.body["fresh"]]
+    fresh = [each for record in records if record.body["op"] == "ask" for each in Ask.of(record.body).plain]
     stood_in = [each for each in fresh if each.get("forced")]
     assert [each["number"] for each in stood_in] == list(range(25, 33))
     assert {each["origin"] for each in stood_in} == {"probe"}
