@@ -76,7 +76,7 @@ def open_study(root: str, snapshots: str) -> dict[str, float]:
     took = time.monotonic() - began
     figures = {"opening, s": took, "memory, MB": memory_mb(os.getpid()) - before}
     figures["peak while opening, MB"] = memory_mb(os.getpid(), "VmHWM") - before
-    latest = study.status()["seq"] - 1  # the last record is a tell of a hundred
+    latest = study.history()[-LATEST - 1]["seq"]
     assert len(study.history(since=latest)) == LATEST
     figures["history of the last 100, ms"] = median_ms(lambda: study.history(since=latest))
     figures["history of all, ms"] = median_ms(study.history, 3)
@@ -88,10 +88,12 @@ def ask_actor(root: str) -> None:
     """Look at the same study through its actor."""
     arqon_ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     study = arqon_ray.start(CONFIG, NAME, storage_path=root)
-    status = study.status()
-    took = median_ms(lambda: study.history(since=status["seq"] - 1))
-    memory = memory_mb(status["pid"])
-    click.echo(f"through an actor: history of the last 100 {took:.1f} ms; its process {memory:.0f} MB in all")
+    status, before = study.status(), memory_mb(study.status()["pid"])
+    latest = study.history()[-LATEST - 1]["seq"]
+    took = median_ms(lambda: study.history(since=latest))
+    memory = memory_mb(status["pid"], "VmHWM")
+    click.echo(f"through an actor: history of the last 100 {took:.1f} ms")
+    click.echo(f"its process: {before:.0f} MB in all, at most {memory:.0f} MB while it sent the whole history")
     study.stop()
 
 
