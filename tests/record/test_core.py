@@ -67,7 +67,7 @@ def test_a_study_of_its_own_has_them_everywhere(tmp_path: Path) -> None:
     assert check_rows(solver.history()) == 7
     check_run(solver.run(), tmp_path, least=7)
     again = ArqonSolver.from_state(solver.export())
-    assert repr(again.history()) == repr(solver.history())
+    assert repr(again.evaluations()) == repr(solver.evaluations())
     check_same(arqon_ray.open_run(solver.export()), solver.run())
     check_same(arqon_ray.open_run(solver), solver.run())
 
