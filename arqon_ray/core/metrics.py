@@ -25,22 +25,35 @@ _RULE = "a number, a text, True, False, None or a list of numbers"
 _warned: set[str] = set()
 
 
-def flatten(returned: Mapping[Any, Any], warn: Callable[[str], object] | None = None) -> dict[str, Metric]:
+def flatten(
+    returned: Mapping[Any, Any],
+    warn: Callable[[str, str], object] | None = None,
+    named: set[str] | None = None,
+    first: str | None = None,
+) -> dict[str, Metric]:
     """Return the metrics in what a function returned.
 
     Nested dicts are flattened with ``/``. What is no metric (see :func:`check`), or beyond the bounds, is left out or
-    cut, and named once a process in a warning.
+    cut, and named once in a warning.
 
     Args:
         returned: the dict.
-        warn: takes the warnings; None for ``warnings.warn``.
+        warn: takes the name of such a metric and the warning; None for ``warnings.warn``.
+        named: the names that were warned of, to which those that are now are added; None for once a process.
+        first: the name of one that is kept however many there are.
     """
+    if len(returned) <= MAX_METRICS and all(map(_is_plain, returned.items())):
+        return dict(returned)  # what most are, in a short way
     metrics: dict[str, Metric] = {}
     problems: list[tuple[str, str]] = []
+    beyond = False
     for name, value in _leaves(returned, "", problems):
-        if len(metrics) >= MAX_METRICS and name not in metrics:
-            problems.append((name, f"only the first {MAX_METRICS} metrics of an evaluation are kept"))
-            break
+        room = MAX_METRICS if first is None or first in metrics or name == first else MAX_METRICS - 1
+        if len(metrics) >= room and name not in metrics:
+            if not beyond:
+                problems.append((name, f"only the first {MAX_METRICS} metrics of an evaluation are kept"))
+            beyond = True
+            continue
         try:
             metrics[name] = _metric(value)
         except _TooLongError as long:
@@ -48,23 +61,45 @@ def flatten(returned: Mapping[Any, Any], warn: Callable[[str], object] | None = 
             problems.append((name, f"it was cut: {long}"))
         except TypeError:
             problems.append((name, f"{read.shown(value)} is left out: a metric is {_RULE}"))
+    named = _warned if named is None else named
     for name, problem in problems:
-        if name not in _warned:
-            _warned.add(name)
-            (warn or _warn)(f"metric {name!r}: {problem}")
+        if name not in named:
+            named.add(name)
+            (warn or _warn)(name, f"metric {name!r}: {problem}")
     return metrics
 
 
-def _warn(message: str) -> None:
+def _is_plain(item: tuple[Any, Any]) -> bool:
+    name, value = item
+    return type(name) is str and name.isascii() and type(value) in _SCALARS
+
+
+def joined(before: Mapping[str, Metric], after: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Return the metrics of both, of one name the later; of the earlier ones only as many as there is room for."""
+    metrics = {**before, **after}
+    if len(metrics) > MAX_METRICS:
+        dropped = [name for name in before if name not in after][MAX_METRICS - len(metrics) :]
+        for name in dropped:
+            del metrics[name]
+    return metrics
+
+
+def _warn(name: str, message: str) -> None:
     warnings.warn(message, stacklevel=4)
 
 
-def _leaves(returned: Mapping[Any, Any], prefix: str, problems: list[tuple[str, str]]) -> Iterator[tuple[str, Any]]:
+def _leaves(
+    returned: Mapping[Any, Any], prefix: str, problems: list[tuple[str, str]], above: tuple[int, ...] = ()
+) -> Iterator[tuple[str, Any]]:
+    above = (*above, id(returned))
     for key, value in returned.items():
         if not isinstance(key, str) or not read.is_unicode(key):
             problems.append((f"{prefix}{key!s}", f"the name {read.shown(key)} is no text, so it is left out"))
         elif isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}/", problems)
+            if id(value) in above:
+                problems.append((prefix + key, "a dict that contains itself is left out"))
+            else:
+                yield from _leaves(value, f"{prefix}{key}/", problems, above)
         else:
             yield prefix + key, value
 

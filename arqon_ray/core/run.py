@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import scipy
-
-import arqon_ray
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.evaluation import Evaluation
 from arqon_ray.core.plain import value_of
+from arqon_ray.core.versions import versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +41,8 @@ class Run:
         recommended: the id of the candidate that the solver recommends; on noisy values it is not the luckiest one.
         wall_seconds: over all the run's sessions; None when nobody measured it.
         sessions: how often the run was started or resumed.
-        versions: of what computed the candidates: ``arqon_ray``, ``python``, ``numpy``, ``scipy``.
+        versions: of what computed the candidates last: ``arqon_ray``, ``python``, ``numpy``, ``scipy``; empty where
+            nobody wrote it down, as in what 0.1.0 stored.
         running: the candidates in flight, with what they have reported.
     """
 
@@ -186,13 +183,3 @@ def evaluations_of(history: Sequence[Mapping[str, Any]]) -> tuple[Evaluation, ..
 def _evaluation_of(row: Mapping[str, Any]) -> Evaluation:
     plain = {key: value for key, value in row.items() if key != "seq"}
     return Evaluation.from_dict({**plain, "params": {name: value_of(v) for name, v in row["params"].items()}})
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what computes candidates in this process."""
-    return {
-        "arqon_ray": arqon_ray.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-    }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from arqon_ray.core.evaluation import Metric, Step
-from arqon_ray.core.metrics import MAX_STEPS, to_json
+from arqon_ray.core.metrics import MAX_STEPS, joined, to_json
 
 
 class Running:
@@ -34,7 +34,7 @@ class Running:
     def add(self, step: Step, metrics: Mapping[str, Metric] | None = None) -> None:
         """Take a report."""
         if metrics:
-            self.metrics = {**self.metrics, **metrics}
+            self.metrics = joined(self.metrics, metrics)
         if step.step not in self.steps:
             if self._last_is_between:
                 self.steps.popitem()

@@ -10,6 +10,7 @@ import numpy as np
 
 from arqon_ray.core.evaluation import Evaluation, Step
 from arqon_ray.core.ledger import Array, Candidate, Ledger
+from arqon_ray.core.metrics import joined
 from arqon_ray.core.results import OUTSIDE, Entry
 from arqon_ray.core.running import thinned
 from arqon_ray.core.space import Space
@@ -73,8 +74,8 @@ def _placed(told: Evaluation, of: Candidate, ledger: Ledger) -> Evaluation:
     steps, metrics = told.steps, told.metrics
     if running is not None:
         again = {step.step for step in steps}
-        steps = (*(step for step in running.sorted() if step.step not in again), *steps)
-        steps, metrics = thinned(steps), {**running.metrics, **metrics}
+        kept = (step for step in running.sorted() if step.step not in again and not _of_an_earlier(step, told))
+        steps, metrics = thinned((*kept, *steps)), joined(running.metrics, metrics)
     if told.step is not None and told.value is not None and all(step.step != told.step for step in steps):
         steps = tuple(sorted((*steps, Step(told.step, told.value, told.ended))))
     outside = of.number < 0
@@ -99,6 +100,11 @@ def _placed(told: Evaluation, of: Candidate, ledger: Ledger) -> Evaluation:
         of.origin,
         told.attempt,
     )
+
+
+def _of_an_earlier(step: Step, told: Evaluation) -> bool:
+    """Tell whether a report is of an attempt that died before the one that gave the result began."""
+    return told.attempt > 1 and told.started is not None and step.time is not None and step.time < told.started
 
 
 def check_number(number: int, ledger: Ledger, where: str = "") -> None:

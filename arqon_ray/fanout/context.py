@@ -6,6 +6,7 @@ this module: beside the standard library it needs the readers of values alone.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import sys
@@ -18,9 +19,9 @@ from typing import Any
 from arqon_ray.core import metrics as metric_rules
 from arqon_ray.core import values as read
 from arqon_ray.core.evaluation import Metric, Step
+from arqon_ray.core.metrics import MAX_STEPS
 from arqon_ray.core.running import Running
 from arqon_ray.errors import ResultsError
-from arqon_ray.fanout.shipping import Shipped
 
 NAME = "context"
 INTERVAL = 1.0
@@ -47,6 +48,7 @@ class Context:
         attempt: how often the evaluation was started, from 1.
         seed: for the function's own random numbers, below 2**32. It follows from the study's seed, index and replicate
             alone, so that a stochastic function gives the same at every attempt.
+        stopping: whether :meth:`should_stop` has said so: what the function returns then is not taken for its value.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Context:
         attempt: int = 1,
         seed: int = 0,
         send: Send | None = None,
+        stopped: Callable[[], bool] | None = None,
     ) -> None:
         """Begin an evaluation.
 
@@ -67,25 +70,23 @@ class Context:
             attempt: likewise.
             seed: likewise.
             send: takes the reports of at least a second, in a thread of its own; None keeps all of them here.
+            stopped: tells whether the evaluation is no longer wanted; None asks Ray.
         """
         self.id, self.index, self.replicate, self.attempt, self.seed = id, index, replicate, attempt, seed
-        self._running = Running()
-        self._unsent: list[Report] = []
-        self._under_way: list[Report] = []
-        self._send = send
-        self._sender: threading.Thread | None = None
-        self._ended = threading.Event()
-        self._lock = threading.Lock()
+        self.stopping = False
+        self._stopped = cancelled if stopped is None else stopped
+        self._reports = _Reports(send)
 
     def report(self, step: int, value: float, metrics: Mapping[str, Any] | None = None) -> None:
         """Report how far the evaluation has come; it takes no time, and fails for nothing but its arguments.
 
-        Reports may come in any order; one of a step that was reported before replaces it.
+        Reports may come in any order; one of a step that was reported before replaces it. At most 1000 are kept,
+        evenly thinned, the first and the last one always.
 
         Args:
             step: 0 or more: an epoch, a number of trees.
             value: what the parameters are worth by then; one that is not finite is kept as None.
-            metrics: what else is known; of each name the last one is kept.
+            metrics: what else is known; of each name the last one is kept, and 64 names.
 
         Raises:
             ResultsError: when step, value or a metric is malformed.
@@ -93,68 +94,113 @@ class Context:
         step = read.whole("step", step, 0, read.MAX_WHOLE, ResultsError)
         finite = read.result("value", value, ResultsError)
         last: dict[str, Metric] = {} if metrics is None else metric_rules.check("metrics", metrics)
-        now = time.time()
-        report: Report = {"step": step, "value": finite, "time": now, **({"metrics": last} if last else {})}
-        with self._lock:
-            self._running.add(Step(step, finite, now), last)
-            if self._send is not None and not self._ended.is_set():
-                self._unsent.append(report)
-                self._begin_sending()
+        self._reports.add(Step(step, finite, time.time()), last)
 
     def should_stop(self) -> bool:
         """Tell whether the evaluation is no longer wanted: Ray has cancelled its task, since the run has ended.
 
-        A function that looks may end in good order; one that does not is interrupted.
+        Ray interrupts the main thread by a KeyboardInterrupt at the same time, and after two seconds the process is
+        ended. Ask where that does not come through: in other threads, in callbacks of a library, or where the
+        exception is caught to end in good order. Once this has said True the evaluation is given back, whatever the
+        function returns.
         """
-        ray = sys.modules.get("ray")
-        if ray is None or not ray.is_initialized():
-            return False
-        try:
-            return bool(ray.get_runtime_context().is_canceled())
-        except RuntimeError:  # in a driver, which nobody cancels
-            return False
+        if not self.stopping:
+            self.stopping = self._stopped()
+        return self.stopping
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The reports so far, by step; at most 1000, evenly thinned."""
-        with self._lock:
-            return self._running.sorted()
+        return self._reports.steps()
 
     @property
     def metrics(self) -> dict[str, Metric]:
         """The metrics that were reported last."""
+        return self._reports.metrics()
+
+    def end(self) -> tuple[Step, ...]:
+        """End the sending; return the reports that were not sent, by step: they travel with the result."""
+        return self._reports.end()
+
+
+class _Reports:
+    """The reports of one evaluation; they are sent in batches, in the background, and it is known which the study has.
+
+    Any thread of the function may report.
+    """
+
+    def __init__(self, send: Send | None) -> None:
+        self._send = send
+        self._running = Running()
+        self._unsent: set[int] = set()
+        self._news: set[str] = set()  # the metrics that were not sent
+        self._sender: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+
+    def add(self, report: Step, metrics: dict[str, Metric]) -> None:
+        """Take a report; the first one starts the thread."""
+        with self._lock:
+            self._running.add(report, metrics)
+            self._unsent.add(report.step)
+            self._news.update(metrics)
+            if len(self._unsent) > 2 * MAX_STEPS:  # what was thinned out is not sent either
+                self._unsent &= self._running.steps.keys()
+            if self._sender is None and self._send is not None:
+                self._sender = threading.Thread(target=self._keep_sending, name="arqon-reports", daemon=True)
+                self._sender.start()
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return the reports that are kept, by step."""
+        with self._lock:
+            return self._running.sorted()
+
+    def metrics(self) -> dict[str, Metric]:
+        """Return the last of each metric."""
         with self._lock:
             return dict(self._running.metrics)
 
     def end(self) -> tuple[Step, ...]:
-        """End the sending; return the reports that were not sent, by step: they travel with the result."""
+        """Send nothing more; return what the study does not have, or may not have."""
+        self._ended.set()
         with self._lock:
-            self._ended.set()
-            if self._send is None:
-                return self._running.sorted()
-            kept = {report["step"] for report in (*self._under_way, *self._unsent)}
-            self._unsent = []
-            return tuple(step for step in self._running.sorted() if step.step in kept)
+            return self._to_send()
 
-    def _begin_sending(self) -> None:
-        if self._sender is None:
-            self._sender = threading.Thread(target=self._keep_sending, name="arqon-reports", daemon=True)
-            self._sender.start()
+    def _to_send(self) -> tuple[Step, ...]:
+        return tuple(step for step in self._running.sorted() if step.step in self._unsent)
 
     def _keep_sending(self) -> None:
+        assert self._send is not None
         while not self._ended.wait(INTERVAL):
             with self._lock:
-                batch, self._unsent = self._unsent, []
-                self._under_way = batch
-            if not batch or self._send is None:
+                steps, news = self._to_send(), self._news
+                metrics = {name: value for name, value in self._running.metrics.items() if name in news}
+                self._news = set()
+            if not steps:
                 continue
+            batch: list[Report] = [step._asdict() for step in steps]
+            if metrics:
+                batch[-1]["metrics"] = metrics
             try:
                 self._send(batch)
             except Exception:  # the study is away: they go with the next ones, or with the result
                 with self._lock:
-                    self._unsent = batch + self._unsent
+                    self._news |= news
+                continue
             with self._lock:
-                self._under_way = []
+                # One whose step was reported again meanwhile is to be sent again.
+                self._unsent -= {step.step for step in steps if self._running.steps.get(step.step) in (step, None)}
+
+
+def cancelled() -> bool:
+    """Tell whether this is a task that Ray has cancelled; known in its main thread alone."""
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return False
+    try:
+        return bool(ray.get_runtime_context().is_canceled())
+    except RuntimeError:  # in a driver, which nobody cancels
+        return False
 
 
 def seed_of(seed: int, index: int, replicate: int = 0) -> int:
@@ -172,10 +218,8 @@ def seed_of(seed: int, index: int, replicate: int = 0) -> int:
 def takes_context(fn: Any) -> bool:
     """Tell whether a function, a class whose instances are called, or a callable object has such a parameter.
 
-    It is not the first one, which takes the parameters.
+    It is not the first one, which takes the parameters, nor one that a ``functools.partial`` has given already.
     """
-    if isinstance(fn, Shipped):
-        fn = fn.function
     try:
         return _takes(fn)
     except TypeError:  # it cannot be hashed
@@ -184,6 +228,8 @@ def takes_context(fn: Any) -> bool:
 
 @lru_cache(maxsize=64)
 def _takes(fn: Any) -> bool:
+    if isinstance(fn, functools.partial) and NAME in fn.keywords:
+        return False
     target = fn.__call__ if isinstance(fn, type) else fn
     try:
         names = list(inspect.signature(target).parameters)

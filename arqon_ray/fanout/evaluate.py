@@ -10,7 +10,6 @@ import asyncio
 import inspect
 import math
 import os
-import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -19,10 +18,10 @@ from typing import Any
 
 from arqon_ray.core.evaluation import Error, Evaluation, Metric, Step
 from arqon_ray.core.kinds import BAD_VALUE, RAISED, TIMEOUT
-from arqon_ray.core.metrics import flatten
+from arqon_ray.core.metrics import flatten, joined
 from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import as_number, shown
-from arqon_ray.fanout.context import Context
+from arqon_ray.fanout.context import Context, cancelled
 from arqon_ray.fanout.outcome import LONGEST_ERROR, Outcome, node
 from arqon_ray.fanout.shipping import Shipped
 from arqon_ray.fanout.watchdog import Watchdog
@@ -59,6 +58,7 @@ def evaluate_point(
     watchdog: Watchdog | None = None,
     context: Context | None = None,
     attempt: int = 1,
+    named: set[str] | None = None,
 ) -> Outcome:
     """Call ``fn`` with a copy of the parameters; whatever it raises, None, NaN or an infinity is a failed evaluation.
 
@@ -69,20 +69,23 @@ def evaluate_point(
         watchdog: ends it when it runs too long; None for no limit.
         context: is passed to a function that takes one.
         attempt: how often the evaluation was started.
+        named: metrics that were warned of before, and are not again; None for none.
 
     Raises:
-        KeyboardInterrupt: when Ray has cancelled the task, whatever the function raised then.
+        KeyboardInterrupt: when Ray has cancelled the task, whatever the function raised then; and when the function
+            has learned that it should stop, whatever it returned.
     """
-    started, start, kind = time.time(), time.perf_counter(), RAISED
-    value, seconds, lacking = None, math.nan, False
+    value, lacking, error, kind = None, False, None, RAISED
     metrics: dict[str, Metric] = {}
-    notes: list[str] = []
-    error = None
+    steps: tuple[Step, ...] = ()
+    notes: list[tuple[str, str]] = []
+    started, start, end = time.time(), time.perf_counter(), 0.0
     try:
         result = call(fn, params, context) if watchdog is None else watchdog.run(call, fn, params, context)
-        seconds, kind = time.perf_counter() - start, BAD_VALUE
+        end, kind = time.perf_counter(), BAD_VALUE
         if isinstance(result, Mapping):
-            metrics = flatten(result, notes.append)
+            noted = set() if named is None else named
+            metrics = flatten(result, lambda *note: notes.append(note), noted, metric or DEFAULT_METRIC)
         value = read_value(result, metric, metrics)
         if not math.isfinite(value):
             value, error = None, Error(BAD_VALUE, f"the value is {value!r}: it must be finite")
@@ -92,31 +95,37 @@ def evaluate_point(
     except BaseException as raised:
         if watchdog is not None:
             watchdog.rest()
-        if _cancelled():
+        if cancelled():
             raise KeyboardInterrupt from raised
         error = Error(kind, one_line(raised), _trace(raised))
-    if math.isnan(seconds):
-        seconds = time.perf_counter() - start
+    seconds = (end or time.perf_counter()) - start
     if watchdog is not None and watchdog.struck:  # whatever the function made of the exception
         value, lacking = None, False
         error = Error(TIMEOUT, f"timeout: it ran longer than {watchdog.limit or 0.0:g} s", error and error.trace)
-    steps: tuple[Step, ...] = ()
     if context is not None:
-        steps, metrics = context.end(), {**context.metrics, **metrics}
+        steps, metrics = context.end(), joined(context.metrics, metrics)
+        if context.stopping:
+            raise KeyboardInterrupt("the function stopped since the evaluation was no longer wanted")
+    # In the order of the record's fields: a sweep makes millions of them, and names cost.
     evaluation = Evaluation(
-        id=None,
-        params={},
-        value=value,
-        status="complete" if error is None else "failed",
-        metrics=metrics,
-        steps=steps,
-        started=started,
-        ended=started + seconds,
-        seconds=seconds,
-        node=node(),
-        pid=os.getpid(),
-        error=error,
-        attempt=attempt,
+        None,
+        {},
+        value,
+        "complete" if error is None else "failed",
+        None,
+        None,
+        metrics,
+        None,
+        steps,
+        1.0,
+        started,
+        started + seconds,
+        seconds,
+        node(),
+        os.getpid(),
+        error,
+        "",
+        attempt,
     )
     return Outcome(evaluation, lacking, tuple(notes))
 
@@ -192,17 +201,6 @@ def read_value(result: Any, metric: str | None = None, metrics: Mapping[str, Any
     except TypeError:
         message = f"the function returned {shown(result)}: it must return a number or a dict of metrics"
         raise TypeError(message) from None
-
-
-def _cancelled() -> bool:
-    """Tell whether this is a task that Ray has cancelled: what it raises then is no fault of the function."""
-    ray = sys.modules.get("ray")
-    if ray is None or not ray.is_initialized():
-        return False
-    try:
-        return bool(ray.get_runtime_context().is_canceled())
-    except RuntimeError:  # in a driver, which nobody cancels
-        return False
 
 
 def one_line(error: BaseException) -> str:

@@ -8,29 +8,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import ray
 from ray.exceptions import RayError
 
 from arqon_ray.core.kinds import NODE_LOST, RAISED
 from arqon_ray.errors import ArqonError, AskTimeoutError, StudyRefusedError
-from arqon_ray.fanout.context import Context, seed_of
-from arqon_ray.fanout.evaluate import evaluate_point
 from arqon_ray.fanout.failfast import FailFast
-from arqon_ray.fanout.handover import Handover, Place
+from arqon_ray.fanout.handover import Handover
 from arqon_ray.fanout.interrupts import Interrupts
 from arqon_ray.fanout.lacking import MetricCheck
-from arqon_ray.fanout.outcome import Outcome, timed_out
-from arqon_ray.fanout.parcel import Parcel, unpack
+from arqon_ray.fanout.noted import Noted
+from arqon_ray.fanout.outcome import Outcome
+from arqon_ray.fanout.parcel import Parcel
 from arqon_ray.fanout.pool import Died, Interrupted, TaskPool, judge_death
 from arqon_ray.fanout.progress import Progress
 from arqon_ray.fanout.resources import slots
 from arqon_ray.fanout.results import Failure
 from arqon_ray.fanout.stop import StopRule
-from arqon_ray.fanout.watchdog import Watchdog
+from arqon_ray.fanout.task import Asked, make_task
 from arqon_ray.service import Heartbeat, SolverClient
 
 Callback = Callable[[dict[str, Any]], Any]
-"""Called in the driver after each evaluation with its record, see :meth:`.Evaluation.to_dict`; True stops the run."""
+"""Called in the driver after each evaluation with its record, see :meth:`.Evaluation.to_dict`; True stops the run.
+
+What only the study knows is not in it: ``origin`` is empty, and ``steps`` has the reports that came with the result;
+the history of the result has those too that were sent before.
+"""
 
 FAIL_FAST = "fail_fast"
 """The reason to stop when the first evaluations all failed alike."""
@@ -67,58 +69,6 @@ class Evaluator:
     limit: float | None = None
     given: Callable[[dict[str, Any]], dict[str, Any]] = dict
     seed: int | None = None
-
-    def function(self) -> Any:
-        """Make the remote function; what is captured here reaches every worker once."""
-        fn, metric, limit = self.parcel.fn, self.metric, self.limit
-        if limit is None:
-
-            @ray.remote
-            def evaluate(params: dict[str, Any], stored: list[Any], asked: Asked | None, attempt: int) -> Outcome:
-                context = None if asked is None else asked.context(attempt)
-                return evaluate_point(unpack(fn, stored), params, metric, None, context, attempt)
-
-            return evaluate
-
-        @ray.remote
-        def evaluate_within(
-            params: dict[str, Any], stored: list[Any], asked: Asked | None, place: Place, attempt: int
-        ) -> Outcome:
-            def hand_on(trace: str | None) -> None:
-                if trace is not None:
-                    place.leave(timed_out(limit, time.perf_counter() - began, trace, here=True))
-
-            objective, context = unpack(fn, stored), None if asked is None else asked.context(attempt)
-            place.begin()
-            began = time.perf_counter()
-            with Watchdog(limit, hand_on) as watchdog:
-                return evaluate_point(objective, params, metric, watchdog, context, attempt)
-
-        return evaluate_within
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the worker has to know of a candidate whose function takes a context.
-
-    Attributes:
-        id: the candidate's.
-        seed: the study's.
-        study: takes the reports.
-    """
-
-    id: str
-    seed: int
-    study: SolverClient
-
-    def context(self, attempt: int) -> Context:
-        """Return the context of an evaluation that begins in this process."""
-        number = int(self.id)
-        return Context(self.id, number, 0, attempt, seed_of(self.seed, number), self._send)
-
-    def _send(self, reports: list[dict[str, Any]]) -> None:
-        for report in reports:
-            self.study.report(self.id, report["step"], report["value"])
 
 
 class Loop:
@@ -157,13 +107,18 @@ class Loop:
         self._stop, self._fail_fast, self._callbacks, self._shown = stop, fail_fast, callbacks, shown
         self._interrupts = interrupts
         self._handover = None if evaluator.limit is None else Handover(evaluator.limit)
-        self._pool: TaskPool[str] = TaskPool(evaluator.function(), evaluator.options, interrupts, self._handover)
+        self._pool: TaskPool[str] = TaskPool(
+            make_task(evaluator.parcel, evaluator.metric, evaluator.limit),
+            evaluator.options,
+            interrupts,
+            self._handover,
+        )
         self._held: dict[str, dict[str, Any]] = {}
         self._metric_check: MetricCheck[tuple[str, dict[str, Any], Outcome]] = MetricCheck()
         self._started = 0
         self.evaluations = 0
         self.failures: list[Failure] = []
-        self._noted: set[str] = set()
+        self._noted = Noted()
         self._elsewhere = (0, 0)  # evaluations, and failed ones, that are not this call's
         self._limit = 1
         self._looked = float("-inf")
@@ -220,10 +175,10 @@ class Loop:
     def _submit(self, identity: str, params: dict[str, Any]) -> None:
         params = self._held[identity] = self.evaluator.given(params)
         self._started += 1
-        place = () if self._handover is None else (self._pool.place(identity),)
+        place = None if self._handover is None else self._pool.place(identity)
         seed, stored = self.evaluator.seed, self.evaluator.parcel.stored
         asked = None if seed is None else Asked(identity, seed, self._study)
-        self._pool.submit(identity, params, stored, asked, *place, retries=self.evaluator.retries)
+        self._pool.submit(identity, params, stored, asked, place, retries=self.evaluator.retries)
 
     def _take(self, timeout: float) -> None:
         """Tell what has ended."""
@@ -274,10 +229,7 @@ class Loop:
             self._shown.note(f"evaluation {identity} failed: {error}")
 
     def _note(self, outcome: Outcome) -> None:
-        for note in outcome.notes:
-            if note not in self._noted:
-                self._noted.add(note)
-                self._shown.note(note)
+        self._noted.see(outcome.notes)
         self._stop.see(outcome.value)
         self._fail_fast.see(outcome.kind, outcome.error, outcome.trace)
         if self._fail_fast.reached and not self._stop.reason:
@@ -303,12 +255,13 @@ class Loop:
         self._elsewhere = counts["told"] - self.evaluations, counts["failed"] - len(self.failures)
         self._shown.total = status["budget"]
         if best is not None:
-            self._stop.know(best["value"])
+            self._stop.know(best["value"], best.get("step"), best.get("status") == "stopped")
         self._show()
 
     def _show(self) -> None:
         done, failed = self._elsewhere
-        self._shown.update(done + self.evaluations, failed + len(self.failures), self._stop.best)
+        stop = self._stop
+        self._shown.update(done + self.evaluations, failed + len(self.failures), stop.best, stop.best_step)
 
     def _end(self, calling_back: bool) -> None:
         kept = self._pool.wind_down()

@@ -11,6 +11,7 @@ from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
+from arqon_ray.core.points import check_points
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, IdentityError, StudyNotFoundError
 from arqon_ray.fanout.context import takes_context
@@ -25,6 +26,7 @@ from arqon_ray.fanout.results import OptimizeInterrupted, Result
 from arqon_ray.fanout.stop import check_limits, check_metric, check_most, check_seconds, check_whole, make_stop_rule
 from arqon_ray.fanout.store import differences
 from arqon_ray.service import SolverClient, connect, start
+from arqon_ray.service.launch import enqueue_once
 
 
 def optimize(
@@ -47,6 +49,7 @@ def optimize(
     patience: int | None = None,
     callbacks: Sequence[Callback] = (),
     retries: int = 2,
+    points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
 ) -> Result:
     """Search the parameters for which ``fn`` is best, evaluating on all of the cluster by plain remote tasks.
 
@@ -71,20 +74,25 @@ def optimize(
         study: a study to work on, from ``start`` or ``connect``; it is left running.
         storage_path: where the study's journal lies, see ``start``.
         resume: whether a stored study of this name is continued, see ``start``.
-        metric: which entry counts when ``fn`` returns a dict; None for the config's ``metric``, or else for the only
-            entry, or ``loss``. All other entries are kept with the evaluation.
+        metric: which entry counts when ``fn`` returns a dict, ``val/loss`` in a nested one; None for the config's or
+            the study's ``metric``, or else for the only entry, or ``loss``. All entries are kept as the evaluation's
+            metrics; what is no metric is left out, with one warning.
         max_evaluations: evaluations of this call.
         time_budget_s: seconds of wall time.
         target: a value that is good enough.
         evaluation_timeout_s: seconds that one evaluation may run, from when the function starts; None for any time.
             One that takes longer gets an exception raised in it, and 5 s later its process is ended; it is told as
-            failed, of the kind ``timeout``, and not tried again.
+            failed, of the kind ``timeout``, and not tried again. What it has reported is kept.
         fail_fast: give up when so many evaluations, the first of this call, all failed alike: of one kind and with one
             message, numbers aside; lost nodes do not count. None for never.
         patience: stop when so many evaluations in a row brought nothing better; None for any number.
-        callbacks: called after each evaluation with its row; one that returns True stops the run.
+        callbacks: called after each evaluation with its record, see :meth:`.Evaluation.to_dict`; one that returns True
+            stops the run.
         retries: how often a candidate whose worker process dies is started again before it is told as failed. One
-            whose node is lost is started again without counting.
+            whose node is lost is started again without counting, and after ten of them the run ends.
+        points_to_evaluate: points that are evaluated before the solver's own, each a dict of some or all parameters;
+            what is left out is completed. They count in the budget, and are evaluated once in a study, however often
+            the call is repeated.
 
     Returns:
         The best parameters, the history, the failures, and how the solver went about it.
@@ -93,6 +101,7 @@ def optimize(
         ConfigError: for a config or argument that breaks a rule, or a ``metric`` that none of the first results has.
         IdentityError: when the study exists with another config.
         TypeError: when ``fn`` cannot be sent to the workers.
+        ArqonError: when one node after another is lost under the same candidate; it is given back.
         EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; its ``result`` has them.
         OptimizeInterrupted: on Ctrl-C.
     """
@@ -106,6 +115,7 @@ def optimize(
     metric = check_metric(metric)
     options = task_options(resources)
     checked = None if config is None else _single(_with_metric(load_config(config), metric))
+    points = [] if checked is None else check_points(points_to_evaluate, checked)
     if study is not None and (name is not None or storage_path is not None):
         raise ConfigError("study is given together with name or storage_path: a study has both already")
     remark = ensure_ray()
@@ -113,15 +123,16 @@ def optimize(
     evaluator = Evaluator(pack(fn), metric, options, retries, max_concurrency, limit, given)
     own, advice = False, "the same call goes on"
     if study is None:
-        study, own = _start(checked, name, storage_path, resume)
+        study, own = _start(checked, name, storage_path, resume, points)
         advice = _advice(study.name, storage_path)
     else:
         checked = _own_config(study, checked)
+        enqueue_once(study, check_points(points_to_evaluate, checked))
     try:
         assert checked is not None  # _start has refused None
-        evaluator = replace(
-            evaluator, metric=metric or checked.metric, seed=checked.seed if takes_context(fn) else None
-        )
+        # Whoever began the study may have named its metric.
+        metric = metric or checked.metric or study.config().get("metric")
+        evaluator = replace(evaluator, metric=metric, seed=checked.seed if takes_context(fn) else None)
         rule = make_stop_rule(began, checked.mode, max_evaluations, time_budget_s, target, patience)
         failing = FailFast(fail_fast)
         with show_progress("optimize", checked.budget, enabled=progress) as shown, study.heartbeat() as beat:
@@ -151,7 +162,11 @@ def _advice(name: str, storage_path: str | os.PathLike[str] | None) -> str:
 
 
 def _start(
-    config: StudyConfig | None, name: str | None, storage_path: str | os.PathLike[str] | None, resume: bool
+    config: StudyConfig | None,
+    name: str | None,
+    storage_path: str | os.PathLike[str] | None,
+    resume: bool,
+    points: Sequence[Mapping[str, Any]],
 ) -> tuple[SolverClient, bool]:
     """Return the study of a config, and whether its actor was started here."""
     if config is None:
@@ -163,7 +178,7 @@ def _start(
         own = False
     except StudyNotFoundError:
         own = True
-    return start(config, name, storage_path=path, resume=resume), own
+    return start(config, name, storage_path=path, resume=resume, points_to_evaluate=points), own
 
 
 def _own_config(study: SolverClient, config: StudyConfig | None) -> StudyConfig:
@@ -196,7 +211,7 @@ def _result(study: SolverClient, loop: Loop, stopped_by: str, began: float) -> R
     return Result(
         name=study.name,
         best=None if best is None else {**best, "params": given(best["params"])},
-        history=[{**row, "params": given(row["params"])} for row in solver.history()],
+        history=[{**each.to_dict(), "params": given(dict(each.params))} for each in solver.evaluations()],
         failures=loop.failures,
         explanation=solver.explain(),
         evaluations=loop.evaluations,

@@ -6,11 +6,11 @@ import math
 import os
 import sys
 import time
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from arqon_ray.core.evaluation import Error, Evaluation
 from arqon_ray.core.kinds import DIED, TIMEOUT
+from arqon_ray.fanout.context import Context
 
 LONGEST_ERROR = 1000
 """Characters kept of a message: one that prints an array must not fill the table."""
@@ -22,12 +22,12 @@ class Outcome(NamedTuple):
     Attributes:
         evaluation: the record, without its candidate.
         lacking: whether a dict was returned without the metric that counts; the error has the names that are there.
-        notes: what was left out of the metrics, the first time in this process.
+        notes: names of metrics that were left out or cut, each with the warning; in the first evaluation of a process.
     """
 
     evaluation: Evaluation
     lacking: bool = False
-    notes: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
 
     @property
     def value(self) -> float | None:
@@ -62,7 +62,14 @@ def died(reason: str, attempts: int, kind: str = DIED) -> Outcome:
     return Outcome(Evaluation(None, {}, status="failed", error=error, attempt=attempts))
 
 
-def timed_out(limit: float, seconds: float, trace: str | None, here: bool = False) -> Outcome:
+def timed_out(
+    limit: float,
+    seconds: float,
+    trace: str | None,
+    here: bool = False,
+    context: Context | None = None,
+    attempt: int = 1,
+) -> Outcome:
     """Return the outcome of an evaluation that took longer than it may.
 
     Args:
@@ -70,31 +77,33 @@ def timed_out(limit: float, seconds: float, trace: str | None, here: bool = Fals
         seconds: those that it took.
         trace: where it was then, if that is known.
         here: whether it runs in this process now; then where and since when is known.
+        context: has what it reported.
+        attempt: how often it was started.
     """
     ended = time.time() if here else None
     evaluation = Evaluation(
         id=None,
         params={},
         status="failed",
+        metrics={} if context is None else context.metrics,
+        steps=() if context is None else context.end(),
         started=None if ended is None else ended - seconds,
         ended=ended,
         seconds=seconds,
         node=node() if here else None,
         pid=os.getpid() if here else None,
         error=Error(TIMEOUT, f"timeout: it ran longer than {limit:g} s", trace),
+        attempt=attempt,
     )
     return Outcome(evaluation)
 
 
+_node: str | None = None
+
+
 def node() -> str | None:
     """Return the address of this machine as Ray knows it; None without Ray."""
-    ray = sys.modules.get("ray")
-    return _address() if ray is not None and ray.is_initialized() else None
-
-
-@cache
-def _address() -> str:
-    import ray
-
-    util: Any = ray.util  # its functions have no types
-    return str(util.get_node_ip_address())
+    global _node
+    if _node is None and (ray := sys.modules.get("ray")) is not None and ray.is_initialized():
+        _node = str(ray.util.get_node_ip_address())
+    return _node

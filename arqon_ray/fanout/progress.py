@@ -31,8 +31,9 @@ class Progress:
         self._done = 0
         self._failed = 0
         self._best: float | None = None
+        self._step: int | None = None
 
-    def update(self, done: int, failed: int = 0, best: float | None = None) -> None:
+    def update(self, done: int, failed: int = 0, best: float | None = None, step: int | None = None) -> None:
         """Say how far the run is.
 
         Args:
@@ -40,11 +41,12 @@ class Progress:
                 a resumed run begins with what it found.
             failed: how many of them failed.
             best: the best value so far.
+            step: at which step it was taken; None where it is a whole evaluation's.
         """
         if self._first is None:
             self._first = done
             self._began = self._clock()
-        self._done, self._failed, self._best = done, failed, best
+        self._done, self._failed, self._best, self._step = done, failed, best, step
         self._show()
 
     def note(self, text: str) -> None:
@@ -59,7 +61,8 @@ class Progress:
         elapsed = self._clock() - self._began
         rate = fresh / elapsed if elapsed > 0 else 0.0
         parts = [f"{self._done}/{self.total}" if self.total is not None else f"{self._done}"]
-        parts.append("best -" if self._best is None else f"best {self._best:.6g}")
+        at = "" if self._step is None else f" (step {self._step})"
+        parts.append("best -" if self._best is None else f"best {self._best:.6g}{at}")
         if self._failed:
             parts.append(f"{self._failed} failed")
         if rate > 0:
@@ -110,7 +113,7 @@ class PlainProgress(Progress):
             self._line()
 
     def _state(self) -> str:
-        return f"{self._done} {self._failed} {self._best}"
+        return f"{self._done} {self._failed} {self._best} {self._step}"
 
     def _line(self) -> None:
         self._shown_at = self._clock()

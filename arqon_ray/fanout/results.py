@@ -6,16 +6,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arqon_ray.core.kinds import RAISED
-from arqon_ray.core.run import UNNAMED, Run, evaluations_of, versions
+from arqon_ray.core.run import UNNAMED, Run, State, evaluations_of
+from arqon_ray.core.versions import versions
 from arqon_ray.fanout.sweep_result import SweepResult
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
+
+
+_STATES: dict[str, State] = {"interrupt": "interrupted", "fail_fast": "failed"}
+"""What the run of a result is that was not stopped by a limit or its budget."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An evaluation that gave no value.
+    """An evaluation that gave no value, in short; the history of the :class:`Result` has its whole record.
 
     Attributes:
         id: the candidate's id.
@@ -23,7 +30,7 @@ class Failure:
         error: why, one line.
         trace: the last lines of the traceback, of the first hundred; None when nothing was raised or the process died.
         attempts: how often it was started; more than 1 when its process died.
-        kind: ``raised``, ``bad_value``, ``timeout``, ``died``, ``out_of_memory`` or ``node_lost``.
+        kind: ``raised``, ``bad_value``, ``timeout``, ``died`` or ``out_of_memory``.
     """
 
     id: str
@@ -40,9 +47,10 @@ class Result:
 
     Attributes:
         name: the study's name in the cluster.
-        best: ``{"params", "value", "id", ...}`` of the best observation; None when nothing succeeded.
-        history: the study's observations, every driver's: ``{"id", "params", "value", "cost", "status"}``.
-        failures: the evaluations of this call that gave no value.
+        best: the recommended evaluation as ``history`` has it, with the value that is ``predicted`` of it; None when
+            nothing succeeded.
+        history: the study's evaluations, every driver's, as they were told: each as :meth:`.Evaluation.to_dict`.
+        failures: the evaluations of this call that gave no value, in short.
         explanation: how the solver went about it: phase, landscape, strategy and the evidence for each.
         evaluations: how many this call ran to their end, failed ones too.
         stopped_by: ``finished`` (the budget is spent, or a finite space is), ``max_evaluations``, ``time_budget_s``,
@@ -84,6 +92,7 @@ class Result:
             metric=self.config.get("metric", UNNAMED),
             study=self.config,
             evaluations=evaluations_of(self.history),
+            state=_STATES.get(self.stopped_by, "finished"),
             objective="optimize",
             explain=self.explanation,
             recommended=None if self.best is None else self.best["id"],
@@ -92,11 +101,15 @@ class Result:
         )
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the history as a table, a row for each evaluation: ``id``, ``params.NAME``, ``value``, and so on.
+        """Return the history as a table, a row for each evaluation: ``id``, ``params.NAME``, ``metrics.NAME``, ...
 
-        See :mod:`arqon_ray.report.columns`.
+        Times are UTC timestamps; see :mod:`arqon_ray.report.tables` for the columns.
         """
         return self.run().to_pandas()
+
+    def to_parquet(self, path: str | Path) -> Path:
+        """Write the table of :meth:`to_pandas` to a Parquet file, in typed columns, and return its path."""
+        return self.run().to_parquet(path)
 
 
 class OptimizeInterrupted(KeyboardInterrupt):

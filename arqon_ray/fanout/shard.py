@@ -88,11 +88,13 @@ def _row(index: int, point: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _about(fn: Objective, seed: int, attempt: int = 1) -> Callable[[int], Context | None]:
+def _about(
+    fn: Objective, seed: int, attempt: int = 1, stopped: Callable[[], bool] | None = None
+) -> Callable[[int], Context | None]:
     """Return what makes the context of an index, for a function that takes one."""
     if not takes_context(fn):
         return lambda index: None
-    return lambda index: Context(None, index, 0, attempt, seed_of(seed, index))
+    return lambda index: Context(None, index, 0, attempt, seed_of(seed, index), None, stopped)
 
 
 @lru_cache(maxsize=8)
@@ -118,12 +120,12 @@ def remote_shard(
         limit: seconds that one evaluation may take; None for any time.
     """
     fn = parcel.fn
+    named: set[str] = set()  # each worker has its own: what it has warned of in this call
 
     @ray.remote
     def sweep_shard(start: int, stop: int, stored: list[Any], place: Place, attempt: int) -> bytes:
         probe, bounds = open_probe(config, seed, sequence)
         objective = unpack(fn, stored)
-        about = _about(objective, seed, attempt)
         points = probe.sample_range(start, stop - start)
         outcomes: list[Outcome] = []
 
@@ -141,12 +143,13 @@ def remote_shard(
         begun = -math.inf
         with Watchdog(limit, hand_on) as watchdog:
             timer = watchdog if limit is not None else None
+            about = _about(objective, seed, attempt, lambda: watchdog.cancelled)
             try:
                 for index, point in enumerate(points, start):
                     if limit is not None and (now := time.monotonic()) - begun > _BEGIN_AGAIN:
                         begun = now
                         place.begin()
-                    outcomes.append(evaluate_point(objective, point, metric, timer, about(index), attempt))
+                    outcomes.append(evaluate_point(objective, point, metric, timer, about(index), attempt, named))
                     if watchdog.cancelled:
                         break
             except KeyboardInterrupt:

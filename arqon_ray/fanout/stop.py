@@ -24,7 +24,9 @@ class StopRule:
         target: a value that is good enough; None for none.
         patience: evaluations that may bring nothing better; None for any number.
         reason: which condition held; empty while none did.
-        best: the best value seen; None before the first.
+        best: the best value seen; None before the first. One of an evaluation that was stopped only as long as there
+            is no other, and then of the furthest step.
+        best_step: at which step it was taken; None where it is a whole evaluation's.
     """
 
     mode: str
@@ -34,6 +36,8 @@ class StopRule:
     patience: int | None = None
     reason: str = ""
     best: float | None = None
+    best_step: int | None = None
+    _reach: tuple[bool, int] = (False, 0)  # how far the best one's evaluation went
     _idle: int = 0  # evaluations since it became better
 
     def look(self) -> bool:
@@ -42,14 +46,25 @@ class StopRule:
             self.reason = "time_budget_s"
         return bool(self.reason)
 
-    def know(self, value: float) -> None:
-        """Note a value, of whichever driver."""
-        if self.best is None or (value > self.best if self.mode == "max" else value < self.best):
-            self.best, self._idle = value, 0
+    def know(self, value: float, step: int | None = None, stopped: bool = False) -> None:
+        """Note a value, of whichever driver.
+
+        Args:
+            value: the value.
+            step: at which step it was taken; None for a whole evaluation's.
+            stopped: whether the evaluation was stopped there.
+        """
+        reach = (not stopped, (step or 0) if stopped else 0)
+        if self.best is None or reach > self._reach or (reach == self._reach and self._is_better(value)):
+            self.best, self.best_step, self._reach, self._idle = value, step, reach, 0
         if self.target is None or self.reason:
             return
         if (value >= self.target) if self.mode == "max" else (value <= self.target):
             self.reason = "target"
+
+    def _is_better(self, value: float) -> bool:
+        assert self.best is not None
+        return value > self.best if self.mode == "max" else value < self.best
 
     def see(self, value: float | None) -> None:
         """Note an evaluation of this call; None for one that failed."""

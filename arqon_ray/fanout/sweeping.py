@@ -21,6 +21,7 @@ from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.handover import Handover
 from arqon_ray.fanout.interrupts import Interrupts
 from arqon_ray.fanout.lacking import MetricCheck
+from arqon_ray.fanout.noted import Noted
 from arqon_ray.fanout.outcome import Outcome
 from arqon_ray.fanout.parcel import pack
 from arqon_ray.fanout.plan import ShardPlan
@@ -184,8 +185,7 @@ class _Sweep:
     ) -> None:
         self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
         self._mode, self._limit, self._one_point = mode, limit, one_point
-        self._notes: dict[str, None] = {}  # in the order in which they came
-        self._shown_notes = 0
+        self._noted = Noted()
         self._metric_check: MetricCheck[tuple[int, bytes, Summary]] = MetricCheck(
             store.tally.count > store.tally.failed
         )
@@ -234,7 +234,7 @@ class _Sweep:
         return summary
 
     def _keep(self, start: int, parquet: bytes, summary: Summary) -> None:
-        self._notes.update(dict.fromkeys(summary.get("notes", ())))
+        self._noted.see(summary.get("notes", ()))
         self._store.write(start, parquet, summary)
         first = summary["errors"][0]["error"] if summary["errors"] else ""
         if summary["failed"] < summary["count"]:
@@ -243,9 +243,6 @@ class _Sweep:
             self._failing.see_many(summary["counted"], summary["alike"], first, summary["trace"])
 
     def _show(self, shown: Progress) -> None:
-        for note in list(self._notes)[self._shown_notes :]:
-            shown.note(note)
-        self._shown_notes = len(self._notes)
         tally = self._store.tally
         best = tally.best(self._mode)
         shown.update(tally.count, tally.failed, best["value"] if best else None)

@@ -11,7 +11,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from arqon_ray.core import ArqonSolver
+from arqon_ray.core.exported import run_of_export
 from arqon_ray.core.run import Run
 from arqon_ray.errors import StateError
 
@@ -42,8 +42,8 @@ def read_experiment(folder: Path) -> Run:
     if export is None:
         raise StateError(f"{folder} is an experiment on the shared study {study['name']!r}: open that one's journal")
     metric = getattr(state.get("objective"), "metric", None)
-    solver = ArqonSolver.from_state(export)
-    return solver.run(folder.name, objective="tune", **({"metric": metric} if isinstance(metric, str) else {}))
+    named = {"metric": metric} if isinstance(metric, str) else {}
+    return run_of_export(export, folder.name, objective="tune", **named)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from arqon_ray.core import ArqonSolver, state
+from arqon_ray.core import state
+from arqon_ray.core.exported import run_of_export
 from arqon_ray.core.run import Run
 from arqon_ray.errors import ArqonError, StateError
 from arqon_ray.report.experiment import is_experiment, read_experiment
@@ -41,7 +42,7 @@ def open_export(exported: str, name: str) -> Run:
     Raises:
         StateError: it is damaged.
     """
-    return ArqonSolver.from_state(exported).run(name)
+    return run_of_export(exported, name)
 
 
 def open_folder(folder: Path) -> Run:
@@ -78,7 +79,8 @@ def open_journal(place: str) -> Run | None:
         found = find_study(place)
         if found is None:
             return None
-        return read_state(*found).solver.run(found[1])
+        stored = read_state(*found)
+        return stored.solver.run(found[1], versions=stored.hosts[-1].get("versions", {}) if stored.hosts else {})
     except StateError:
         raise
     except (ArqonError, OSError) as error:

@@ -15,6 +15,7 @@ from arqon_ray.report.style import (
     PALETTE,
     STOPPED,
     hover,
+    hovers,
     layout,
     mark,
     padded,
@@ -35,7 +36,7 @@ def history_figure(run: Source) -> Any:
     went as far as the best. Failed ones stand as crosses at the lower edge.
     """
     graph, run = plotly(), open_run(run)
-    figure = graph.Figure()
+    figure, say = graph.Figure(), hovers(run)
     numbered = list(enumerate(run.evaluations, start=1))
     for color, origin in zip(_colors(run), run.origins(), strict=True):
         mine = [(place, e) for place, e in numbered if e.origin == origin and e.value is not None]
@@ -46,7 +47,7 @@ def history_figure(run: Source) -> Any:
             mode="markers",
             name=origin or "unknown",
             marker={"color": color, "size": 8, "opacity": 0.8, "symbol": [mark(e) for _, e in mine]},
-            text=[hover(e) for _, e in mine],
+            text=[say(e) for _, e in mine],
             hovertemplate="%{text}<br><b>%{y:.6g}</b><extra></extra>",
         )
     _add_path(figure, run)

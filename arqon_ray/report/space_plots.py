@@ -14,7 +14,7 @@ from arqon_ray.report.style import (
     FADED,
     SCALE,
     STOPPED,
-    hover,
+    hovers,
     layout,
     mark,
     padded,
@@ -40,7 +40,7 @@ def slice_figure(run: Source) -> Any:
     columns = min(3, len(bounds))
     rows = math.ceil(len(bounds) / columns)
     figure = make_subplots(rows, columns, shared_yaxes=True, horizontal_spacing=0.04, vertical_spacing=0.25 / rows)
-    best = run.best
+    best, say = run.best, hovers(run)
     for place, (name, parameter) in enumerate(bounds.items()):
         row, column = place // columns + 1, place % columns + 1
         mine = [(k, e) for k, e in enumerate(run.evaluations, start=1) if e.value is not None and name in e.params]
@@ -56,7 +56,7 @@ def slice_figure(run: Source) -> Any:
                     "symbol": ["star" if e is best else mark(e) for _, e in mine],
                     "line": {"width": [1.5 if mark(e) == STOPPED else 0.5 for _, e in mine], "color": "#444444"},
                 },
-                text=[hover(e) for _, e in mine],
+                text=[say(e) for _, e in mine],
                 hovertemplate="%{text}<br><b>%{y:.6g}</b><extra></extra>",
                 showlegend=False,
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -18,6 +18,7 @@ SCALE = "Viridis"
 WHOLE, STOPPED = "circle", "circle-open"
 """The marks of evaluations that were not stopped, and of those that were."""
 _METRICS = 8
+_MOST_HOVERS = 2000
 
 
 def plotly() -> Any:
@@ -66,8 +67,17 @@ def title_of(evaluation: Evaluation) -> str:
     return f"{who} ({evaluation.origin or 'unknown'})"
 
 
+def hovers(run: Run) -> Callable[[Evaluation], str]:
+    """Return what writes down all that is said of an evaluation beside its value; of many, only which one it is."""
+    return hover if len(run.evaluations) <= _MOST_HOVERS else _brief
+
+
+def _brief(evaluation: Evaluation) -> str:
+    return "<br>".join(escape(line) for line in (title_of(evaluation), taken_at(evaluation)) if line)
+
+
 def hover(evaluation: Evaluation) -> str:
-    """Return what is said of an evaluation beside its value."""
+    """Return all that is said of an evaluation beside its value."""
     lines = [title_of(evaluation), taken_at(evaluation)]
     lines += [f"{name} = {short(value)}" for name, value in evaluation.params.items()]
     metrics = list(evaluation.metrics.items())

@@ -15,6 +15,7 @@ from typing import Any
 
 from arqon_ray import __version__
 from arqon_ray.core.config import load_config
+from arqon_ray.core.versions import versions
 from arqon_ray.errors import ArqonError, IdentityError, PoisonedCallError, StudyRefusedError
 from arqon_ray.service.description import entomb, entombed, finish_entombing, read_study, write_study
 from arqon_ray.service.guard import LIMIT, Guard
@@ -91,6 +92,7 @@ class StudyHost:
         self._must_exist = restarted
         self._claims: set[str] = set()
         self._host = dict(host)
+        self._opener = {**self._host, "versions": versions()}
         self._lock = threading.Lock()
         self._study: Study | None = None
         self._refused: StudyRefusedError | None = None
@@ -254,14 +256,14 @@ class StudyHost:
             self._check_brought()
             write_study(store, birth.token, self._config)
             self._claims.clear()
-        study = Study.open(store, self._host, guard=self._guard, own=self._claims)
+        study = Study.open(store, self._opener, guard=self._guard, own=self._claims)
         if not birth.awaited or not study.awaits_snapshot(birth.token):
             return study
         try:
             study.take_over(self._check_brought())
         finally:
             study.drain(StudyRefusedError(f"the study in {store} is opened anew"))
-        return Study.open(store, self._host, guard=self._guard, own=self._claims)
+        return Study.open(store, self._opener, guard=self._guard, own=self._claims)
 
     def _check_brought(self) -> Mapping[str, Any]:
         """Return the snapshot that a new study begins from; nobody but who brings it may begin the study."""

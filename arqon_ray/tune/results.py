@@ -45,7 +45,7 @@ def metrics_of(result: Mapping[str, Any], objectives: Mapping[str, Any]) -> dict
         for key, value in result.items()
         if key not in _AUTOMATIC and key not in first and not str(key).startswith(_NESTED)
     }
-    return flatten(first | rest, logger.warning)
+    return flatten(first | rest, lambda name, message: logger.warning(message))
 
 
 def reduced(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def test_all_that_is_told_is_kept_and_survives() -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"status": "running"}, "status is 'running': it must be complete, stopped or failed"),
+        ({"status": "odd"}, "status is .odd.: it must be complete, stopped or failed"),
         ({"started": "now"}, "started is 'now': it must be a number"),
         ({"ended": True}, "ended is True: it must be a number"),
         ({"seconds": -1.0}, "seconds is -1.0: it must be a finite number of seconds, 0 or more"),
@@ -229,3 +229,24 @@ def test_a_step_without_a_word_means_stopped_where_another_went_further() -> Non
     opened = ArqonSolver.from_state(json.dumps({**old, "version": 1}))
     for each in (opened, *restored(opened)):
         assert [row["status"] for row in each.history()] == ["stopped", "complete"]
+
+
+def test_reports_of_an_attempt_that_died_do_not_count_for_the_one_that_ended() -> None:
+    solver = ArqonSolver({"bounds": X})
+    solver.ask(1)
+    for step, when in ((1, 10.0), (9, 11.0), (2, 21.0)):
+        solver.report(0, step, 1.0, time=when)
+    solver.tell([{"id": "0", "value": 0.5, "attempt": 2, "started": 20.0}])
+    assert [step.step for step in solver.evaluations()[0].steps] == [2]
+
+
+def test_metrics_of_many_reports_stay_within_the_bound() -> None:
+    solver = ArqonSolver({"bounds": X})
+    solver.ask(1)
+    for step in range(5):
+        solver.report(0, step, 1.0, {f"{step}/{i}": 1.0 for i in range(40)})
+    assert len(solver.running()[0].metrics) == 64
+    solver.tell([{"id": "0", "value": 0.5, "metrics": {f"last/{i}": 1.0 for i in range(60)}}])
+    metrics = solver.evaluations()[0].metrics
+    assert len(metrics) == 64
+    assert sum(name.startswith("last/") for name in metrics) == 60

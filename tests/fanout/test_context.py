@@ -4,6 +4,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -69,7 +70,20 @@ def test_a_function_that_has_the_parameter_is_given_a_context(fn: Any) -> None:
     assert outcome.error is None
 
 
-@pytest.mark.parametrize("fn", [plain, Plain, Plain(), keeping_back(train), lambda context: 1.0, max, print], ids=repr)
+@pytest.mark.parametrize(
+    "fn",
+    [
+        plain,
+        Plain,
+        Plain(),
+        keeping_back(train),
+        functools.partial(train, context=Context()),
+        lambda context: 1.0,
+        max,
+        print,
+    ],
+    ids=repr,
+)
 def test_others_are_not(fn: Any) -> None:
     assert not takes_context(fn)
 
@@ -136,15 +150,14 @@ def test_what_was_sent_does_not_travel_again(monkeypatch: pytest.MonkeyPatch) ->
     context.report(1, 1.0)
     context.report(2, 2.0, {"a": 1})
     assert arrived.wait(30)
-    while context._under_way:
+    while context.end():  # until it is known that they have arrived
         time.sleep(0.001)
-    monkeypatch.setattr(module, "INTERVAL", 3600.0)
-    time.sleep(0.05)
     context.report(3, 3.0)
     unsent = context.end()
     steps = sorted({report["step"] for report in sent} | {step.step for step in unsent})
     assert steps == [1, 2, 3]
     assert {report["step"] for report in sent}.isdisjoint(step.step for step in unsent)
+    assert [report["metrics"] for report in sent if "metrics" in report] == [{"a": 1}]
     assert all(report.keys() <= {"step", "value", "time", "metrics"} for report in sent)
 
 
@@ -164,6 +177,52 @@ def test_a_study_that_is_away_costs_an_evaluation_nothing(monkeypatch: pytest.Mo
     outcome = evaluate_point(slow, {}, context=Context(send=send))
     assert outcome.value == 2.0
     assert [(step.step, step.value) for step in outcome.evaluation.steps] == [(1, 4.0)]
+
+
+def test_however_many_reports_a_study_misses_at_most_a_thousand_wait() -> None:
+    missed = threading.Event()
+
+    def send(batch: list[dict[str, Any]]) -> None:
+        missed.set()
+        raise RuntimeError("the study is away")
+
+    context = Context(send=send)
+    for step in range(20_000):
+        context.report(step, 1.0, {"step": step})
+    waiting = [step.step for step in context.end()]
+    assert len(waiting) <= 1000
+    assert (waiting[0], waiting[-1]) == (0, 19_999)
+    assert max(b - a for a, b in pairwise(waiting)) <= 32
+    assert context.metrics == {"step": 19_999}
+
+
+def test_of_reported_and_returned_metrics_64_are_kept_and_the_returned_ones_first() -> None:
+    def many(params: dict[str, Any], context: Context) -> dict[str, float]:
+        for epoch in range(10):
+            context.report(epoch, 1.0, {f"epoch {epoch}/{name}": 1.0 for name in range(20)})
+        return {f"final {name}": 2.0 for name in range(30)} | {"loss": 0.5}
+
+    evaluation = evaluate_point(many, {}, "loss", context=Context()).evaluation
+    assert len(evaluation.metrics) == 64
+    assert [name for name in evaluation.metrics if not name.startswith("epoch")] == [
+        *(f"final {name}" for name in range(30)),
+        "loss",
+    ]
+
+
+def test_what_a_function_returns_that_was_told_to_stop_is_not_its_value() -> None:
+    wanted = iter([False, False, True])
+
+    def patient(params: dict[str, Any], context: Context) -> float:
+        while not context.should_stop():
+            pass
+        assert context.should_stop(), "it stays so"
+        return 99.0
+
+    context = Context(stopped=lambda: next(wanted))
+    with pytest.raises(KeyboardInterrupt, match="no longer wanted"):
+        evaluate_point(patient, {}, context=context)
+    assert context.stopping
 
 
 def test_nothing_stops_an_evaluation_outside_of_ray() -> None:

@@ -21,7 +21,7 @@ Way = Callable[[Any], list[tuple[Any, Any, str | None]]]
 
 def by_optimize(fn: Any) -> list[tuple[Any, Any, str | None]]:
     result = arqon_ray.optimize(fn, CONFIG, max_concurrency=2, progress=False)
-    return [(row["params"]["x"], row.get("value"), row.get("reason")) for row in result.history]
+    return [(row["params"]["x"], row["value"], (row["error"] or {}).get("message")) for row in result.history]
 
 
 def by_sweep(fn: Any) -> list[tuple[Any, Any, str | None]]:

@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 
 from arqon_ray.core.evaluation import Error
-from arqon_ray.report import Evaluation, Run, history_figure, parallel_figure, render_html, slice_figure, write_html
+from arqon_ray.report import (
+    Evaluation,
+    Run,
+    curves_figure,
+    history_figure,
+    parallel_figure,
+    render_html,
+    slice_figure,
+    write_html,
+)
+from arqon_ray.report.history_plots import has_curves
+from tests.report.runs import halving
 
 STUDY: dict[str, Any] = {
     "seed": 1,
@@ -117,3 +128,62 @@ def test_without_plotly_the_error_names_the_extra() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 'pip install "arqon-ray[plot]"' in done.stdout
+
+
+def test_stopped_evaluations_are_rings_that_tell_their_step() -> None:
+    run = halving()
+    traces = {trace.name: trace for trace in history_figure(run).data}
+    assert list(traces["probe"].marker.symbol) == ["circle"] * 3 + ["circle-open"] * 3
+    assert list(traces["probe"].x) == [2, 4, 7, 1, 3, 6]
+    assert "stopped at step 1" in traces["probe"].text[3]
+    assert "metric note = &lt;i&gt;early&lt;/i&gt;" in traces["probe"].text[3]
+    assert "stopped: value of its last step" in traces
+    assert list(traces["best so far"].y) == [0.7, 0.6, 0.6]
+    assert "out_of_memory: the node&#x27;s memory was short" in traces["failed"].text[0]
+    (slices,) = slice_figure(run).data
+    assert list(slices.marker.symbol) == [
+        *("circle-open", "circle", "circle-open", "star", "circle-open", "circle"),
+    ]
+    low, high = slice_figure(run).layout.yaxis.range
+    assert low < 0.6 < 0.7 < high < 0.8
+
+
+def test_parallel_coordinates_take_stopped_evaluations_apart() -> None:
+    lines = parallel_figure(halving()).data[0]
+    x, step, loss = lines.dimensions
+    assert (x.label, step.label, loss.label) == ("x", "step", "loss")
+    assert list(step["values"]) == [1, 1, 2, 3, 3, 3]
+    grey = list(lines.line.color)[:3]
+    assert grey == [lines.line.cmin] * 3
+    assert lines.line.cmin < 0.6
+    assert list(lines.line.color)[3:] == [0.7, 0.65, 0.6]
+    assert lines.line.cmax == pytest.approx(0.7)
+    assert lines.line.colorbar.ticktext[0] == "stopped"
+
+
+def test_curves_are_one_trace_a_state_with_gaps() -> None:
+    traces = {trace.name: trace for trace in curves_figure(halving()).data}
+    assert list(traces) == ["stopped", "complete", "running", "best"]
+    assert list(traces["best"].y) == [0.9, 0.8, 0.6, None]
+    assert list(traces["running"].x) == [1, 2, None]
+    assert list(traces["stopped"].x) == [1, 2, None, 1, None, 1, None]
+
+
+def test_the_page_of_a_run_with_a_scheduler_says_what_it_compares() -> None:
+    page = _Page()
+    page.feed(render_html(halving()))
+    assert page.cells.count("at step 3") == 3
+    assert page.cells.count("stopped at step 1") == 2
+    row = page.cells.index("only here")
+    assert page.cells[row + 1] == "[1, 2]"
+    assert "<i>early</i>" not in render_html(halving())
+    assert "Traceback &lt;most&gt; recent" in render_html(halving())
+    assert {"out_of_memory", "note", "flag"} <= set(page.cells)
+    first = page.cells.index("loss")
+    assert page.cells[first : first + 6] == ["loss", "0.6", "0.6", "0.65", "0.7", "2"]
+
+
+def test_a_run_without_reports_has_no_curves() -> None:
+    run = Run("job", "loss", STUDY, EVALUATIONS)
+    assert not has_curves(run)
+    assert "Curves" not in render_html(run)

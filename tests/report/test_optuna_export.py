@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ArqonError
 from arqon_ray.report import Evaluation, Run, export_to_optuna
 from tests.core.spaces import EVERY_KIND
+from tests.report.runs import T, halving
 
 
 @pytest.fixture
@@ -93,3 +95,46 @@ def test_values_of_an_older_range_are_exported_all_the_same(tmp_path: Path) -> N
     (trial,) = optuna.load_study(study_name="old", storage=storage).trials
     assert trial.params == params
     assert trial.user_attrs["step"] == 7
+
+
+def test_states_times_steps_and_metrics_are_optunas(tmp_path: Path) -> None:
+    run = halving()
+    study = export_to_optuna(run, f"sqlite:///{tmp_path}/run.db")
+    trials = study.get_trials()
+    for trial in trials:
+        trial._validate()
+    states = [trial.state.name for trial in trials]
+    assert states == ["PRUNED", "COMPLETE", "PRUNED", "COMPLETE", "FAIL", "PRUNED", "COMPLETE"]
+    assert study.best_trial.user_attrs["id"] == "3"
+    assert [trial.intermediate_values for trial in trials[1:3]] == [{1: 0.9, 2: 0.8, 3: 0.7}, {1: 0.95, 2: 0.2}]
+    assert trials[1].user_attrs["metrics.flag"] is True
+    assert trials[3].user_attrs["metrics.only here"] == [1.0, 2.0]
+    assert (trials[4].user_attrs["error_kind"], trials[4].value) == ("out_of_memory", None)
+    assert trials[4].datetime_start == datetime.fromtimestamp(T)
+    assert trials[4].duration == timedelta(seconds=2)
+    begun = [trial.datetime_start for trial in trials if trial.datetime_start is not None]
+    assert begun == sorted(set(begun))
+    assert all(trial.duration is not None and trial.duration > timedelta(0) for trial in trials)
+    assert len(optuna.visualization.plot_intermediate_values(study).data) == 6
+    assert {bar.name for bar in optuna.visualization.plot_timeline(study).data} == {"COMPLETE", "FAIL", "PRUNED"}
+    assert optuna.visualization.plot_optimization_history(study).data
+
+
+def test_what_is_not_finite_becomes_text(tmp_path: Path) -> None:
+    metrics = {"nan": math.nan, "list": [1.0, math.inf], "none": None, "text": "é"}
+    run = Run(
+        "odd", "loss", {"bounds": {"x": {"min": 0, "max": 1}}}, (Evaluation("0", {"x": 0.5}, 1.0, metrics=metrics),)
+    )
+    (trial,) = export_to_optuna(run, f"sqlite:///{tmp_path}/run.db").trials
+    kept = {name: value for name, value in trial.user_attrs.items() if name.startswith("metrics.")}
+    assert kept == {"metrics.nan": "nan", "metrics.list": [1.0, "inf"], "metrics.none": None, "metrics.text": "é"}
+
+
+def test_several_objectives_have_a_direction_each(tmp_path: Path) -> None:
+    solver = ArqonSolver({"bounds": {"x": {"min": 0, "max": 1}}, "objectives": ["min", "max"]})
+    for number, values in enumerate(([1.0, 2.0], [2.0, 3.0], [2.0, 1.0])):
+        solver.ask_one()
+        solver.tell([{"eval_id": number, "values": values}])
+    study = export_to_optuna(solver, f"sqlite:///{tmp_path}/run.db")
+    assert [direction.name for direction in study.directions] == ["MINIMIZE", "MAXIMIZE"]
+    assert [trial.values for trial in study.best_trials] == [[1.0, 2.0], [2.0, 3.0]]
