@@ -102,7 +102,8 @@ def summary(run: Run, folder: Path) -> Iterator[str]:
         yield from (f"  {name:<{width}}  {_value(value)}" for name, value in best.params.items())
     yield from _phases(run)
     yield from _failures(run)
-    yield f"results: {folder / RESULTS_FILE}"
+    if (folder / RESULTS_FILE).exists():
+        yield f"results: {folder / RESULTS_FILE}"
 
 
 def _phases(run: Run) -> Iterator[str]:
