@@ -6,7 +6,7 @@ import json
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from arqon_ray.cli.job import RunJob
 from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ConfigError
 from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, Run, State, read_run, write_run
+from arqon_ray.report.style import taken_at
 
 STUDY_FOLDER = "study"
 STATE_FILE = "solver.json"
 _SHOWN_FAILURES = 3
+_LONGEST = 160  # characters of a text or a list
 
 
 def run_of(job: RunJob, exported: str, state: State, before: Run | None, seconds: float) -> Run:
@@ -90,20 +92,38 @@ def resume_command(
 def summary(run: Run, folder: Path) -> Iterator[str]:
     """Yield the lines that tell what a run found, how, and where it lies."""
     best, config = run.best, run.config
-    title = f"{run.name}: {run.state}, {len(run.evaluations)} of {config.budget} evaluations"
+    of = "" if config.budget is None else f" of {config.budget}"
+    title = f"{run.name}: {run.state}, {len(run.evaluations)}{of} evaluations"
     title += "" if run.wall_seconds is None else f" in {run.wall_seconds:.1f} s"
     yield title + (f" over {run.sessions} sessions" if run.sessions > 1 else "")
     if best is None:
         yield f"best {run.metric}: none, since no evaluation succeeded"
     else:
-        reports = "" if best.step is None else f", after {best.step} reports"
-        yield f"best {run.metric}: {best.value:.6g} (candidate {best.id}, proposed by {best.origin}{reports})"
-        width = max(map(len, best.params))
-        yield from (f"  {name:<{width}}  {_value(value)}" for name, value in best.params.items())
+        taken = f", {taken_at(best)}" if taken_at(best) else ""
+        who = "a point from outside" if best.id is None else f"candidate {best.id}, proposed by {best.origin}"
+        yield f"best {run.metric}: {best.value:.6g} ({who}{taken})"
+        yield from _aligned(best.params)
+        others = {name: value for name, value in best.metrics.items() if name != run.metric}
+        if others:
+            yield "with:"
+            yield from _aligned(others)
     yield from _phases(run)
+    yield from _stopped(run)
     yield from _failures(run)
     if (folder / RESULTS_FILE).exists():
         yield f"results: {folder / RESULTS_FILE}"
+
+
+def _aligned(values: Mapping[str, Any]) -> Iterator[str]:
+    width = max(map(len, values))
+    yield from (f"  {name:<{width}}  {_value(value)}" for name, value in values.items())
+
+
+def _stopped(run: Run) -> Iterator[str]:
+    if run.stopped:
+        steps = [e.step for e in run.stopped if e.step is not None]
+        where = f", at steps {min(steps)} to {max(steps)}" if steps else ""
+        yield f"stopped early: {len(run.stopped)}{where}; their values rank after those of the others"
 
 
 def _phases(run: Run) -> Iterator[str]:
@@ -135,7 +155,10 @@ def _failures(run: Run) -> Iterator[str]:
 
 
 def _value(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else json.dumps(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... ({len(text)} characters)"
 
 
 def echo(lines: Iterator[str]) -> None:
@@ -154,4 +177,5 @@ def path_lines(run: Run, most: int = 15) -> Iterator[str]:
         yield f"  ({len(steps) - most} earlier improvements)"
     for place, e in steps[-most:]:
         params = ", ".join(f"{name}={_value(value)}" for name, value in e.params.items())
-        yield f"  {place:>6}  {_value(e.value):<10}  {e.origin}: {params}"
+        taken = f" {taken_at(e)}" if taken_at(e) else ""
+        yield f"  {place:>6}  {_value(e.value):<10}  {e.origin}{taken}: {params}"

@@ -14,7 +14,7 @@ from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.coverage import Coverage
 from arqon_ray.core.evidence import Array, Evidence
 from arqon_ray.core.fidelity import Fidelity, Scaled
-from arqon_ray.core.ledger import Candidate, Moment
+from arqon_ray.core.ledger import ENQUEUED, Candidate, Moment
 from arqon_ray.core.memories import remember
 from arqon_ray.core.noise import judge
 from arqon_ray.core.pareto import weighed
@@ -68,7 +68,7 @@ class Draft:
         self._ahead: list[Candidate] = []
         self._points: list[Array] = []
         self._taken: set[bytes] = set()
-        self._fresh = 0
+        self._fresh = self._queued = 0
         self._memo: dict[str, Any] = {}
         self.first = moment.number
 
@@ -115,11 +115,17 @@ class Draft:
     def propose(self, probe: bool = False) -> Candidate | None:
         """Return the next candidate, or None when the budget is spent or nothing can be handed out now.
 
+        Enqueued points come first, whether or not they are known.
+
         Args:
             probe: take the probe's next point, whatever the phase: for when a strategy cannot be run.
         """
         if self._config.budget is not None and self.number >= self._config.budget:
             return None
+        if self._queued < len(self._moment.queue):
+            candidate = Candidate(self.number, self._moment.queue[self._queued], ENQUEUED)
+            self._take(candidate)
+            return candidate
         choice = self._probe() if probe or self.covering else self._exploit()
         if choice is None:
             return None
@@ -131,6 +137,7 @@ class Draft:
     def _take(self, candidate: Candidate) -> None:
         point = self._space.encode(candidate.params) if candidate.point is None else candidate.point
         self._ahead.append(candidate)
+        self._queued += candidate.origin == ENQUEUED
         self._points.append(point)
         self._fresh += not self._knows(point)
         self._taken.add(point.tobytes())

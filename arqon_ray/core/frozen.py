@@ -39,6 +39,7 @@ class Frozen:
         retracted: candidates whose result was taken back.
         unsaid: see :class:`.Ledger`.
         running: what the candidates without a result have reported, by number.
+        enqueued: how many points ever came into the queue.
         memory: what the strategies remember.
         phases: the phases so far.
     """
@@ -52,6 +53,7 @@ class Frozen:
     retracted: list[Candidate]
     unsaid: frozenset[int]
     running: dict[int, Running]
+    enqueued: int
     memory: dict[str, Any]
     phases: list[list[Any]]
 
@@ -113,6 +115,7 @@ class Frozen:
             self.reports(),
             self.unsaid,
             self.running,
+            (self.moment.queue, self.enqueued),
             self.memory,
             self.phases,
         )
@@ -127,6 +130,8 @@ class Frozen:
             "withdrawn": [_row(candidate) for candidate in self.withdrawn],
             "retracted": [_row(candidate) for candidate in self.retracted],
             "unsaid": sorted(self.unsaid),
+            "queue": list(self.moment.queue),
+            "enqueued": self.enqueued,
             "running": [[number, running.to_plain()] for number, running in self.running.items()],
             "memory": self.memory,
             "phases": self.phases,
@@ -223,6 +228,7 @@ def thaw(parts: Iterable[dict[str, Any]], seq: int = 0) -> tuple[StudyConfig, Le
             ledger.keep_retracted(Candidate(number, params, origin), space.encode(params))
         for report in head.get("reports", ()):
             ledger.weigh(*report)
+        ledger.queue, ledger.enqueued = list(head.get("queue", ())), head.get("enqueued", 0)
         if "running" not in head:
             ledger.recall(tuple(report) for report in head.get("reports", ()))
         for number, plain in head.get("running", ()):

@@ -17,6 +17,9 @@ from arqon_ray.errors import UnknownCandidateError
 USER = "user"
 """The origin of a candidate that a user brought: it is handed out and counted as any other, and no strategy's."""
 
+ENQUEUED = "enqueued"
+"""The origin of a candidate that a user put before the solver's own."""
+
 _SPACING = 1.03
 """How much farther the next intermediate result of a candidate that is kept must be, so that long curves stay short."""
 
@@ -70,6 +73,7 @@ class Moment:
         withdrawn: whether any candidate waits to be handed out again.
         distinct: how many distinct points are known.
         version: how often the ledger had changed; of one ledger, moments of the same version are the same.
+        queue: the points that are handed out before all others, the next one first.
     """
 
     number: int
@@ -87,6 +91,7 @@ class Moment:
     withdrawn: bool
     distinct: int
     version: int
+    queue: tuple[Params, ...]
     _known: dict[bytes, int]
 
     def knows(self, key: bytes) -> bool:
@@ -140,6 +145,8 @@ class Ledger:
         seqs: for each of them the number of the change that brought it, ascending.
         unsaid: numbers of candidates of which nobody said whether they were stopped, see :class:`.results.Entry`.
         running: what the candidates without a result have reported, by number.
+        queue: points that wait to be handed out before all others, whole.
+        enqueued: how many points ever came into the queue.
         version: advances with whatever a proposal may depend on.
     """
 
@@ -155,6 +162,8 @@ class Ledger:
         self.seqs: list[int] = []
         self.unsaid: set[int] = set()
         self.running: dict[int, Running] = {}
+        self.queue: list[Params] = []
+        self.enqueued = 0
         self.told: dict[int, int] = {}
         self._points: dict[int, Array] = {}
         self._open_at: dict[bytes, list[int]] = {}
@@ -175,6 +184,14 @@ class Ledger:
         """Register the next candidate at its canonical ``(d,)`` point."""
         self.readmit(candidate, point)
         self.handed_out += 1
+        if candidate.origin == ENQUEUED and self.queue:
+            del self.queue[0]
+
+    def enqueue(self, points: Sequence[Params]) -> None:
+        """Put whole points at the end of the queue."""
+        self.queue.extend(points)
+        self.enqueued += len(points)
+        self.version += 1
 
     def readmit(self, candidate: Candidate, point: Array) -> None:
         """Register a candidate that was counted before, as pending."""
@@ -369,5 +386,6 @@ class Ledger:
             withdrawn=bool(self.withdrawn),
             distinct=len(self._known),
             version=self.version,
+            queue=tuple(self.queue),
             _known=self._known,
         )

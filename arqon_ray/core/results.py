@@ -146,7 +146,7 @@ def _parse_told(entry: Mapping[str, Any], where: str, metric: str | None) -> Eva
         values=every,
         metrics=metrics,
         step=None if entry.get("step") is None else _parse_step(f"{where}.step", entry["step"]),
-        steps=parse_steps(f"{where}.steps", entry.get("steps")),
+        steps=thinned(parse_steps(f"{where}.steps", entry.get("steps"))),
         cost=cost,
         started=_parse_time(f"{where}.started", entry.get("started")),
         ended=_parse_time(f"{where}.ended", entry.get("ended")),
@@ -193,10 +193,10 @@ def _printable(text: str) -> str:
     return text[:_LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
 
 
-def parse_steps(name: str, steps: Any) -> tuple[Step, ...]:
+def parse_steps(name: str, steps: Any) -> list[Step]:
     """Check the reports that a result brings: a list of step, value and optionally time."""
     if steps is None or (isinstance(steps, Sequence) and not steps):
-        return ()
+        return []
     if isinstance(steps, str | bytes) or not isinstance(steps, Sequence):
         raise ResultsError(read.broken(name, steps, "a list of [step, value, time]"))
     read_steps = []
@@ -205,7 +205,7 @@ def parse_steps(name: str, steps: Any) -> tuple[Step, ...]:
             raise ResultsError(read.broken(f"{name}[{i}]", each, "[step, value, time], the time in seconds or absent"))
         step, value = check_report(each[0], each[1])
         read_steps.append(Step(step, value, _parse_time(f"{name}[{i}][2]", each[2] if len(each) > 2 else None)))
-    return thinned(read_steps)
+    return read_steps
 
 
 def _parse_time(name: str, time: Any) -> float | None:

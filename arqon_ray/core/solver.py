@@ -16,6 +16,7 @@ from arqon_ray.core.frozen import Frozen, thaw
 from arqon_ray.core.ledger import Candidate, Ledger
 from arqon_ray.core.memories import remember
 from arqon_ray.core.metrics import check as check_metrics
+from arqon_ray.core.points import whole_points
 from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.results import Entry, Results, check_report, parse_results
 from arqon_ray.core.run import Run, run_of_solver
@@ -107,6 +108,37 @@ class ArqonSolver:
         if candidate is not None:
             self.adopt(candidate)
         return candidate
+
+    def enqueue(self, params: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Params]:
+        """Put a point, or a list of them, before the solver's own: the next asks are given them, each once.
+
+        A point counts in the budget when it is handed out. What it leaves out is completed.
+
+        Args:
+            params: native values of some or all parameters; or a list of such dicts.
+
+        Returns:
+            The whole points, in their order.
+
+        Raises:
+            ResultsError: when one does not fit the space; nothing is enqueued then.
+        """
+        points = self.complete(params)
+        self._ledger.enqueue(points)
+        return [self.space.given(point) for point in points]
+
+    def complete(self, params: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Params]:
+        """Return points as :meth:`enqueue` would put them into the queue; nothing is changed."""
+        return whole_points(params, self.config, self.space, self._ledger.enqueued)
+
+    def put(self, points: Sequence[Params]) -> None:
+        """Enqueue points that :meth:`complete` returned."""
+        self._ledger.enqueue(points)
+
+    @property
+    def queue(self) -> list[Params]:
+        """The points that wait to be handed out before all others, the next one first."""
+        return list(self._ledger.queue)
 
     def draft(self) -> Draft:
         """Return a draft of the next candidates on what is known now; the solver can go on meanwhile.
@@ -478,6 +510,7 @@ class ArqonSolver:
             list(ledger.retracted.values()),
             frozenset(ledger.unsaid),
             {number: running.copy() for number, running in ledger.running.items()},
+            ledger.enqueued,
             dict(self._memory),
             # Only the last one still grows.
             [*self._phases[:-1], *(phase.copy() for phase in self._phases[-1:])],

@@ -23,10 +23,11 @@ from arqon_ray.core.config import StudyConfig, identity, load_config
 from arqon_ray.core.evaluation import Evaluation
 from arqon_ray.core.ledger import Candidate, Ledger, Report
 from arqon_ray.core.memories import Count, Finite, Standing, Strict, check
+from arqon_ray.core.points import whole_points
 from arqon_ray.core.recall import check_memories
 from arqon_ray.core.results import Entry, check_report, parse_results, parse_steps
 from arqon_ray.core.running import Running
-from arqon_ray.core.space import Space
+from arqon_ray.core.space import Params, Space
 from arqon_ray.core.versions import versions
 from arqon_ray.errors import ArqonError, StateError
 
@@ -80,6 +81,8 @@ class _Document(Strict):
     retracted: list[_Waiting] = Field(default_factory=list)
     unsaid: list[Count] = Field(default_factory=list)
     running: list[_Reported] = Field(default_factory=list)
+    queue: list[dict[str, Any]] = Field(default_factory=list)
+    enqueued: Count = 0
     versions: dict[str, str] = Field(default_factory=dict)
 
 
@@ -91,6 +94,7 @@ def export(
     reports: Sequence[Report],
     unsaid: Iterable[int],
     running: Mapping[int, Running],
+    queue: tuple[Sequence[Params], int],
     memory: Mapping[str, Any],
     phases: Sequence[Sequence[Any]],
 ) -> str:
@@ -104,6 +108,7 @@ def export(
         reports: candidate, step and value of the intermediate results that the model sees.
         unsaid: the candidates of which nobody said whether they were stopped.
         running: what the candidates without a result have reported.
+        queue: the points that wait to be handed out before all others, and how many ever came into the queue.
         memory: what the strategies remember.
         phases: the phases so far.
     """
@@ -124,6 +129,8 @@ def export(
         "phases": phases,
         **({"reports": reports} if reports else {}),
         "unsaid": sorted(unsaid),
+        "queue": list(queue[0]),
+        "enqueued": queue[1],
         "running": [
             {"number": number, "steps": steps, "count": count, "metrics": metrics.to_json(last)}
             for number, (steps, count, last) in ((number, each.to_plain()) for number, each in running.items())
@@ -228,6 +235,7 @@ def _refill(document: dict[str, Any], config: StudyConfig, space: Space, ledger:
     for report in document.get("reports", ()):
         ledger.weigh(*_checked(report, ledger.handed_out, len(observations)))
     _recall_reports(document, observations, ledger)
+    ledger.queue, ledger.enqueued = whole_points(document.get("queue", []), config, space), document.get("enqueued", 0)
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:

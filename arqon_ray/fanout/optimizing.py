@@ -11,6 +11,7 @@ from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
+from arqon_ray.core.points import check_points
 from arqon_ray.core.space import Space
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, IdentityError, StudyNotFoundError
 from arqon_ray.fanout.context import takes_context
@@ -25,6 +26,7 @@ from arqon_ray.fanout.results import OptimizeInterrupted, Result
 from arqon_ray.fanout.stop import check_limits, check_metric, check_most, check_seconds, check_whole, make_stop_rule
 from arqon_ray.fanout.store import differences
 from arqon_ray.service import SolverClient, connect, start
+from arqon_ray.service.launch import enqueue_once
 
 
 def optimize(
@@ -47,6 +49,7 @@ def optimize(
     patience: int | None = None,
     callbacks: Sequence[Callback] = (),
     retries: int = 2,
+    points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
 ) -> Result:
     """Search the parameters for which ``fn`` is best, evaluating on all of the cluster by plain remote tasks.
 
@@ -87,6 +90,9 @@ def optimize(
             stops the run.
         retries: how often a candidate whose worker process dies is started again before it is told as failed. One
             whose node is lost is started again without counting, and after ten of them the run ends.
+        points_to_evaluate: points that are evaluated before the solver's own, each a dict of some or all parameters;
+            what is left out is completed. They count in the budget, and are evaluated once in a study, however often
+            the call is repeated.
 
     Returns:
         The best parameters, the history, the failures, and how the solver went about it.
@@ -109,6 +115,7 @@ def optimize(
     metric = check_metric(metric)
     options = task_options(resources)
     checked = None if config is None else _single(_with_metric(load_config(config), metric))
+    points = [] if checked is None else check_points(points_to_evaluate, checked)
     if study is not None and (name is not None or storage_path is not None):
         raise ConfigError("study is given together with name or storage_path: a study has both already")
     remark = ensure_ray()
@@ -116,10 +123,11 @@ def optimize(
     evaluator = Evaluator(pack(fn), metric, options, retries, max_concurrency, limit, given)
     own, advice = False, "the same call goes on"
     if study is None:
-        study, own = _start(checked, name, storage_path, resume)
+        study, own = _start(checked, name, storage_path, resume, points)
         advice = _advice(study.name, storage_path)
     else:
         checked = _own_config(study, checked)
+        enqueue_once(study, check_points(points_to_evaluate, checked))
     try:
         assert checked is not None  # _start has refused None
         # Whoever began the study may have named its metric.
@@ -154,7 +162,11 @@ def _advice(name: str, storage_path: str | os.PathLike[str] | None) -> str:
 
 
 def _start(
-    config: StudyConfig | None, name: str | None, storage_path: str | os.PathLike[str] | None, resume: bool
+    config: StudyConfig | None,
+    name: str | None,
+    storage_path: str | os.PathLike[str] | None,
+    resume: bool,
+    points: Sequence[Mapping[str, Any]],
 ) -> tuple[SolverClient, bool]:
     """Return the study of a config, and whether its actor was started here."""
     if config is None:
@@ -166,7 +178,7 @@ def _start(
         own = False
     except StudyNotFoundError:
         own = True
-    return start(config, name, storage_path=path, resume=resume), own
+    return start(config, name, storage_path=path, resume=resume, points_to_evaluate=points), own
 
 
 def _own_config(study: SolverClient, config: StudyConfig | None) -> StudyConfig:

@@ -149,14 +149,19 @@ class SolverActor:
         owner: str | None = None,
         lease: float | None = None,
         timeout: float | None = 30.0,
+        params: dict[str, Any] | None = None,
     ) -> dict[str, Any] | None:
         """Hand out one candidate, ``{"id": str, "params": dict}``; None when the study is finished.
+
+        With ``params`` it is that point, the caller's own; it counts in the budget as any other.
 
         The same key is given the same candidate, always. While every candidate is held by somebody it waits for
         ``timeout`` seconds (None: for ever), then raises TimeoutError. The lease lasts ``lease`` seconds: by default
         60, renewed by ``renew(owner)``, with an owner and 24 hours without.
         """
-        return self._change("ask_one", key=key, owner=owner, lease=lease, timeout=timeout)  # type: ignore[no-any-return]
+        return self._change(  # type: ignore[no-any-return]
+            "ask_one", key=key, owner=owner, lease=lease, timeout=timeout, params=params
+        )
 
     @ray.method(concurrency_group="ask")
     def ask(
@@ -174,11 +179,16 @@ class SolverActor:
     def place(
         self, params: dict[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
     ) -> dict[str, Any] | None:
-        """Hand out a point of the caller's own as the next candidate; None when the budget is spent.
+        """Do as ``ask_one(params=...)``, which took this one's place; kept for clients of 0.1.0."""
+        return self._change("ask_one", key=key, owner=owner, lease=lease, params=params)  # type: ignore[no-any-return]
 
-        It counts in the budget as any other. Key, owner and lease as for ``ask_one``.
+    @ray.method(concurrency_group="tell")
+    def enqueue(self, params: Any, key: str | None = None) -> list[dict[str, Any]]:
+        """Put a point (a dict of some or all parameters), or a list of them, before the solver's own.
+
+        The next asks of anybody are given them, each once; they count in the budget then. Returns the whole points.
         """
-        return self._change("place", params, key=key, owner=owner, lease=lease)  # type: ignore[no-any-return]
+        return self._change("enqueue", params, key=key)  # type: ignore[no-any-return]
 
     @ray.method(concurrency_group="tell")
     def tell(

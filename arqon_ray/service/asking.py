@@ -10,7 +10,7 @@ from typing import Any
 from arqon_ray.core.ledger import USER, Candidate
 from arqon_ray.errors import AskTimeoutError
 from arqon_ray.service import checks
-from arqon_ray.service.changes import Ask
+from arqon_ray.service.changes import Ask, Enqueue
 from arqon_ray.service.durable import DurableState
 from arqon_ray.service.line import Waiter
 from arqon_ray.service.operations import differs, digest_of, reused
@@ -43,8 +43,14 @@ class Asking(DurableState):
         owner: str | None = None,
         lease: float | None = None,
         timeout: float | None = 30.0,
+        params: Mapping[str, Any] | None = None,
     ) -> Answer | None:
-        """Hand out one candidate: ``{"id", "params"}``, or None when the study is finished; see ``ask``."""
+        """Hand out one candidate: ``{"id", "params"}``, or None when the study is finished; see ``ask``.
+
+        With ``params`` it is that point, which the asker brings, and None means that the budget is spent.
+        """
+        if params is not None:
+            return self._ask_for(params, key, owner, lease)
         answer = self.ask(1, key, owner, lease, timeout)
         return answer[0] if answer else None
 
@@ -81,8 +87,8 @@ class Asking(DurableState):
 
         return self._in_turn(body)
 
-    def place(
-        self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
+    def _ask_for(
+        self, params: Mapping[str, Any], key: str | None, owner: str | None, lease: float | None
     ) -> Answer | None:
         """Hand out a point of the asker's own as the next candidate; None when the budget is spent.
 
@@ -97,6 +103,37 @@ class Asking(DurableState):
         hold = _hold(key, owner, lease, None if key is None else digest_of("place", plain))
         answer = self._durably(lambda: self._place(plain, hold))
         return answer[0] if answer else None
+
+    def enqueue(self, params: Any, key: str | None = None) -> list[dict[str, Any]]:
+        """Put a point, or a list of them, before the solver's own: the next asks are given them, each once.
+
+        Args:
+            params: some or all parameters of a point, or a list of such dicts; see ``ArqonSolver.enqueue``.
+            key: the operation id.
+
+        Returns:
+            The whole points.
+
+        Raises:
+            ResultsError: one does not fit the space; nothing was enqueued.
+        """
+        points = [params] if isinstance(params, Mapping) else params
+        key = checks.check_text("key", key)
+
+        def work() -> list[dict[str, Any]]:
+            solver = self._state.solver
+            whole = solver.complete(points)
+            digest = None if key is None else digest_of(Enqueue.OP, _given_names(points, whole))
+            done = self._state.done.get(Enqueue.OP, key, digest)
+            if done is not None or not whole:
+                return done or []
+            self._make(Enqueue(whole, key, digest))
+            # Whatever lies ready would come before them.
+            self._preparer.discard()
+            self._line.call()
+            return whole
+
+        return self._durably(work)
 
     def _place(self, params: dict[str, Any], hold: _Hold) -> list[Answer]:
         again = self._again(hold, params)
@@ -226,6 +263,14 @@ class Asking(DurableState):
             ends.append(lease)
         waiter.called.wait(min(max(0.0, min(ends) - now), threading.TIMEOUT_MAX) if ends else None)
         self._journal.check_open()
+
+
+def _given_names(points: Sequence[Mapping[str, Any]], whole: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the native values of what was given: what completes a point is not what it is known by."""
+    return [
+        {name: value for name, value in full.items() if name in point or "params" in point}
+        for point, full in zip(points, whole, strict=True)
+    ]
 
 
 def _hold(key: object, owner: object, lease: object, digest: bytes | None) -> _Hold:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
@@ -13,7 +14,7 @@ from ray.exceptions import ActorDiedError
 from arqon_ray.core.exported import run_of_export
 from arqon_ray.core.run import Run
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
-from arqon_ray.service.calling import Retry, Slices, StudyReference, key_or_new, position_of, report_arguments
+from arqon_ray.service.calling import PLACE, Retry, Slices, StudyReference, key_or_new, position_of, report_arguments
 from arqon_ray.service.heartbeat import LEASE, AsyncHeartbeat
 from arqon_ray.service.lacking import lacked, outdated, submit
 from arqon_ray.service.pulse import SLICE, Pulse
@@ -61,9 +62,14 @@ class AsyncSolverClient(StudyReference):
         owner: str | None = None,
         lease: float | None = None,
         timeout: float | None = 30.0,
+        params: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
         """See ``SolverClient.ask_one``."""
-        answer: dict[str, Any] | None = await self._ask("ask_one", (), key, owner, lease, timeout)
+        answer: dict[str, Any] | None
+        if params is not None:
+            answer = await self._call("place", dict(params), key=key_or_new(key), owner=owner, lease=lease)
+        else:
+            answer = await self._ask("ask_one", (), key, owner, lease, timeout)
         return answer
 
     async def ask(
@@ -112,9 +118,16 @@ class AsyncSolverClient(StudyReference):
     async def place(
         self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
     ) -> dict[str, Any] | None:
-        """See ``SolverClient.place``."""
-        hold = {"key": key_or_new(key), "owner": owner, "lease": lease}
-        answer: dict[str, Any] | None = await self._call("place", params, **hold)
+        """See ``SolverClient.place``; deprecated since 0.2.0."""
+        warnings.warn(PLACE, DeprecationWarning, stacklevel=2)
+        return await self.ask_one(key, owner, lease, params=params)
+
+    async def enqueue(
+        self, params: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: str | None = None
+    ) -> list[dict[str, Any]]:
+        """See ``SolverClient.enqueue``."""
+        points = [dict(params)] if isinstance(params, Mapping) else params
+        answer: list[dict[str, Any]] = await self._call("enqueue", points, key=key_or_new(key))
         return answer
 
     async def tell(

@@ -113,6 +113,40 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Points came in that are to be handed out before the solver's own.
+
+    Attributes:
+        points: whole ones.
+        key: the operation id.
+        digest: what the operation's arguments are known by.
+    """
+
+    OP: ClassVar[str] = "enqueue"
+    points: Sequence[dict[str, Any]]
+    key: str | None = None
+    digest: bytes | None = None
+
+    @classmethod
+    def of(cls, body: Body) -> Enqueue:
+        """Return the change that a record holds."""
+        return cls(body["points"], *from_record(body))
+
+    def body(self) -> Body:
+        """Return the record."""
+        return {"op": self.OP, **to_record(self.key, self.digest), "points": self.points}
+
+    def resolve(self, state: StudyState) -> list[dict[str, Any]]:
+        """Check that they fit the space."""
+        return state.solver.complete(self.points)
+
+    def apply(self, state: StudyState, resolved: list[dict[str, Any]]) -> None:
+        """Put them into the queue."""
+        state.solver.put(resolved)
+        state.remember(self.OP, self.key, resolved, self.digest)
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Candidates went back to the pool.
 
@@ -248,7 +282,7 @@ class Import:
             state.asker[number] = key
 
 
-_ALL: tuple[type[Change], ...] = (Ask, Tell, Release, Report, Retract, Budget, Epoch, Import)
+_ALL: tuple[type[Change], ...] = (Ask, Enqueue, Tell, Release, Report, Retract, Budget, Epoch, Import)
 _KINDS = {kind.OP: kind for kind in _ALL}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
@@ -16,6 +17,7 @@ from arqon_ray.service.async_client import AsyncSolverClient
 from arqon_ray.service.batched import BatchedClient
 from arqon_ray.service.calling import (
     NAMESPACE,
+    PLACE,
     Retry,
     Slices,
     StudyReference,
@@ -90,6 +92,7 @@ class SolverClient(StudyReference):
         owner: str | None = None,
         lease: float | None = None,
         timeout: float | None = 30.0,
+        params: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
         """Ask for one candidate.
 
@@ -98,15 +101,22 @@ class SolverClient(StudyReference):
             owner: who holds the candidate; a ``heartbeat`` of this owner keeps it.
             lease: seconds until the candidate goes back to the pool; by default 60 with an owner, 24 h without.
             timeout: seconds to wait while every candidate is held by somebody; None waits for ever.
+            params: a point of the caller's own, whole, to be the candidate: it counts in the budget as any other.
 
         Returns:
-            ``{"id": str, "params": dict}``, or None when the study is finished. With a ``note`` when a repeated key's
+            ``{"id": str, "params": dict}``, or None when the study is finished; with ``params``, when the budget is
+            spent. With a ``note`` when a repeated key's
             candidate was told already or is held by somebody else now.
 
         Raises:
             AskTimeoutError: no candidate came free in time.
+            ResultsError: ``params`` do not fit the space.
         """
-        answer: dict[str, Any] | None = self._ask("ask_one", (), key, owner, lease, timeout)
+        answer: dict[str, Any] | None
+        if params is not None:  # by the call that actors of 0.1.0 have too
+            answer = self._call("place", dict(params), key=key_or_new(key), owner=owner, lease=lease)
+        else:
+            answer = self._ask("ask_one", (), key, owner, lease, timeout)
         return answer
 
     def ask(
@@ -135,21 +145,29 @@ class SolverClient(StudyReference):
     def place(
         self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
     ) -> dict[str, Any] | None:
-        """Hand out a point of the caller's own as the next candidate: it counts in the budget as any other.
+        """Do as ``ask_one(params=params, ...)``; deprecated since 0.2.0."""
+        warnings.warn(PLACE, DeprecationWarning, stacklevel=2)
+        return self.ask_one(key, owner, lease, params=params)
+
+    def enqueue(
+        self, params: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Put a point, or a list of them, before the solver's own: the next asks of anybody are given them, each once.
+
+        They count in the budget when they are handed out, and ``status()["counts"]["enqueued"]`` says how many wait.
 
         Args:
-            params: the point, whole.
-            key: the operation id; the same key is given the same candidate, always.
-            owner: who holds the candidate.
-            lease: seconds until the candidate goes back to the pool; as for ``ask_one``.
+            params: native values of some or all parameters, what is left out is completed; or a list of such dicts.
+            key: the operation id.
 
         Returns:
-            ``{"id": str, "params": dict}``, or None when the budget is spent.
+            The whole points.
 
         Raises:
-            ResultsError: the point does not fit the space.
+            ResultsError: a point does not fit the space; nothing was enqueued.
         """
-        answer: dict[str, Any] | None = self._call("place", params, key=key_or_new(key), owner=owner, lease=lease)
+        points = [dict(params)] if isinstance(params, Mapping) else params
+        answer: list[dict[str, Any]] = self._call("enqueue", points, key=key_or_new(key))
         return answer
 
     def tell(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
@@ -13,12 +14,14 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutErro
 from ray.util import list_named_actors
 
 from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.points import check_points
 from arqon_ray.core.unread import warn_of_unread
 from arqon_ray.errors import StudyNotFoundError, StudyRefusedError
 from arqon_ray.service import actor, authentication
 from arqon_ray.service.calling import NAMESPACE, raised_by_actor, require_ray
 from arqon_ray.service.client import SolverClient
 from arqon_ray.service.handover import read_snapshot
+from arqon_ray.service.operations import digest_of
 from arqon_ray.service.pulse import Pulse, answer
 from arqon_ray.service.store import check_name, check_storage_path, is_shared
 
@@ -57,6 +60,7 @@ def start(
     budget: int | None = None,
     runtime_env: Mapping[str, Any] | None = None,
     snapshot: Mapping[str, Any] | None = None,
+    points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> SolverClient:
     """Get the study's actor, or create it; it outlives this driver.
@@ -74,6 +78,8 @@ def start(
         runtime_env: the actor's, as Ray takes it.
         snapshot: what another study's ``snapshot()`` returned: where there is neither an actor nor a journal, the
             study goes on from there, with a uuid of its own. A study that is there is joined and left as it is.
+        points_to_evaluate: points that are handed out before the solver's own, see ``SolverClient.enqueue``; of each
+            study once, however often it is started with them.
         **options: further options of the Ray actor, such as ``scheduling_strategy``, ``resources``, ``memory``. Without
             a place among them the actor stays on the head node, where its journal is, or with a bucket for
             ``storage_path`` runs on any node. For a directory that all nodes mount say ``resources={}``: any node.
@@ -82,7 +88,7 @@ def start(
         The client, after the actor has answered.
 
     Raises:
-        ConfigError: the config, the name or the storage_path breaks a rule.
+        ConfigError: the config, the name, the storage_path or a point breaks a rule.
         IdentityError: a study of this name has another identity, the message names the keys and both values; or it
             runs and lies in another place than ``storage_path``.
         StateError: the snapshot is malformed; nothing was begun.
@@ -96,6 +102,7 @@ def start(
     plain, path = checked.to_dict(), None if storage_path is None else check_storage_path(storage_path)
     check_name(name)
     warn_of_unread(checked)
+    points = check_points(points_to_evaluate, checked)
     brought = None if snapshot is None else read_snapshot(snapshot)
     problem: Exception | None = None
     token = uuid.uuid4().hex
@@ -108,7 +115,9 @@ def start(
             # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
             begun = handle.begin.remote(plain, token, brought, path)
             if answer(begun, Pulse(name, handle, _PATIENCE)) is not None:
-                return SolverClient(name, handle)
+                client = SolverClient(name, handle)
+                enqueue_once(client, points)
+                return client
         except RayTaskError as error:
             if actor.LEAVING in getattr(error.cause, "__notes__", ()):
                 for pause in SolverClient(name, handle)._until_gone(handle):
@@ -121,6 +130,15 @@ def start(
     raise StudyRefusedError(
         f"the actor {name!r} dies again and again, see its log in Ray's session directory: {problem}"
     )
+
+
+def enqueue_once(study: SolverClient, points: Sequence[Mapping[str, Any]]) -> None:
+    """Enqueue points that were not enqueued so in this study before; equal ones as often as they are there."""
+    seen: Counter[str] = Counter()
+    for point in points:
+        digest = digest_of(sorted(point.items())).hex()
+        seen[digest] += 1
+        study.enqueue(point, key=f"points_to_evaluate:{digest}:{seen[digest]}")
 
 
 def _actor_class(name: str, runtime_env: Mapping[str, Any] | None, options: Mapping[str, Any], anywhere: bool) -> Any:

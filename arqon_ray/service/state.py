@@ -145,7 +145,8 @@ class StudyState:
         """How many candidates were handed out, and what became of them.
 
         ``asked`` is told + pending + released, and those whose result was retracted and not told again. ``failed`` are
-        among the told; ``seeded`` are points from outside; ``retracted`` says how often a result was taken back.
+        among the told; ``seeded`` are points from outside; ``retracted`` says how often a result was taken back;
+        ``enqueued`` are points that wait to be handed out.
         """
         here = self._counts
         waiting = {"pending": len(self.leases), "released": len(self.pool)}
@@ -153,6 +154,7 @@ class StudyState:
             **{k: here[k] for k in ("asked", "told", "failed")},
             **waiting,
             **{k: here[k] for k in ("seeded", "retracted")},
+            "enqueued": len(self.solver.queue),
         }
 
     @property

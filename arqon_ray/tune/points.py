@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from arqon_ray.core.config import StudyConfig
-from arqon_ray.core.probe import ArqonProbe
+from arqon_ray.core.points import whole_params
 from arqon_ray.core.space import Space
-from arqon_ray.core.values import is_missing, shown
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError, ResultsError
 from arqon_ray.tune.convert import SearchSpace
 from arqon_ray.tune.nodes import Values
 from arqon_ray.tune.results import number
-from arqon_ray.tune.sameness import find
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,7 @@ def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfi
         return _point_of_row(row, space, config, name)
     try:
         values = space.read(given, strict)
-        params = _filled(space.encode(values), config)
-        study = Space(config.bounds)
-        study.encode(params)
-        params = study.native(params)
+        params = whole_params(space.encode(values), config, Space(config.bounds))
     except (ConfigError, ResultsError) as error:
         raise ConfigError(f"{name}: {error}") from None
     decoded = space.decode(params)
@@ -125,28 +121,3 @@ def evaluated(point: Point, value: Any, error: bool, pruned: bool, reports: Sequ
         return {"params": point.params, "value": None, "status": "failed", "steps": steps}
     told = {**observation(point, value), "steps": steps}
     return {**told, "step": len(steps), "status": "stopped"} if pruned and steps else told
-
-
-def _filled(params: dict[str, Any], config: StudyConfig) -> dict[str, Any]:
-    """Add the parameters that are missing and exist at this point."""
-    filler: Mapping[str, Any] | None = None
-    full: dict[str, Any] = {}
-    for name, parameter in config.bounds.items():  # parents come first
-        conditions = (parameter.when or {}).items()
-        if not all(parent in full and find(values, full[parent]) is not None for parent, values in conditions):
-            if not is_missing(params.get(name)):
-                raise ConfigError(
-                    f"{name} is {shown(params[name])}: it does not exist here, its condition does not hold"
-                )
-            continue
-        if name not in params and filler is None:
-            filler = _unconditional_sample(config)
-        full[name] = params[name] if name in params else (filler or {})[name]
-    return full
-
-
-def _unconditional_sample(config: StudyConfig) -> Mapping[str, Any]:
-    """Return a value for every parameter, whether or not it exists."""
-    bounds = config.to_dict()["bounds"]
-    free = {name: {key: value for key, value in p.items() if key != "when"} for name, p in bounds.items()}
-    return ArqonProbe({"bounds": free}, seed=config.seed).sample_at(0)

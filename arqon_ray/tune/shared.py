@@ -145,7 +145,7 @@ class SharedStudy:
         return True, Ticket(answer["id"], dict(answer["params"]))
 
     def _place_call(self, key: str, point: Mapping[str, Any]) -> Call:
-        return Call("place", (dict(point),), {"key": key, "owner": self._owner, "lease": self._lease})
+        return Call("ask_one", (), {"key": key, "owner": self._owner, "lease": self._lease, "params": dict(point)})
 
     def _check_patience(self, courier: Courier) -> None:
         seconds, error = courier.trouble()

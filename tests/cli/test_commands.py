@@ -170,6 +170,30 @@ def test_show_tells_what_a_run_found(tmp_path: Path) -> None:
     ]
 
 
+def test_show_tells_metrics_and_at_which_step_a_value_was_taken(tmp_path: Path) -> None:
+    metrics = {"loss": 2.0, "note": "größer", "sizes": [1, 2], "good": True, "long": "x" * 500}
+    evaluations = (
+        Evaluation("0", {"x": 0.5}, 1.0, "stopped", origin="probe", step=3),
+        Evaluation("1", {"x": 0.25}, 0.5, "stopped", origin="probe", step=1),
+        Evaluation("2", {"x": 0.125}, 2.0, origin="tpe", step=27, metrics=metrics),
+    )
+    write_run(Run("job", "loss", {"bounds": STUDY["bounds"]}, evaluations), tmp_path)
+    assert _invoke("show", tmp_path).stdout.splitlines() == [
+        "job: finished, 3 evaluations",
+        "best loss: 2 (candidate 2, proposed by tpe, at step 27)",
+        "  x  0.125",
+        "with:",
+        '  note   "größer"',
+        "  sizes  [1, 2]",
+        "  good   true",
+        f'  long   "{"x" * 159} ... (502 characters)',
+        "stopped early: 2, at steps 1 to 3; their values rank after those of the others",
+        f"results: {tmp_path / 'results.json'}",
+        "path of the best loss:",
+        "       3  2           tpe at step 27: x=0.125",
+    ]
+
+
 def test_report_writes_a_page_beside_the_run(tmp_path: Path) -> None:
     write_run(Run("job", "loss", STUDY, (Evaluation("0", {"x": 0.5}, 3.0, origin="probe"),)), tmp_path)
     assert _invoke("report", tmp_path).exit_code == 0

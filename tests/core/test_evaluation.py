@@ -90,7 +90,7 @@ def test_all_that_is_told_is_kept_and_survives() -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"status": "running"}, "status is 'running': it must be complete, stopped or failed"),
+        ({"status": "odd"}, "status is .odd.: it must be complete, stopped or failed"),
         ({"started": "now"}, "started is 'now': it must be a number"),
         ({"ended": True}, "ended is True: it must be a number"),
         ({"seconds": -1.0}, "seconds is -1.0: it must be a finite number of seconds, 0 or more"),

@@ -52,6 +52,7 @@ class Model:
         self.holder: dict[str, str | None] = {}
         self.deadline: dict[str, float] = {}
         self.gone: set[str] = set()
+        self.queue: list[Any] = []
         self.retracted = 0
 
     def expire(self) -> None:
@@ -111,6 +112,7 @@ class Model:
             "released": len(self.params) - len(self.values) - len(self.holder) - len(self.gone),
             "seeded": len(self.outside),
             "retracted": self.retracted,
+            "enqueued": len(self.queue),
         }
 
 

@@ -49,7 +49,7 @@ def untouched(study: Study) -> Iterator[None]:
 
 CALLS: dict[str, Callable[[Study], Any]] = {
     "ask": lambda study: study.ask(3, key="mine", owner="o"),
-    "place": lambda study: study.place(POINT),
+    "ask for a point": lambda study: study.ask_one(params=POINT),
     "tell": lambda study: study.tell([{"id": "0", "value": 1.0}, {"id": "1", "value": None}]),
     "seed": lambda study: study.seed([{"params": POINT, "value": 2.0}]),
     "fail": lambda study: study.fail("0", "why"),
@@ -211,9 +211,13 @@ def test_judging_results_takes_none_of_them() -> None:
 TWICE: list[tuple[str, Callable[[Study, str], Any], Callable[[Study, str], Any]]] = [
     ("ask of another number", lambda s, k: s.ask(2, key=k), lambda s, k: s.ask(3, key=k)),
     ("ask_one after an ask of two", lambda s, k: s.ask(2, key=k), lambda s, k: s.ask_one(key=k)),
-    ("another point", lambda s, k: s.place(POINT, key=k), lambda s, k: s.place({**POINT, "n": 9}, key=k)),
-    ("a point after an ask", lambda s, k: s.ask_one(key=k), lambda s, k: s.place(POINT, key=k)),
-    ("asks after a point", lambda s, k: s.place(POINT, key=k), lambda s, k: s.ask(2, key=k)),
+    (
+        "another point",
+        lambda s, k: s.ask_one(params=POINT, key=k),
+        lambda s, k: s.ask_one(params={**POINT, "n": 9}, key=k),
+    ),
+    ("a point after an ask", lambda s, k: s.ask_one(key=k), lambda s, k: s.ask_one(params=POINT, key=k)),
+    ("asks after a point", lambda s, k: s.ask_one(params=POINT, key=k), lambda s, k: s.ask(2, key=k)),
     ("another value", lambda s, k: s.tell("0", 1.0, key=k), lambda s, k: s.tell("0", 2.0, key=k)),
     ("another cost", lambda s, k: s.tell("0", 1.0, key=k), lambda s, k: s.tell("0", 1.0, 2.0, key=k)),
     ("another candidate", lambda s, k: s.tell("0", 1.0, key=k), lambda s, k: s.tell("1", 1.0, key=k)),
@@ -254,9 +258,12 @@ def test_a_key_that_comes_again_with_other_arguments_is_refused(
     [
         (lambda s: s.ask_one(key="k"), lambda s: s.ask(1, key="k", owner="o", lease=5.0, timeout=0)[0]),
         (lambda s: s.ask_one(key="k", owner="a", timeout=None), lambda s: s.ask_one(key="k", owner="b", timeout=3)),
-        (lambda s: s.place(POINT, key="k", owner="a"), lambda s: s.place(POINT, key="k", owner="b", lease=9)),
-        (lambda s: s.place(POINT, key="k"), lambda s: s.ask_one(key="k", owner="b", timeout=0)),
-        (lambda s: s.ask_one(key="k"), lambda s: s.place(ArqonSolver(CONFIG).ask(3)[2], key="k")),
+        (
+            lambda s: s.ask_one(params=POINT, key="k", owner="a"),
+            lambda s: s.ask_one(params=POINT, key="k", owner="b", lease=9),
+        ),
+        (lambda s: s.ask_one(params=POINT, key="k"), lambda s: s.ask_one(key="k", owner="b", timeout=0)),
+        (lambda s: s.ask_one(key="k"), lambda s: s.ask_one(params=ArqonSolver(CONFIG).ask(3)[2], key="k")),
         (lambda s: s.tell("0", 1, key="k"), lambda s: s.tell({"id": "0", "value": 1.0, "cost": 1}, key="k")),
         (lambda s: s.fail("0", "a", key="k"), lambda s: s.tell("0", 3, status="failed", reason="a", key="k")),
     ],
@@ -343,7 +350,8 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("seed"), st.tuples(ROWS, KEYS), st.just({})),
     st.tuples(st.just("tell"), st.tuples(st.sampled_from("01239"), NUMBERS), NO_IDS),
     st.tuples(st.just("report"), st.tuples(st.sampled_from("0129"), st.integers(-1, 2**64), NUMBERS), st.just({})),
-    st.tuples(st.just("place"), st.tuples(PARAMS, KEYS), st.just({})),
+    st.tuples(st.just("ask_one"), st.tuples(KEYS), st.fixed_dictionaries({"params": PARAMS})),
+    st.tuples(st.just("enqueue"), st.tuples(PARAMS, KEYS), st.just({})),
     st.tuples(st.just("release"), st.tuples(st.sampled_from(["0", "1", ["0", "2"], "x"]), KEYS, KEYS), st.just({})),
     st.tuples(st.just("extend_budget"), st.tuples(st.integers(-1, 2**66)), st.just({})),
 )

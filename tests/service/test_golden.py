@@ -83,6 +83,7 @@ def write_golden(root: Path) -> None:
         third = Study.open(store, {"pid": 103, "node": "node-2", "actor": "actor-2"}, Clock())
         third.extend_budget(12)
         third.tell("5", 0.625, status="stopped", step=3, metrics={"curve": [0.5, math.inf]}, key="op:" + 48 * "2")
+        third.enqueue([{**POINT, "layers": 5}, {**POINT, "layers": 6}], key="enqueue-1")
         third.retract("0", "the wrong data", key="retract-1")
         third.tell("0", 0.5, metrics={"accuracy": 0.25}, key="op:3")
         third._upkeep._take()
@@ -91,7 +92,9 @@ def write_golden(root: Path) -> None:
         third.tell("3", 0.875, key="tell-3")
         third.retract("5", key="op:4")
         third.release("6", key="op:5")
+        third.enqueue({**POINT, "layers": 7}, key="enqueue-2")
         third.ask(2, key="op:6", owner="driver-2")
+        third.enqueue({**POINT, "layers": 8}, key="op:7")
         for study in (first, second, third):
             study.close(RuntimeError("written"))
 
@@ -121,7 +124,7 @@ def expectation(study: Study) -> dict[str, Any]:
 def expectation_before(study: Study) -> dict[str, Any]:
     """Return the same as releases with formats 1 and 2 did."""
     now = expectation(study)
-    del now["seqs"], now["counts"]["retracted"]
+    del now["seqs"], now["counts"]["retracted"], now["counts"]["enqueued"]
     now["done"] = [[kind, key, study._state.done.get(kind, key), digest] for kind, key, _, digest in now["done"]]
     told, held = map(as_before, now["history"]), map(held_as_before, now["pending"])
     return {**now, "history": list(told), "pending": list(held)}

@@ -92,6 +92,8 @@ class StudyMachine(RuleBasedStateMachine):
 
     def handed_out(self, key: str, asked: list[Any], owner: str | None) -> None:
         for each in asked:
+            if each["id"] not in self.model.params and self.model.queue:
+                assert each["params"] == self.model.queue.pop(0)
             assert self.model.params.setdefault(each["id"], each["params"]) == each["params"]
             self.asks.setdefault(key, []).append(each["id"])
         self.model.hold(self.asks.get(key, []), owner)
@@ -123,6 +125,12 @@ class StudyMachine(RuleBasedStateMachine):
         for key, each in sorted(zip(keys, asked, strict=True), key=lambda pair: int(pair[1][0]["id"])):
             self.wanted[key] = 1
             self.handed_out(key, each, None)
+
+    @rule(x=st.sampled_from([0.125, 0.875]))
+    def enqueue(self, x: float) -> None:
+        whole = self.study.enqueue({"x": x}, key=next(self.keys))
+        assert whole[0]["x"] == x
+        self.model.queue += whole
 
     @precondition(lambda self: self.asks)
     @rule(data=st.data())
@@ -200,18 +208,18 @@ class StudyMachine(RuleBasedStateMachine):
         assert (known(self.study), self.study._journal.position) == before
         assert self.study.problem is None
 
-    @rule(call=st.sampled_from(["ask", "place", "tell", "seed", "report", "release"]), size=st.sampled_from([0, 10]))
+    @rule(call=st.sampled_from(["ask", "enqueue", "tell", "seed", "report", "release"]), size=st.sampled_from([0, 10]))
     def a_record_is_too_large(self, call: str, size: int) -> None:
         ids = sorted(self.model.holder)
         if call == "ask" and not self.model.next_ids(1):
             return
-        if call == "place" and len(self.model.params) == self.model.budget:
+        if call == "enqueue" and len(self.model.params) == self.model.budget:
             return
         if call in ("tell", "report", "release") and not ids:
             return
         args: dict[str, tuple[Any, ...]] = {
             "ask": (2, None, None, None, 0),
-            "place": (OUTSIDE[1],),
+            "enqueue": (OUTSIDE[1],),
             "tell": ([{"id": id, "value": 1.0} for id in ids],),
             "seed": ([{"params": OUTSIDE[0], "value": 1.0}],),
             "report": (*ids[:1], 7, 0.25),
