@@ -77,7 +77,7 @@ def test_asha_stops_trials_early(tmp_path: Path) -> None:
     assert best is not None
     assert best.step == 9
     assert list(epochs(best.params, 9))[-1] == pytest.approx(best.value, abs=0.02)
-    assert "after 9 reports" in out
+    assert "at step 9" in out
 
 
 def test_sweep_writes_a_row_for_each_index_and_resumes(tmp_path: Path) -> None:
