@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from arqon_ray.core.config import StudyConfig, load_config, read_config_file
 from arqon_ray.core.documents import read_yaml
+from arqon_ray.core.points import check_points
 from arqon_ray.core.spelling import did_you_mean
 from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
@@ -63,7 +64,7 @@ class Job(BaseModel):
         name: names the run and its folder.
         objective: ``module:function`` or ``path.py:function``, the path relative to the job file. The function may be
             a coroutine function or a class; the modules beside it are importable, on the workers too.
-        metric: the entry of the dict that the function returns; it also labels the values.
+        metric: the entry of the dict that the function returns; it also labels the values. Absent for the study's.
         study: seed, budget, mode, bounds, strategy: the study's config.
         resources: what one evaluation takes, ``cpu``, ``gpu``, ``memory`` in bytes, or custom ones.
         max_concurrency: evaluations at once; absent for as many as the cluster has resources for.
@@ -87,6 +88,23 @@ class Job(BaseModel):
     evaluation_timeout_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     fail_fast: int | None = Field(default=10, ge=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _metric_of_the_study(cls, given: Any) -> Any:
+        """Take the metric that the study names where the job names none."""
+        study = given.get("study") if isinstance(given, Mapping) else None
+        named = study.get("metric") if isinstance(study, Mapping) else None
+        if named is None or "metric" not in given:
+            return given if named is None else {**given, "metric": named}
+        if given["metric"] != named:
+            raise ValueError(f"metric is {shown(given['metric'])} and study.metric {shown(named)}: give it once")
+        return given
+
+    @property
+    def config(self) -> StudyConfig:
+        """The study's config, which names the metric."""
+        return self.study.model_copy(update={"metric": self.metric})
+
     @property
     def folder(self) -> Path:
         """Where the results lie."""
@@ -102,12 +120,15 @@ class RunJob(Job):
             output folder, or on an existing cluster the disk of its head node.
         scheduler: stops trials early, through Ray Tune; the function then reports with ``tune.report``.
         patience: stop when so many evaluations in a row brought nothing better; absent for any number.
+        points_to_evaluate: points that are evaluated before the solver's own, once however often the run is resumed;
+            what one leaves out is completed. They count in the budget.
     """
 
     actor: Name = "arqon"
     storage_path: str | None = None
     scheduler: SchedulerConfig | None = None
     patience: int | None = Field(default=None, ge=1)
+    points_to_evaluate: list[dict[str, Any]] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -118,6 +139,7 @@ class RunJob(Job):
                 raise ValueError(
                     f"{key} is {getattr(self, key)!r}: a job with a scheduler has none, Tune ends its trials"
                 )
+        check_points(self.points_to_evaluate, self.study)
         if self.study.objectives is not None:
             raise ValueError(
                 f"study.objectives is {self.study.objectives!r}: a run takes one objective, by metric and study.mode; "

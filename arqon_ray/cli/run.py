@@ -121,7 +121,13 @@ class _Session:
         except StudyNotFoundError:
             own = True
         storage = job.storage_path or (str((job.folder / STUDY_FOLDER).resolve()) if embedded else None)
-        self._client = start(job.study, job.actor, storage_path=storage, resume=resume)
+        self._client = start(
+            job.config,
+            job.actor,
+            storage_path=storage,
+            resume=resume,
+            points_to_evaluate=job.points_to_evaluate,
+        )
         self._own, self._embedded = own, embedded
         if embedded:
             # Nobody else can hold anything here: what a killed session held must not wait for its leases to end.

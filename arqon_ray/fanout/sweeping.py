@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,9 @@ from arqon_ray.fanout.shard import open_probe, remote_shard
 from arqon_ray.fanout.shards import Shards
 from arqon_ray.fanout.stop import check_metric, check_most, check_seconds, check_whole
 from arqon_ray.fanout.store import DirectoryStore, MemoryStore, Range, WritableStore
+from arqon_ray.fanout.summary import Summary, read_summary
 from arqon_ray.fanout.sweep_result import SweepResult
-from arqon_ray.fanout.table import check_names, pack_rows, read_summary
-from arqon_ray.fanout.tally import Summary
+from arqon_ray.fanout.table import check_names, pack_rows
 
 
 def sweep(
@@ -170,6 +171,11 @@ def open_store(
     return DirectoryStore(Path(output).expanduser(), manifest, mode, resume=resume)
 
 
+def _is_lost(ended: tuple[Range, bytes | Died | Interrupted]) -> bool:
+    result = ended[1]
+    return isinstance(result, Died) and result.kind == NODE_LOST
+
+
 class _Sweep:
     """One call of :func:`sweep`: shards out, files in."""
 
@@ -195,7 +201,7 @@ class _Sweep:
         self._show(shown)
         try:
             while not self._failing.reached and self._shards.fill():
-                for shard, result in self._shards.take():
+                for shard, result in sorted(self._shards.take(), key=_is_lost):  # what was done meanwhile is kept
                     self._finish(shard, result)
                 self._show(shown)
             self._metric_check.conclude()
@@ -222,9 +228,12 @@ class _Sweep:
                 f"({result.reason}): what is done is kept; see why the cluster loses its nodes, the same call goes on"
             )
         elif stop - start > 1:
-            self._shards.split(start, stop)
+            self._shards.split(start, stop, result.attempts)
         else:
-            self._write(start, self._one_point(start, judge_death(result, self._limit)))
+            outcome = judge_death(result, self._limit)
+            attempt = self._shards.tried(shard) + result.attempts
+            evaluation = replace(outcome.evaluation, attempt=attempt)
+            self._write(start, self._one_point(start, outcome._replace(evaluation=evaluation)))
 
     def _write(self, start: int, parquet: bytes) -> Summary:
         summary = read_summary(io.BytesIO(parquet))

@@ -168,10 +168,14 @@ class Study(Asking, Telling):
         """Check that a config means this study, and take its budget if that is larger.
 
         Raises:
-            IdentityError: the config is of another study; the message names the keys and both values.
+            IdentityError: the config is of another study, or names another metric; the message names the keys and both
+                values.
         """
         own = self._state.solver.config
         differences = _differences(identity(own), identity(config))
+        if None not in (own.metric, config.metric):
+            # It makes no other study, but its results would be read by another name than whoever joins means.
+            differences += _differences({"metric": own.metric}, {"metric": config.metric})
         if differences:
             raise IdentityError(
                 f"a study of another identity lies in {self._journal.store}: {'; '.join(differences)}. "

@@ -198,7 +198,7 @@ class SharedStudy:
     def report(self, ticket: Ticket, step: Step) -> None:
         """Send an intermediate value."""
         if ticket.id is not None:
-            self._send(Call("report", (ticket.id, step.step, step.value)))
+            self._send(Call("report", ([{"id": ticket.id, **step._asdict()}],)))
 
     def end(self, evaluation: Evaluation) -> None:
         """Send the evaluation."""

@@ -179,7 +179,7 @@ def test_a_trial_that_ends_before_its_candidate_is_known_is_told_then() -> None:
 
 
 class Placing:
-    """A client whose answer to ``place`` is the test's."""
+    """A client whose answer to an ask is the test's."""
 
     name = "placing"
 
@@ -190,7 +190,7 @@ class Placing:
     def snapshot(self) -> None:
         return None
 
-    def place(self, params: Any, key: str, owner: str, lease: Any) -> dict[str, Any]:
+    def ask_one(self, key: str, owner: str, lease: Any, params: Any) -> dict[str, Any]:
         assert self.place_now.wait(60)
         return {"id": "0", "params": dict(params)}
 
