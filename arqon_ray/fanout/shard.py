@@ -15,6 +15,7 @@ from arqon_ray.core.probe import ArqonProbe
 from arqon_ray.fanout.context import Context, seed_of, takes_context
 from arqon_ray.fanout.evaluate import Objective, evaluate_point
 from arqon_ray.fanout.handover import Place
+from arqon_ray.fanout.noted import Noted
 from arqon_ray.fanout.outcome import Outcome, timed_out
 from arqon_ray.fanout.parcel import Parcel, unpack
 from arqon_ray.fanout.table import Bounds, pack_rows
@@ -45,7 +46,8 @@ def probe_shard(
         start: the first index.
         count: how many.
         evaluate: takes one point's parameters as a dict; returns a number or a dict of metrics. It may be a coroutine
-            function or a class, as for ``optimize``.
+            function or a class, and have a parameter ``context``, as for ``optimize``. What is no metric in the dict
+            is named in a warning in the worker.
         metric: which entry of that dict counts; None for its only entry, or ``loss``.
         sequence: ``sobol`` or ``kronecker``.
 
@@ -63,11 +65,13 @@ def probe_shard(
     points = ArqonProbe(config, seed, sequence).sample_range(start, count)
     if evaluate is None:
         return points
-    about = _about(evaluate, seed)
-    return [
-        _row(index, point, evaluate_point(evaluate, point, metric, None, about(index)))
-        for index, point in enumerate(points, start)
-    ]
+    about, named, noted = _about(evaluate, seed), set[str](), Noted()
+    rows = []
+    for index, point in enumerate(points, start):
+        outcome = evaluate_point(evaluate, point, metric, None, about(index), 1, named)
+        noted.see(outcome.notes)
+        rows.append(_row(index, point, outcome))
+    return rows
 
 
 def _row(index: int, point: dict[str, Any], outcome: Outcome) -> dict[str, Any]:

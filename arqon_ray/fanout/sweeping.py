@@ -69,9 +69,10 @@ def sweep(
     shards that still ran. With an ``output`` the same call continues, after a killed driver too.
 
     Args:
-        fn: takes one point's parameters as a dict; returns a number or a dict of metrics. It may be a coroutine
-            function or a class, or have a parameter ``context``, as for ``optimize``. A resumed sweep takes for granted
-            that it is the same function.
+        fn: takes one point's parameters as a dict; returns a number or a dict of metrics, all of which are kept in
+            columns ``metrics.NAME``. It may be a coroutine function or a class, and have a parameter ``context``, as
+            for ``optimize``: what it reports is in the column ``steps``. A resumed sweep takes for granted that it is
+            the same function.
         config: an arqon config, dict or JSON string; only ``bounds`` is needed.
         num_samples: how many points.
         seed: the probe's seed; None for the config's.
