@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arqon_ray.core.kinds import RAISED
-from arqon_ray.core.run import UNNAMED, Run, evaluations_of
+from arqon_ray.core.run import UNNAMED, Run, State, evaluations_of
 from arqon_ray.core.versions import versions
 from arqon_ray.fanout.sweep_result import SweepResult
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+
+_STATES: dict[str, State] = {"interrupt": "interrupted", "fail_fast": "failed"}
+"""What the run of a result is that was not stopped by a limit or its budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class Result:
             metric=self.config.get("metric", UNNAMED),
             study=self.config,
             evaluations=evaluations_of(self.history),
+            state=_STATES.get(self.stopped_by, "finished"),
             objective="optimize",
             explain=self.explanation,
             recommended=None if self.best is None else self.best["id"],

@@ -83,6 +83,19 @@ class Objective:
         if unnamed and config.metric not in (None, self.metric):
             self.metric, self._unnamed = config.metric, False
 
+    def check_modes(self, modes: Sequence[str] | None) -> None:
+        """Refuse a study or config of other objectives.
+
+        Raises:
+            ConfigError: the message says what to give.
+        """
+        if modes != self.modes:
+            metric, mode = self.metrics or self.metric, self.modes or self.mode
+            raise ConfigError(
+                f"objectives is {modes!r} and metric {metric!r} with mode {mode!r}: give ArqonSearcher a list of "
+                "metrics with these modes"
+            )
+
     @property
     def name(self) -> str | None:
         """What a study's config calls the metric; None for several, and for a bare number."""

@@ -52,9 +52,13 @@ class ArqonSearcher(Searcher):
     """Searches with arqon_ray's solver, one of this run's own or the cluster's shared actor.
 
     ``FINISHED`` means that the budget is spent and nothing can come back; while a candidate in flight may still
-    be released, ``suggest`` answers None. A trial that ends with an error, or whose final metric is NaN,
-    infinite or None, is a failed evaluation. A trial that a scheduler ended without a final result counts with
-    the value that it reported last, at that ``training_iteration``.
+    be released, ``suggest`` answers None.
+
+    A trial is one :class:`~arqon_ray.core.evaluation.Evaluation`: its last result's values are the ``metrics``, without
+    what Tune adds but ``time_total_s``, and each report is a step. One that a scheduler ended is ``stopped``, unless it
+    had come as far as the scheduler lets any; without a final result it counts with the value that it reported last, at
+    that ``training_iteration``. One that ends with an error, or whose final metric is NaN, infinite or None, is a
+    failed evaluation; one whose node was lost is none, and its candidate goes back.
 
     Where nobody names metric and mode they are ``loss`` and ``min``. The constructor's metric wins over
     ``TuneConfig``'s; ``TuneConfig`` and ``tune.run`` are heard even without a ``param_space``.
@@ -101,7 +105,7 @@ class ArqonSearcher(Searcher):
         super().__init__(metric=self.metric, mode=self.mode)  # type: ignore[arg-type]
         options = {"seed": seed, "budget": budget, "objectives": self._objective.modes}
         self._plan = Plan(space, options, points_to_evaluate, evaluated_rewards)
-        self._check_objectives(self._plan.options.get("objectives"))
+        self._objective.check_modes(self._plan.options.get("objectives"))
         self._objective.learn_from_config(self._plan.config_mode, self._plan.config_metric)
         self._actor = actor
         self._study: Study | None = None
@@ -180,17 +184,10 @@ class ArqonSearcher(Searcher):
                 "id": row["id"],
                 "params": space.build(space.decode(row["params"]), self._plan.constants),
                 "values": dict(zip(metrics, row["values"], strict=True)),
-                "metrics": row["metrics"],
+                "metrics": row.get("metrics", {}),  # an actor of an earlier release has none
             }
             for row in front(study.solver.history(), modes)
         ]
-
-    def _check_objectives(self, modes: Sequence[str] | None) -> None:
-        if modes != self._objective.modes:
-            raise ConfigError(
-                f"objectives is {modes!r} and metric {self.metric!r} with mode {self.mode!r}: give ArqonSearcher "
-                "a list of metrics with these modes"
-            )
 
     # What Tune says about the run
 
@@ -299,7 +296,7 @@ class ArqonSearcher(Searcher):
             if self._plan.space is None:
                 self._plan.adopt(ArqonSpace(study.config.to_dict()["bounds"]))
             self._objective.learn_from_study(study.config)
-            self._check_objectives(study.config.objectives)
+            self._objective.check_modes(study.config.objectives)
             self._study = study
             self._repeated = tune_call.repeated()
             self._bring_points(study)

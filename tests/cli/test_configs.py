@@ -73,11 +73,17 @@ def test_asha_stops_trials_early(tmp_path: Path) -> None:
     steps = [e.step for e in run.evaluations]
     assert all(step in (3, 9) for step in steps)
     assert 9 in steps
+    for evaluation in run.evaluations:
+        assert evaluation.status == ("complete" if evaluation.step == 9 else "stopped")
+        assert [step.step for step in evaluation.steps] == list(range(1, evaluation.step + 1))
+        assert evaluation.steps[-1].value == evaluation.value == evaluation.metrics[run.metric]
+        assert evaluation.seconds == evaluation.metrics["time_total_s"]
+        assert None not in (evaluation.started, evaluation.ended, evaluation.node, evaluation.pid)
     best = run.best
     assert best is not None
     assert best.step == 9
     assert list(epochs(best.params, 9))[-1] == pytest.approx(best.value, abs=0.02)
-    assert "after 9 reports" in out
+    assert "at step 9" in out
 
 
 def test_sweep_writes_a_row_for_each_index_and_resumes(tmp_path: Path) -> None:

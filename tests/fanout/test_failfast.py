@@ -77,3 +77,19 @@ def test_what_another_driver_found_renews_the_patience() -> None:
     assert not rule.look()
     rule.see(0.6)
     assert rule.look()
+
+
+def test_a_value_of_a_stopped_evaluation_is_best_only_as_long_as_no_other_is_there() -> None:
+    rule = StopRule("min", None, float("inf"), None)
+    rule.know(0.5, 3, stopped=True)
+    rule.know(0.7, 9, stopped=True)
+    assert (rule.best, rule.best_step) == (0.7, 9), "it went further"
+    rule.know(0.6, 9, stopped=True)
+    rule.know(0.1, 3, stopped=True)
+    assert (rule.best, rule.best_step) == (0.6, 9)
+    rule.see(2.0)
+    rule.know(0.1, 9, stopped=True)
+    assert (rule.best, rule.best_step) == (2.0, None)
+    rule.see(1.0)
+    rule.see(3.0)
+    assert rule.best == 1.0

@@ -128,6 +128,7 @@ def test_what_is_cancelled_is_never_told_as_failed_whatever_it_raises(unique_nam
     with pytest.raises(OptimizeInterrupted) as caught:
         optimize(objective, study=study, progress=False)
     assert caught.value.result.failures == []
+    assert caught.value.result.run().state == "interrupted"
     counts = study.status()["counts"]
     assert (counts["told"], counts["failed"], counts["pending"]) == (0, 0, 0)
     study.stop()

@@ -96,3 +96,11 @@ def test_silence(capsys: pytest.CaptureFixture[str]) -> None:
         shown.note("x")
         shown.update(10)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_value_that_was_taken_at_a_step_says_so() -> None:
+    progress = Progress("run", 4)
+    progress.update(1, 0, 0.5, 27)
+    assert "best 0.5 (step 27)" in progress.stats()
+    progress.update(2, 0, 0.25)
+    assert "best 0.25  " in progress.stats() + "  "
