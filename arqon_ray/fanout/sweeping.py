@@ -16,7 +16,7 @@ from typing import Any
 from arqon_ray.core.config import load_config
 from arqon_ray.core.kinds import NODE_LOST
 from arqon_ray.core.probe import check_seed
-from arqon_ray.errors import ArqonError, ConfigError, EvaluationsFailedError
+from arqon_ray.errors import ConfigError, EvaluationsFailedError, NodesLostError
 from arqon_ray.fanout.evaluate import Objective
 from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.handover import Handover
@@ -99,7 +99,7 @@ def sweep(
         ConfigError: for a config or argument that breaks a rule, an ``output`` that holds another sweep, or a
             ``metric`` that none of the first results has.
         EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; finished rows are kept.
-        ArqonError: when one node after another is lost under the same points; finished rows are kept.
+        NodesLostError: when one node after another is lost under the same points; finished rows are kept.
         SweepInterrupted: on Ctrl-C.
         TypeError: when ``fn`` cannot be sent to the workers.
     """
@@ -142,6 +142,9 @@ def sweep(
         raise
     except KeyboardInterrupt:
         raise SweepInterrupted(SweepResult(store, time.monotonic() - began), num_samples) from None
+    except NodesLostError as error:
+        error.result = SweepResult(store, time.monotonic() - began)
+        raise
     finally:
         store.close()
     result = SweepResult(store, time.monotonic() - began)
@@ -223,9 +226,10 @@ class _Sweep:
         elif isinstance(result, Interrupted):
             self._shards.again(start, stop)
         elif result.kind == NODE_LOST:
-            raise ArqonError(
+            raise NodesLostError(
                 f"{result.attempts} nodes were lost one after another under the indices {start} to {stop - 1} "
-                f"({result.reason}): what is done is kept; see why the cluster loses its nodes, the same call goes on"
+                f"({result.reason}): what is done is kept, in the files or in this exception's result; see why the "
+                "cluster loses its nodes, with an output the same call goes on"
             )
         elif stop - start > 1:
             self._shards.split(start, stop, result.attempts)
