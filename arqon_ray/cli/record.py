@@ -110,7 +110,8 @@ def summary(run: Run, folder: Path) -> Iterator[str]:
     yield from _phases(run)
     yield from _stopped(run)
     yield from _failures(run)
-    yield f"results: {folder / RESULTS_FILE}"
+    if (folder / RESULTS_FILE).exists():
+        yield f"results: {folder / RESULTS_FILE}"
 
 
 def _aligned(values: Mapping[str, Any]) -> Iterator[str]:

@@ -106,7 +106,7 @@ def open_probe(config: str, seed: int, sequence: str) -> tuple[ArqonProbe, Bound
 def remote_shard(
     parcel: Parcel, config: str, seed: int, sequence: str, metric: str | None, limit: float | None = None
 ) -> Any:
-    """Make the remote function ``(start, stop, stored, place, attempt) -> bytes`` of one sweep.
+    """Make the remote function ``(start, stop, stored, place, tried, attempt) -> bytes`` of one sweep.
 
     It returns the rows of the whole range. Those that are finished, when the task is cancelled; the finished ones and
     the one that ran too long, when the process has to end for it: then they are left at ``place``.
@@ -123,11 +123,12 @@ def remote_shard(
     named: set[str] = set()  # each worker has its own: what it has warned of in this call
 
     @ray.remote
-    def sweep_shard(start: int, stop: int, stored: list[Any], place: Place, attempt: int) -> bytes:
+    def sweep_shard(start: int, stop: int, stored: list[Any], place: Place, tried: int, attempt: int) -> bytes:
         probe, bounds = open_probe(config, seed, sequence)
-        objective = unpack(fn, stored)
+        objective, attempt = unpack(fn, stored), tried + attempt
         points = probe.sample_range(start, stop - start)
         outcomes: list[Outcome] = []
+        context: Context | None = None
 
         def rows(*more: Outcome) -> bytes:
             finished = [*outcomes, *more]
@@ -136,7 +137,8 @@ def remote_shard(
         def hand_on(trace: str | None) -> None:
             if trace is not None:
                 assert limit is not None
-                place.leave(rows(timed_out(limit, limit + GRACE, trace, here=True)))
+                late = timed_out(limit, limit + GRACE, trace, here=True, context=context, attempt=attempt)
+                place.leave(rows(late))
             elif outcomes:
                 place.leave(rows())
 
@@ -149,7 +151,8 @@ def remote_shard(
                     if limit is not None and (now := time.monotonic()) - begun > _BEGIN_AGAIN:
                         begun = now
                         place.begin()
-                    outcomes.append(evaluate_point(objective, point, metric, timer, about(index), attempt, named))
+                    context = about(index)
+                    outcomes.append(evaluate_point(objective, point, metric, timer, context, attempt, named))
                     if watchdog.cancelled:
                         break
             except KeyboardInterrupt:
