@@ -160,6 +160,7 @@ class Ledger:
         self.retracted: dict[int, Candidate] = {}
         self.observations: list[Evaluation] = []
         self.seqs: list[int] = []
+        self._last_seq = 0
         self.unsaid: set[int] = set()
         self.running: dict[int, Running] = {}
         self.queue: list[Params] = []
@@ -277,8 +278,7 @@ class Ledger:
                 self.unsaid.add(number)
         if point is None:
             raise UnknownCandidateError(f"an observation of {observation.params!r} has neither a candidate nor a point")
-        last = self.seqs[-1] if self.seqs else 0
-        self._store(observation, point, last + 1 if seq is None else seq)
+        self._store(observation, point, self._last_seq + 1 if seq is None else seq)
 
     def report(self, number: int, step: Step, metrics: Mapping[str, Metric] | None = None) -> None:
         """Take an intermediate result of a candidate without a result."""
@@ -353,6 +353,7 @@ class Ledger:
         self._known.setdefault(point.tobytes(), len(self._known))
         self.observations.append(observation)
         self.seqs.append(seq)
+        self._last_seq = max(self._last_seq, seq)
         if observation.value is None:
             self._failed.append(point)
             return

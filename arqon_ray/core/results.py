@@ -153,7 +153,7 @@ def _parse_told(entry: Mapping[str, Any], where: str, metric: str | None) -> Eva
         seconds=_parse_seconds(f"{where}.seconds", entry.get("seconds")),
         node=_parse_node(f"{where}.node", entry.get("node")),
         pid=None if entry.get("pid") is None else read.whole(f"{where}.pid", entry["pid"], 0, 2**53 - 1, ResultsError),
-        error=None if value is not None else _parse_error(entry, where, status),
+        error=None if value is not None else _parse_error({**entry, "value": given}, where, status),
         attempt=1 if attempt is None else read.whole(f"{where}.attempt", attempt, 1, 2**53 - 1, ResultsError),
     )
 
@@ -185,10 +185,11 @@ def _parse_error(entry: Mapping[str, Any], where: str, status: str) -> Error:
         raise ResultsError(read.broken(f"{where}.reason", reason, "a string"))
     if reason is None:
         reason = "failed" if status == "failed" else f"value is {read.shown(entry.get('value'))}"
-    return Error(kind, _printable(reason), None if trace is None else _printable(trace))
+    return Error(kind, printable(reason), None if trace is None else printable(trace))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a message as it is kept: of bounded length, and text that UTF-8 can hold."""
     # A message may hold a file name that is no UTF-8, or a whole array; a result must not be lost for it.
     return text[:_LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
 

@@ -16,10 +16,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from arqon_ray.core import metrics as metric_rules
 from arqon_ray.core import values as read
 from arqon_ray.core.evaluation import Metric, Step
-from arqon_ray.core.metrics import MAX_STEPS
+from arqon_ray.core.metrics import MAX_STEPS, flatten
 from arqon_ray.core.running import Running
 from arqon_ray.errors import ResultsError
 from arqon_ray.fanout.shipping import Shipped
@@ -75,6 +74,8 @@ class Context:
         """
         self.id, self.index, self.replicate, self.attempt, self.seed = id, index, replicate, attempt, seed
         self.stopping = False
+        self.notes: list[tuple[str, str]] = []
+        self._named: set[str] = set()
         self._stopped = cancelled if stopped is None else stopped
         self._reports = _Reports(send)
 
@@ -87,14 +88,19 @@ class Context:
         Args:
             step: 0 or more: an epoch, a number of trees.
             value: what the parameters are worth by then; one that is not finite is kept as None.
-            metrics: what else is known; of each name the last one is kept, and 64 names.
+            metrics: what else is known; of each name the last one is kept, and 64 names. As in what the function
+                returns, what is no metric is left out or cut, and named once in a warning.
 
         Raises:
-            ResultsError: when step, value or a metric is malformed.
+            ResultsError: when the step is no whole number, the value none, or the metrics no dict.
         """
         step = read.whole("step", step, 0, read.MAX_WHOLE, ResultsError)
         finite = read.result("value", value, ResultsError)
-        last: dict[str, Metric] = {} if metrics is None else metric_rules.check("metrics", metrics)
+        last: dict[str, Metric] = {}
+        if metrics is not None:
+            if not isinstance(metrics, Mapping):
+                raise ResultsError(read.broken("metrics", metrics, "a dict of metrics by name"))
+            last = flatten(metrics, lambda *note: self.notes.append(note), self._named)
         self._reports.add(Step(step, finite, time.time()), last)
 
     def should_stop(self) -> bool:

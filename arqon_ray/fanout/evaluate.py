@@ -106,6 +106,7 @@ def evaluate_point(
         error = Error(TIMEOUT, f"timeout: it ran longer than {watchdog.limit or 0.0:g} s", error and error.trace)
     if context is not None:
         steps, metrics = context.end(), joined(context.metrics, metrics)
+        notes = (*context.notes, *notes)
         if context.stopping:
             raise KeyboardInterrupt("the function stopped since the evaluation was no longer wanted")
     # In the order of the record's fields: a sweep makes millions of them, and names cost.

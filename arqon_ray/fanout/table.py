@@ -22,7 +22,7 @@ from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.outcome import Outcome
 from arqon_ray.fanout.summary import SUMMARY_KEY, summarize
 from arqon_ray.report.columns import Column, Kind, metric_columns
-from arqon_ray.report.tables import arrow_array, arrow_type
+from arqon_ray.report.tables import arrow_array, arrow_type, step_type, steps_array
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,7 +92,7 @@ def with_more(types: pa.Schema, bounds: Bounds, metrics: Mapping[str, Kind], *, 
 
     for name, kind in metrics.items():
         types = types.append(pa.field(name, arrow_type(kind)))
-    return types.append(pa.field(own_name("steps", bounds), _step())) if steps else types
+    return types.append(pa.field(own_name("steps", bounds), step_type())) if steps else types
 
 
 def _column_type(parameter: ParameterConfig) -> pa.DataType:
@@ -127,7 +127,7 @@ def pack_rows(bounds: Bounds, start: int, points: Sequence[Mapping[str, Any]], o
     arrays += [_parameter(types.field(name).type, name, parameter, points) for name, parameter in bounds.items()]
     arrays += _own(evaluations)  # those of the schema, in its order
     arrays += [arrow_array(column) for column in metrics]
-    steps = _steps(evaluations) if any(evaluation.steps for evaluation in evaluations) else None
+    steps = steps_array(evaluations) if any(evaluation.steps for evaluation in evaluations) else None
     types = with_more(types, bounds, {column.name: column.kind for column in metrics}, steps=steps is not None)
     arrays += [] if steps is None else [steps]
     summary = json.dumps(summarize(start, points, outcomes, metrics))
@@ -202,19 +202,6 @@ def _time() -> pa.DataType:
     import pyarrow as pa
 
     return pa.timestamp("us", "UTC")
-
-
-def _step() -> pa.DataType:
-    import pyarrow as pa
-
-    return pa.list_(pa.struct([("step", pa.int64()), ("value", pa.float64()), ("time", _time())]))
-
-
-def _steps(evaluations: Sequence[Evaluation]) -> Any:
-    import pyarrow as pa
-
-    rows = [[{**each._asdict(), "time": _microseconds(each.time)} for each in e.steps] or None for e in evaluations]
-    return pa.array(rows, _step())
 
 
 def _microseconds(time: float | None) -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from arqon_ray.core import state
+from arqon_ray.core.config import identity
 from arqon_ray.core.exported import run_of_export
 from arqon_ray.core.run import Run
 from arqon_ray.errors import ArqonError, StateError
@@ -96,7 +97,7 @@ def _newer(record: Run, folder: Path) -> Run:
     except StateError as error:
         warnings.warn(f"the journal in {folder / STUDY_FOLDER} is passed over: {error}", stacklevel=4)
         return record
-    if journal is None or len(journal.evaluations) < len(record.evaluations):
+    if journal is None or identity(journal.config) != identity(record.config):
         return record
     return replace(
         record,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arqon_ray.core.evaluation import Evaluation
 from arqon_ray.report.columns import Column, Kind, columns_of
 from arqon_ray.report.opening import Source, open_run
 
@@ -30,7 +31,8 @@ def to_pandas(run: Source) -> pd.DataFrame:
     import pandas as pd
 
     # Side by side at once: hundreds of columns that are added one by one would be copied as often.
-    return pd.DataFrame({column.name: _series(column) for column in _columns(run)})
+    table = pd.DataFrame({column.name: _series(column) for column in _columns(run)})
+    return table if (steps := _steps(run)) is None else table.assign(steps=steps.to_pylist())
 
 
 def to_arrow(run: Source) -> pa.Table:
@@ -42,7 +44,8 @@ def to_arrow(run: Source) -> pa.Table:
     import pyarrow as pa
 
     columns = _columns(run)
-    return pa.table([arrow_array(column) for column in columns], names=[column.name for column in columns])
+    arrays = {column.name: arrow_array(column) for column in columns}
+    return pa.table(arrays if (steps := _steps(run)) is None else {**arrays, "steps": steps})
 
 
 def write_parquet(run: Source, path: str | Path) -> Path:
@@ -64,6 +67,27 @@ def write_parquet(run: Source, path: str | Path) -> Path:
     pq.write_table(table, temporary)
     os.replace(temporary, target)
     return target
+
+
+def _steps(run: Source) -> Any | None:
+    """Return the column of reports; None where there are none."""
+    evaluations = open_run(run).evaluations
+    return steps_array(evaluations) if any(each.steps for each in evaluations) else None
+
+
+def step_type() -> pa.DataType:
+    """Return the Arrow type of the column ``steps``: a list of step, value and time."""
+    import pyarrow as pa
+
+    return pa.list_(pa.struct([("step", pa.int64()), ("value", pa.float64()), ("time", pa.timestamp("us", "UTC"))]))
+
+
+def steps_array(evaluations: Sequence[Evaluation]) -> pa.Array:
+    """Return the reports of evaluations as an Arrow array; null where there are none."""
+    import pyarrow as pa
+
+    rows = [[{**each._asdict(), "time": _microseconds(each.time)} for each in e.steps] or None for e in evaluations]
+    return pa.array(rows, step_type())
 
 
 def _columns(run: Source) -> list[Column]:

@@ -23,6 +23,7 @@ from ray.tune.schedulers import TrialScheduler
 
 from arqon_ray.core.evaluation import Error
 from arqon_ray.core.kinds import DIED, NODE_LOST, OUT_OF_MEMORY, RAISED
+from arqon_ray.core.results import printable
 from arqon_ray.service.background import short
 from arqon_ray.tune import tune_call
 
@@ -124,9 +125,9 @@ def _stopped_by(scheduler: Any) -> set[str]:
 def error_of(raised: BaseException) -> Error:
     """Return what a trial ended with, as Tune has it."""
     cause = getattr(raised, "cause", None) if isinstance(raised, RayTaskError) else raised
-    message = " ".join(short(cause if isinstance(cause, BaseException) else raised).split())
+    message = printable(" ".join(short(cause if isinstance(cause, BaseException) else raised).split()))
     if isinstance(raised, RayActorError):
         return Error(NODE_LOST if raised.preempted or _LOST in str(raised) else DIED, message)
     kind = OUT_OF_MEMORY if isinstance(raised, OutOfMemoryError) else RAISED
     lines = _COLOR.sub("", str(raised)).strip().splitlines()[-_TRACE_LINES:]
-    return Error(kind, message, "\n".join(lines) if kind == RAISED else None)
+    return Error(kind, message, printable("\n".join(lines)) if kind == RAISED else None)

@@ -282,3 +282,14 @@ def test_the_step_of_the_value_is_within_the_bound_too() -> None:
     assert len(steps) <= MAX_STEPS
     assert (steps[0][0], steps[-1]) == (0, [MAX_STEPS, 0.5, None])
     assert ArqonSolver.from_state(solver.export()).history() == solver.history()
+
+
+def test_a_result_that_was_corrected_is_read_as_a_new_one() -> None:
+    solver = ArqonSolver({"bounds": X})
+    solver.ask(3)
+    for number in range(3):
+        solver.tell([{"id": str(number), "value": 1.0}])
+    last = solver.history()[-1]["seq"]
+    solver.retract(2)
+    solver.tell([{"id": "2", "value": 7.0}])
+    assert [row["value"] for row in solver.history(since=last)] == [7.0]

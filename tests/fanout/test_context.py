@@ -125,7 +125,7 @@ def test_seeds_are_a_pure_function_of_study_index_and_replicate() -> None:
         ((-1, 1.0), "step is -1: it must be a whole number"),
         ((1.5, 1.0), "step is 1.5"),
         ((1, "good"), "value is 'good'"),
-        ((1, 1.0, {"a": object()}), r"metrics\['a'\] is <object"),
+        ((1, 1.0, [0.5]), r"metrics is \[0.5\]: it must be a dict"),
     ],
 )
 def test_a_malformed_report_is_refused_where_it_is_made(arguments: Any, words: str) -> None:
@@ -243,3 +243,15 @@ def test_a_context_is_asked_for_once_a_function() -> None:
     for _ in range(5):
         takes_context(fresh)
     assert module._takes.cache_info().misses == before + 1
+
+
+def test_what_is_no_metric_costs_no_evaluation() -> None:
+    def trains(params: dict[str, Any], context: Context) -> float:
+        for step in range(3):
+            context.report(step, 1.0, {"model": object(), "note": "x" * 5000, "lr": 0.5, 3: 1.0})
+        return 2.0
+
+    outcome = evaluate_point(trains, {}, context=Context())
+    assert outcome.value == 2.0
+    assert outcome.evaluation.metrics == {"note": "x" * 4096, "lr": 0.5}
+    assert sorted(name for name, _ in outcome.notes) == ["3", "model", "note"]

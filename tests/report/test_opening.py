@@ -148,7 +148,9 @@ def test_a_killed_run_shows_what_its_journal_knows(tmp_path: Path) -> None:
     assert [e.id for e in run.evaluations] == ["0", "1", "2"]
     assert [e.id for e in run.running] == ["3"]
     write_run(replace(record, evaluations=(*run.evaluations, *halving().evaluations)), tmp_path)
-    assert len(open_run(tmp_path).evaluations) == 10, "the record is newer here"
+    assert len(open_run(tmp_path).evaluations) == 3, "the journal knows what was retracted"
+    write_run(replace(record, study={**record.study, "seed": 9}), tmp_path)
+    assert open_run(tmp_path).study["seed"] == 9, "the journal is another study's"
     study.close(RuntimeError("over"))
 
 
