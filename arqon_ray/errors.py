@@ -14,6 +14,7 @@
     ├── StudyUnreachableError (RuntimeError) the study's actor does not answer
     ├── PoisonedCallError (RuntimeError)    a call that killed the actor's process again and again
     ├── EvaluationsFailedError (RuntimeError) the first evaluations all failed of one cause
+    ├── NodesLostError (RuntimeError)       one node after another was lost under the same work
     └── AskTimeoutError (TimeoutError)      nothing came free within the time limit
 
 Every message names what was wrong, the value, and what to do.
@@ -77,6 +78,22 @@ class EvaluationsFailedError(ArqonError, RuntimeError):
 
     Attributes:
         result: what the call would have returned: a Result or a SweepResult.
+    """
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        """Keep the result."""
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (str(self), self.result))
+
+
+class NodesLostError(ArqonError, RuntimeError):
+    """One node after another was lost under the same evaluations: the call ends, and they are not failed ones.
+
+    Attributes:
+        result: what was found until then: a Result or a SweepResult.
     """
 
     def __init__(self, message: str, result: Any = None) -> None:

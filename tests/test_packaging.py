@@ -28,6 +28,7 @@ PUBLIC = [
     "Context",
     "EvaluationsFailedError",
     "IdentityError",
+    "NodesLostError",
     "OptimizeInterrupted",
     "OutOfBoundsError",
     "PoisonedCallError",

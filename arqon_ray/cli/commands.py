@@ -101,27 +101,32 @@ def verify(storage: str, name: str, no_progress: bool) -> None:
 
 
 @main.command()
-@click.argument("folder", metavar="DIR", type=click.Path())
+@click.argument("folder", metavar="RUN", type=click.Path())
 def show(folder: str) -> None:
-    """Show what the run in DIR found, finished or not: best, phases, failures and how the best improved."""
-    from arqon_ray.cli.record import echo, path_lines, summary
-    from arqon_ray.report.run import read_run
+    """Show what RUN found, finished or not: best, phases, failures and how the best improved.
 
-    record = read_run(folder)
+    RUN is the folder of a run, of a stored study (a directory or a URI) or of a Tune experiment, or a file that holds
+    an export().
+    """
+    from arqon_ray.cli.record import echo, path_lines, summary
+    from arqon_ray.report.opening import open_run
+
+    record = open_run(folder)
     echo(summary(record, Path(folder).expanduser()))
     echo(path_lines(record))
 
 
 @main.command()
-@click.argument("folder", metavar="DIR", type=click.Path())
-@click.option("-o", "--output", metavar="FILE", help="The page [default: DIR/report.html].")
+@click.argument("folder", metavar="RUN", type=click.Path())
+@click.option("-o", "--output", metavar="FILE", help="The page [default: report.html in the folder RUN, or here].")
 def report(folder: str, output: str | None) -> None:
-    """Write the run in DIR as one HTML page with plots."""
-    from arqon_ray.report import read_run, write_html
+    """Write RUN as one HTML page with plots; see "show" for what RUN may be."""
+    from arqon_ray.report import open_run, write_html
 
-    record = read_run(folder)
+    record = open_run(folder)
+    home = Path(folder).expanduser()
     try:
-        page = write_html(record, output or Path(folder) / "report.html")
+        page = write_html(record, output or (home if home.is_dir() else Path()) / "report.html")
     except ImportError as error:
         raise _Refusal(str(error)) from None
     except OSError as error:

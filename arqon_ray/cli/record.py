@@ -124,18 +124,20 @@ def summary(run: Run, folder: Path) -> Iterator[str]:
         taken = f", {taken_at(best)}" if taken_at(best) else ""
         who = "a point from outside" if best.id is None else f"candidate {best.id}, proposed by {best.origin}"
         yield f"best {run.metric}: {best.value:.6g} ({who}{taken})"
-        yield from _aligned(best.params)
+        yield from aligned(best.params)
         others = {name: value for name, value in best.metrics.items() if name != run.metric}
         if others:
             yield "with:"
-            yield from _aligned(others)
+            yield from aligned(others)
     yield from _phases(run)
     yield from _stopped(run)
     yield from _failures(run)
-    yield f"results: {folder / RESULTS_FILE}"
+    if (folder / RESULTS_FILE).exists():
+        yield f"results: {folder / RESULTS_FILE}"
 
 
-def _aligned(values: Mapping[str, Any]) -> Iterator[str]:
+def aligned(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each entry, the values under one another."""
     width = max(map(len, values))
     yield from (f"  {name:<{width}}  {_value(value)}" for name, value in values.items())
 

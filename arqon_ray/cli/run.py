@@ -22,14 +22,13 @@ from arqon_ray.cli.record import (
     run_of,
     summary,
 )
+from arqon_ray.cli.saving import Progress
 from arqon_ray.cli.session import Ending, broken_environment, check_environment, give_up, interruptible, ray_session
 from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ArqonError, EvaluationsFailedError, StudyNotFoundError
 from arqon_ray.fanout.lock import FolderLock
 from arqon_ray.report.run import Run, State
 from arqon_ray.service.store import check_storage_path
-
-_SAVE_EVERY = 5.0  # seconds between two records of a run that goes on
 
 
 def run_command(
@@ -120,7 +119,7 @@ class _Session:
         self._progress = progress
         self.opened = False
         self.stopped_by = ""
-        self._began = self._saved = time.monotonic()
+        self._began = time.monotonic()
         self._own = False  # whether the study's actor was started here
         self.evaluations = 0
 
@@ -177,7 +176,7 @@ class _Session:
     def _optimize(self) -> None:
         from arqon_ray.fanout import optimize
 
-        job = self.job
+        job, progress = self.job, self._going_on()
         result = optimize(
             self._function,
             study=self._client,
@@ -188,7 +187,7 @@ class _Session:
             evaluation_timeout_s=job.evaluation_timeout_s,
             fail_fast=job.fail_fast,
             patience=job.patience,
-            callbacks=[lambda row: self._save_sometimes()],
+            callbacks=[lambda row: progress.save_sometimes()],
         )
         self.stopped_by = result.stopped_by
 
@@ -196,19 +195,15 @@ class _Session:
         from arqon_ray.cli.tune_run import tune_study
         from arqon_ray.fanout import show_progress
 
-        job = self.job
+        job, progress = self.job, self._going_on()
         with show_progress(job.name, job.study.budget, enabled=self._progress) as shown:
-            tune_study(job, self._function, self._client, job.folder, shown, self._save_sometimes)
+            tune_study(job, self._function, self._client, job.folder, shown, progress.save_sometimes)
 
-    def _save_sometimes(self) -> None:
-        """Save when it is time; a record that takes long is written less often."""
-        began = time.monotonic()
-        if began - self._saved >= _SAVE_EVERY:
-            self.save("running")
-            self._saved = began + 20 * (time.monotonic() - began)
+    def _going_on(self) -> Progress:
+        return Progress(self._client, self.run, self.job.folder)
 
     def save(self, state: State) -> None:
-        """Write the record as the study stands now."""
+        """Write the whole record as the study stands now."""
         exported = self._client.export()
         seconds = time.monotonic() - self._began
         self.run = run_of(self.job, exported, state, self._before, seconds)

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from arqon_ray.core.values import shown
-from arqon_ray.errors import ArqonError, ConfigError, EvaluationsFailedError
+from arqon_ray.errors import ArqonError, ConfigError, EvaluationsFailedError, NodesLostError
 from arqon_ray.fanout.evaluate import one_line
 
 _KNOCK_TIMEOUT = 10.0  # seconds
@@ -151,7 +151,7 @@ def interruptible(ending: Ending) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def give_up(error: EvaluationsFailedError) -> int:
+def give_up(error: EvaluationsFailedError | NodesLostError) -> int:
     """Say why the command gave up, in a line without the traceback, and return the exit code."""
     click.echo(f"given up: {str(error).partition(chr(10))[0]}; --set fail_fast=null goes on whatever fails", err=True)
     return 1

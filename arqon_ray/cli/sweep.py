@@ -9,9 +9,9 @@ import click
 
 from arqon_ray.cli.job import SweepJob, load_job
 from arqon_ray.cli.objective import load_objective
-from arqon_ray.cli.record import echo, resume_command
+from arqon_ray.cli.record import aligned, echo, resume_command
 from arqon_ray.cli.session import Ending, broken_environment, check_environment, give_up, interruptible, ray_session
-from arqon_ray.errors import ConfigError, EvaluationsFailedError
+from arqon_ray.errors import ConfigError, EvaluationsFailedError, NodesLostError
 from arqon_ray.fanout import SweepResult
 from arqon_ray.fanout.table import check_names
 
@@ -65,7 +65,7 @@ def sweep_command(
         again = resume_command("sweep", config, address=address, output=output, settings=settings)
         click.echo(f"interrupted; to continue: {again}")
         return ending.code
-    except EvaluationsFailedError as error:
+    except (EvaluationsFailedError, NodesLostError) as error:
         echo(_summary(job, error.result))
         return give_up(error)
     echo(_summary(job, result))
@@ -78,5 +78,8 @@ def _summary(job: SweepJob, result: SweepResult) -> Iterator[str]:
         yield f"  index {failure['index']}: {failure['error']}"
     if result.best is not None:
         yield f"best {job.metric}: {result.best['value']:.6g} (index {result.best['index']})"
-        yield from (f"  {name}  {value}" for name, value in result.best["params"].items())
+        yield from aligned(result.best["params"])
+        if others := {name: value for name, value in result.best["metrics"].items() if name != job.metric}:
+            yield "with:"
+            yield from aligned(others)
     yield f"results: {result.path}"

@@ -9,7 +9,8 @@ value, under one name, this name is ``metric``, and ``metrics`` has the others.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from arqon_ray.core.evaluation import Error, Evaluation, Metric, Step
@@ -30,50 +31,69 @@ _PLAIN: dict[str, Any] = {
 }
 """The columns whose entries are as the record has them, with their defaults."""
 
+_DEFAULTS: dict[str, Any] = {
+    **_PLAIN,
+    "ended": None,
+    "params": {},
+    "metrics": {},
+    "values": None,
+    "steps": (),
+    "error": None,
+    "node": None,
+}
+_entries = attrgetter(*_DEFAULTS)
+
 
 def pack(evaluations: Sequence[Evaluation]) -> Columns:
     """Return the columns of evaluations; :func:`unpack` reads them."""
+    count = len(evaluations)
     columns: Columns = {}
-    for name, default in _PLAIN.items():
-        column = [getattr(evaluation, name) for evaluation in evaluations]
-        if column.count(default) != len(column):
-            columns[name] = column
-    ended = [evaluation.ended for evaluation in evaluations]
-    if ended != [_end(evaluation.started, evaluation.seconds) for evaluation in evaluations]:
-        columns["ended"] = ended
-    params = [evaluation.params for evaluation in evaluations]
-    if any(params):
-        columns["params"] = [dict(each) for each in params]
-    if any(evaluation.metrics for evaluation in evaluations):
-        columns |= _metrics(evaluations)
-    if any(evaluation.values is not None for evaluation in evaluations):
-        columns["values"] = [None if e.values is None else list(e.values) for e in evaluations]
-    if any(evaluation.steps for evaluation in evaluations):
-        columns["steps"] = [[list(step) for step in evaluation.steps] for evaluation in evaluations]
-    if any(evaluation.error is not None for evaluation in evaluations):
-        columns["error"] = [None if e.error is None else list(e.error) for e in evaluations]
-    if any(evaluation.node is not None for evaluation in evaluations):
-        nodes = {node: place for place, node in enumerate(dict.fromkeys(e.node for e in evaluations))}
-        columns["nodes"] = list(nodes)
-        if len(nodes) > 1:
-            columns["node"] = [nodes[evaluation.node] for evaluation in evaluations]
+    entries = zip(_DEFAULTS.items(), zip(*map(_entries, evaluations), strict=True), strict=bool(count))
+    for (name, default), column in entries:
+        if column.count(default) != count:
+            columns[name] = _WRITTEN[name](column) if name in _WRITTEN else list(column)
+    if "ended" in columns or ("started" in columns and "seconds" in columns):
+        ended = [_end(evaluation.started, evaluation.seconds) for evaluation in evaluations]
+        if columns.setdefault("ended", [None] * count) == ended:
+            del columns["ended"]
+    if "metrics" in columns:
+        columns |= _without_value(columns.pop("metrics"), evaluations)
+    if "node" in columns:
+        columns |= _nodes(columns.pop("node"))
     return columns
+
+
+_WRITTEN: dict[str, Callable[[Sequence[Any]], list[Any]]] = {
+    "params": lambda column: list(map(dict, column)),
+    "metrics": lambda column: list(map(dict, column)),
+    "values": lambda column: [each and list(each) for each in column],
+    "steps": lambda column: [list(map(list, steps)) for steps in column],
+    "error": lambda column: [each and list(each) for each in column],
+}
+"""How the entries of the other columns are written."""
+
+
+def _nodes(column: Sequence[str | None]) -> Columns:
+    """Return the different names, and where there are several, which one each is."""
+    places = {node: place for place, node in enumerate(dict.fromkeys(column))}
+    there = {"nodes": list(places)}
+    return there if len(places) == 1 else {**there, "node": [places[node] for node in column]}
 
 
 def _end(started: float | None, seconds: float | None) -> float | None:
     return None if started is None or seconds is None else started + seconds
 
 
-def _metrics(evaluations: Sequence[Evaluation]) -> Columns:
+def _without_value(metrics: list[dict[str, Metric]], evaluations: Sequence[Evaluation]) -> Columns:
     """Return the metrics, without the objective where it is the first of them."""
-    name = next((next(iter(e.metrics)) for e in evaluations if e.metrics and e.value is not None), None)
-    if name is None or not all(e.value is None or _begins_with(e.metrics, name, e.value) for e in evaluations):
-        return {"metrics": [dict(evaluation.metrics) for evaluation in evaluations]}
-    rest = [dict(evaluation.metrics) for evaluation in evaluations]
-    for evaluation, metrics in zip(evaluations, rest, strict=True):
-        if evaluation.value is not None:
-            del metrics[name]
-    return {"metric": name, "metrics": rest} if any(rest) else {"metric": name}
+    values = [evaluation.value for evaluation in evaluations]
+    pairs = [(each, value) for each, value in zip(metrics, values, strict=True) if value is not None]
+    name = next(iter(pairs[0][0]), None) if pairs else None
+    if name is None or not all(_begins_with(each, name, value) for each, value in pairs):
+        return {"metrics": metrics}
+    for each, _ in pairs:
+        del each[name]
+    return {"metric": name, "metrics": metrics} if any(metrics) else {"metric": name}
 
 
 def _begins_with(metrics: Mapping[str, Metric], name: str, value: float) -> bool:

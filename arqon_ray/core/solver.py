@@ -433,7 +433,8 @@ class ArqonSolver:
     def history(self, since: int | None = None) -> list[dict[str, Any]]:
         """Return the observations in the order in which they were told, each as :meth:`.Evaluation.to_dict`.
 
-        Beside that a row has ``seq``, the number of the change that brought it, ascending.
+        Beside that a row has ``seq``, the number of the change that brought it, ascending; a solver that was restored
+        from an export numbers them anew, from 1.
 
         Args:
             since: only what came after the change of this number: the ``seq`` of the last row that is known.

@@ -22,6 +22,7 @@ from arqon_ray.core.evaluation import Metric, Step
 from arqon_ray.core.metrics import MAX_STEPS
 from arqon_ray.core.running import Running
 from arqon_ray.errors import ResultsError
+from arqon_ray.fanout.shipping import Shipped
 
 NAME = "context"
 INTERVAL = 1.0
@@ -220,6 +221,8 @@ def takes_context(fn: Any) -> bool:
 
     It is not the first one, which takes the parameters, nor one that a ``functools.partial`` has given already.
     """
+    if isinstance(fn, Shipped):
+        fn = fn.function
     try:
         return _takes(fn)
     except TypeError:  # it cannot be hashed

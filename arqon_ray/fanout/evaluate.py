@@ -78,15 +78,17 @@ def evaluate_point(
     value, lacking, error, kind = None, False, None, RAISED
     metrics: dict[str, Metric] = {}
     steps: tuple[Step, ...] = ()
-    notes: list[tuple[str, str]] = []
+    notes: tuple[tuple[str, str], ...] = ()
     started, start, end = time.time(), time.perf_counter(), 0.0
     try:
         result = call(fn, params, context) if watchdog is None else watchdog.run(call, fn, params, context)
         end, kind = time.perf_counter(), BAD_VALUE
-        if isinstance(result, Mapping):
-            noted = set() if named is None else named
-            metrics = flatten(result, lambda *note: notes.append(note), noted, metric or DEFAULT_METRIC)
-        value = read_value(result, metric, metrics)
+        if type(result) is float:  # what most functions return, known at once to need no reading
+            value = result
+        else:
+            if isinstance(result, Mapping):
+                metrics, notes = _metrics_of(result, named, metric)
+            value = read_value(result, metric, metrics)
         if not math.isfinite(value):
             value, error = None, Error(BAD_VALUE, f"the value is {value!r}: it must be finite")
     except MissingMetricError as missing:
@@ -122,12 +124,27 @@ def evaluate_point(
         started + seconds,
         seconds,
         node(),
-        os.getpid(),
+        _pid(),
         error,
         "",
         attempt,
     )
-    return Outcome(evaluation, lacking, tuple(notes))
+    return Outcome(evaluation, lacking, notes)
+
+
+def _metrics_of(
+    returned: Mapping[str, Any], named: set[str] | None, metric: str | None
+) -> tuple[dict[str, Metric], tuple[tuple[str, str], ...]]:
+    """Return the metrics, and what is to be said of those that are left out or cut."""
+    notes: list[tuple[str, str]] = []
+    noted = set() if named is None else named
+    metrics = flatten(returned, lambda *note: notes.append(note), noted, metric or DEFAULT_METRIC)
+    return metrics, tuple(notes)
+
+
+_pid = cache(os.getpid)  # the system's own costs as much as a third of a record
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pid.cache_clear)
 
 
 def call(fn: Objective, params: Mapping[str, Any], context: Context | None = None) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from ray.exceptions import RayError
 
 from arqon_ray.core.kinds import NODE_LOST, RAISED
-from arqon_ray.errors import ArqonError, AskTimeoutError, StudyRefusedError
+from arqon_ray.errors import ArqonError, AskTimeoutError, NodesLostError, StudyRefusedError
 from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.handover import Handover
 from arqon_ray.fanout.interrupts import Interrupts
@@ -193,7 +193,7 @@ class Loop:
         lost = [(identity, result) for identity, result in ended if isinstance(result, Died) and _is_given_back(result)]
         if lost:
             identity, death = lost[0]
-            raise ArqonError(
+            raise NodesLostError(
                 f"{death.attempts} nodes were lost one after another under candidate {identity} ({death.reason}): it "
                 "was given back and the run ends; see why the cluster loses its nodes, the same call goes on"
             )

@@ -13,7 +13,7 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
 from arqon_ray.core.points import check_points
 from arqon_ray.core.space import Space
-from arqon_ray.errors import ConfigError, EvaluationsFailedError, IdentityError, StudyNotFoundError
+from arqon_ray.errors import ConfigError, EvaluationsFailedError, IdentityError, NodesLostError, StudyNotFoundError
 from arqon_ray.fanout.context import takes_context
 from arqon_ray.fanout.evaluate import Objective
 from arqon_ray.fanout.failfast import FailFast
@@ -103,6 +103,7 @@ def optimize(
         TypeError: when ``fn`` cannot be sent to the workers.
         ArqonError: when one node after another is lost under the same candidate; it is given back.
         EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; its ``result`` has them.
+        NodesLostError: when one node after another is lost under the same candidate; its ``result`` has the rest.
         OptimizeInterrupted: on Ctrl-C.
     """
     began = time.monotonic()
@@ -145,6 +146,9 @@ def optimize(
                     stopped_by = loop.run()
             except KeyboardInterrupt:
                 raise OptimizeInterrupted(_result(study, loop, "interrupt", began), advice) from None
+            except NodesLostError as error:
+                error.result = _result(study, loop, "nodes_lost", began)
+                raise
         result = _result(study, loop, stopped_by, began)
         if stopped_by == FAIL_FAST:
             raise EvaluationsFailedError(failing.message(), result)

@@ -54,7 +54,7 @@ class Result:
         explanation: how the solver went about it: phase, landscape, strategy and the evidence for each.
         evaluations: how many this call ran to their end, failed ones too.
         stopped_by: ``finished`` (the budget is spent, or a finite space is), ``max_evaluations``, ``time_budget_s``,
-            ``target``, ``patience``, ``callback``, ``fail_fast`` or ``interrupt``.
+            ``target``, ``patience``, ``callback``, ``fail_fast``, ``nodes_lost`` or ``interrupt``.
         seconds: the wall time of this call.
         path: where the study is stored; None when the client does not say.
         config: the study's config, plain; what reports draw the axes from.

@@ -15,6 +15,7 @@ from arqon_ray.core.probe import ArqonProbe
 from arqon_ray.fanout.context import Context, seed_of, takes_context
 from arqon_ray.fanout.evaluate import Objective, evaluate_point
 from arqon_ray.fanout.handover import Place
+from arqon_ray.fanout.noted import Noted
 from arqon_ray.fanout.outcome import Outcome, timed_out
 from arqon_ray.fanout.parcel import Parcel, unpack
 from arqon_ray.fanout.table import Bounds, pack_rows
@@ -45,7 +46,8 @@ def probe_shard(
         start: the first index.
         count: how many.
         evaluate: takes one point's parameters as a dict; returns a number or a dict of metrics. It may be a coroutine
-            function or a class, as for ``optimize``.
+            function or a class, and have a parameter ``context``, as for ``optimize``. What is no metric in the dict
+            is named in a warning in the worker.
         metric: which entry of that dict counts; None for its only entry, or ``loss``.
         sequence: ``sobol`` or ``kronecker``.
 
@@ -63,11 +65,13 @@ def probe_shard(
     points = ArqonProbe(config, seed, sequence).sample_range(start, count)
     if evaluate is None:
         return points
-    about = _about(evaluate, seed)
-    return [
-        _row(index, point, evaluate_point(evaluate, point, metric, None, about(index)))
-        for index, point in enumerate(points, start)
-    ]
+    about, named, noted = _about(evaluate, seed), set[str](), Noted()
+    rows = []
+    for index, point in enumerate(points, start):
+        outcome = evaluate_point(evaluate, point, metric, None, about(index), 1, named)
+        noted.see(outcome.notes)
+        rows.append(_row(index, point, outcome))
+    return rows
 
 
 def _row(index: int, point: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
@@ -106,7 +110,7 @@ def open_probe(config: str, seed: int, sequence: str) -> tuple[ArqonProbe, Bound
 def remote_shard(
     parcel: Parcel, config: str, seed: int, sequence: str, metric: str | None, limit: float | None = None
 ) -> Any:
-    """Make the remote function ``(start, stop, stored, place, attempt) -> bytes`` of one sweep.
+    """Make the remote function ``(start, stop, stored, place, tried, attempt) -> bytes`` of one sweep.
 
     It returns the rows of the whole range. Those that are finished, when the task is cancelled; the finished ones and
     the one that ran too long, when the process has to end for it: then they are left at ``place``.
@@ -123,11 +127,12 @@ def remote_shard(
     named: set[str] = set()  # each worker has its own: what it has warned of in this call
 
     @ray.remote
-    def sweep_shard(start: int, stop: int, stored: list[Any], place: Place, attempt: int) -> bytes:
+    def sweep_shard(start: int, stop: int, stored: list[Any], place: Place, tried: int, attempt: int) -> bytes:
         probe, bounds = open_probe(config, seed, sequence)
-        objective = unpack(fn, stored)
+        objective, attempt = unpack(fn, stored), tried + attempt
         points = probe.sample_range(start, stop - start)
         outcomes: list[Outcome] = []
+        context: Context | None = None
 
         def rows(*more: Outcome) -> bytes:
             finished = [*outcomes, *more]
@@ -136,7 +141,8 @@ def remote_shard(
         def hand_on(trace: str | None) -> None:
             if trace is not None:
                 assert limit is not None
-                place.leave(rows(timed_out(limit, limit + GRACE, trace, here=True)))
+                late = timed_out(limit, limit + GRACE, trace, here=True, context=context, attempt=attempt)
+                place.leave(rows(late))
             elif outcomes:
                 place.leave(rows())
 
@@ -149,7 +155,8 @@ def remote_shard(
                     if limit is not None and (now := time.monotonic()) - begun > _BEGIN_AGAIN:
                         begun = now
                         place.begin()
-                    outcomes.append(evaluate_point(objective, point, metric, timer, about(index), attempt, named))
+                    context = about(index)
+                    outcomes.append(evaluate_point(objective, point, metric, timer, context, attempt, named))
                     if watchdog.cancelled:
                         break
             except KeyboardInterrupt:

@@ -40,6 +40,7 @@ class Shards:
         self._pool, self._plan, self._options, self._stored = pool, plan, options, stored
         self._retries, self._max_in_flight = retries, max_in_flight
         self._pieces: deque[tuple[Range, int]] = deque()  # each with its retries
+        self._tried: dict[Range, int] = {}  # how often the parts of ranges that killed their process were begun before
         self._slots = 1
         self._slots_read = float("-inf")
 
@@ -55,8 +56,8 @@ class Shards:
             else:
                 break
             retries = self._retries if stop - start == 1 else min(self._retries, retries)
-            place = self._pool.place((start, stop))
-            self._pool.submit((start, stop), start, stop, self._stored, place, retries=retries)
+            place, tried = self._pool.place((start, stop)), self.tried((start, stop))
+            self._pool.submit((start, stop), start, stop, self._stored, place, tried, retries=retries)
         return bool(self._pool)
 
     def take(self) -> list[tuple[Range, Any]]:
@@ -77,6 +78,18 @@ class Shards:
         if start < stop:
             self._pieces.appendleft(((start, stop), 1))
 
-    def split(self, start: int, stop: int) -> None:
-        """Evaluate a range that killed its process in parts."""
-        self._pieces.extendleft((part, 0) for part in reversed(split(start, stop)))
+    def split(self, start: int, stop: int, attempts: int) -> None:
+        """Evaluate a range that killed its process in parts.
+
+        Args:
+            start: its first index.
+            stop: the one after its last.
+            attempts: how often it was started.
+        """
+        parts = split(start, stop)
+        self._tried.update(dict.fromkeys(parts, self.tried((start, stop)) + attempts))
+        self._pieces.extendleft((part, 0) for part in reversed(parts))
+
+    def tried(self, shard: Range) -> int:
+        """Return how often the points of a range were begun with others before it was cut out."""
+        return self._tried.get(shard, 0)

@@ -22,8 +22,8 @@ from arqon_ray.core.plain import same
 from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.lock import FolderLock
-from arqon_ray.fanout.table import read_summary
-from arqon_ray.fanout.tally import Summary, Tally
+from arqon_ray.fanout.summary import Summary, read_summary
+from arqon_ray.fanout.tally import Tally
 
 FORMAT_VERSION = 1
 MANIFEST = "_manifest.json"  # readers of Parquet data sets skip names that begin with _ or .

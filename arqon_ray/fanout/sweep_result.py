@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arqon_ray.core.config import load_config
+from arqon_ray.core.spelling import did_you_mean
+from arqon_ray.core.values import shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.store import (
+    FORMAT_VERSION,
+    MANIFEST,
     DirectoryStore,
     Range,
     ShardStore,
@@ -18,7 +23,10 @@ from arqon_ray.fanout.store import (
     refuse_overlap,
     shards_in,
 )
+from arqon_ray.fanout.summary import Summary, unpack_summary
+from arqon_ray.fanout.table import schema, with_more
 from arqon_ray.fanout.tally import Tally
+from arqon_ray.report.columns import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,37 +75,40 @@ class SweepResult:
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the table shard by shard, in the order of the indices; all have the same columns.
 
-        A metric that is a whole number in one shard and any number in another is a float; one of several kinds is text,
-        its JSON.
+        They are ``index``, the parameters, ``value``, ``error``, ``seconds``, and what else :mod:`.table` names. What a
+        shard does not have is null there. A metric that is a whole number in one shard and any number in another is a
+        float; one of several kinds is text, its JSON.
 
         Args:
-            columns: the names of the columns to read; None for all: ``index``, the parameters, ``value``, ``error``,
-                ``seconds``, and what else :mod:`.table` names.
+            columns: the names of the columns to read, in their order; None for all.
+
+        Raises:
+            ConfigError: for a column that the sweep does not have.
         """
         import pyarrow.parquet as pq
 
-        schema = self._schema()
-        if columns is not None:
-            import pyarrow as pa
-
-            schema = pa.schema([schema.field(name) for name in columns])
+        types = self._schema(columns)
+        kinds = self._store.tally.metrics()
         for source in self._store.sources():
             with pq.ParquetFile(source) as file:
-                there = [name for name in schema.names if name in file.schema_arrow.names]
-                yield _fitted(file.read(columns=there).replace_schema_metadata(None), schema)
+                there = set(file.schema_arrow.names)
+                table = file.read(columns=[name for name in types.names if name in there])
+                yield _fitted(table, types, _to_write_out(unpack_summary(file.metadata), kinds))
 
-    def _schema(self) -> pa.Schema:
-        """Return the columns that one of the shards has, each of a type that holds all of their entries."""
+    def _schema(self, columns: Sequence[str] | None) -> pa.Schema:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        types: dict[str, pa.DataType] = {}
-        for source in self._store.sources():
-            for field in pq.read_schema(source):
-                known = types.setdefault(field.name, field.type)
-                if known != field.type:
-                    types[field.name] = _wider(known, field.type)
-        return pa.schema(list(types.items()))
+        bounds = load_config({"bounds": self.config["bounds"]}).bounds
+        tally = self._store.tally
+        types = with_more(schema(bounds), bounds, tally.metrics(), steps=tally.steps)
+        if columns is None:
+            return types
+        for name in columns:
+            if name not in types.names:
+                raise ConfigError(
+                    f"columns has {shown(name)}: the sweep has no such column{did_you_mean(name, types.names)}"
+                )
+        return pa.schema([types.field(name) for name in columns])
 
     def to_table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return one Arrow table with one row per index, in their order.
@@ -114,10 +125,20 @@ class SweepResult:
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return one pandas table with one row per index, in their order.
 
+        Whole numbers and truth values that are missing somewhere are pandas' ``Int64`` and ``boolean``, but for the
+        parameters.
+
         Args:
             columns: as in :meth:`batches`.
         """
-        frame: pd.DataFrame = self.to_table(columns).to_pandas()
+        import pyarrow as pa
+
+        table = self.to_table(columns)
+        frame: pd.DataFrame = table.to_pandas()
+        for name in table.column_names:
+            column = table[name]
+            if name not in self.config["bounds"] and column.null_count and column.type in (pa.int64(), pa.bool_()):
+                frame[name] = _nullable(column)
         return frame
 
     def __len__(self) -> int:
@@ -128,36 +149,41 @@ class SweepResult:
         return f"SweepResult(num_done={self.num_done}, num_failed={self.num_failed}, best={self.best}{where})"
 
 
-def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    """Return a type that holds the entries of both."""
+def _nullable(column: pa.ChunkedArray) -> pd.Series[Any]:
+    """Return a column with gaps for pandas, in which whole numbers and truth values stay what they are."""
+    import pandas as pd
     import pyarrow as pa
 
-    kinds = {one, other}
-    if pa.null() in kinds:
-        return other if one == pa.null() else one
-    if kinds == {pa.int64(), pa.float64()}:
-        return pa.float64()
-    if kinds == {pa.list_(pa.int64()), pa.list_(pa.float64())}:
-        return pa.list_(pa.float64())
-    return pa.string()
+    kinds: dict[Any, Any] = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    series: pd.Series[Any] = column.to_pandas(types_mapper=kinds.get)
+    return series
 
 
-def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return a shard's table with these columns."""
+def _to_write_out(summary: Summary, kinds: Mapping[str, Kind]) -> set[str]:
+    """Return the metrics whose entries are of one kind in this shard, and of several in the sweep."""
+    return {
+        name
+        for name, kind in summary["metrics"].items()
+        if kind is not None and kinds[name] is Kind.MIXED is not Kind[kind]
+    }
+
+
+def _fitted(table: pa.Table, types: pa.Schema, to_write_out: Collection[str]) -> pa.Table:
+    """Return a shard's table with these columns; the entries of some of them as their JSON."""
     import pyarrow as pa
 
     arrays = []
-    for field in schema:
-        if field.name not in table.column_names:
-            arrays.append(pa.nulls(len(table), field.type))
-            continue
-        column = table[field.name]
-        if field.type == pa.string() != column.type:
+    for field in types:
+        column = table[field.name] if field.name in table.column_names else None
+        if column is None or column.null_count == len(table):
+            column = pa.nulls(len(table), field.type)
+        elif field.name in to_write_out:
             texts = [None if entry is None else json.dumps(entry) for entry in column.to_pylist()]
-            arrays.append(pa.array(texts, pa.string()))
-        else:
-            arrays.append(column.cast(field.type))
-    return pa.table(arrays, schema=schema)
+            column = pa.array(texts, pa.string())
+        elif column.type != field.type:
+            column = column.cast(field.type, safe=False)  # a whole number beyond 2**53 is rounded
+        arrays.append(column)
+    return pa.table(arrays, schema=types)
 
 
 class StoredShards:
@@ -177,15 +203,24 @@ class StoredShards:
             ConfigError: there is no sweep, or it is damaged; it names the file.
         """
         manifest = read_manifest(path) if path.is_dir() else None
-        if manifest is None or not isinstance(manifest.get("bounds"), dict):
+        if manifest is None:
             raise ConfigError(f"{path} holds no sweep: give the output folder of one")
+        if manifest.get("format_version") != FORMAT_VERSION:
+            raise ConfigError(
+                f"{path} holds a sweep of format {shown(manifest.get('format_version'))}, and this version knows "
+                f"{FORMAT_VERSION}: open it with the arqon_ray that wrote it"
+            )
+        try:
+            load_config({"bounds": manifest.get("bounds")})
+        except ConfigError as error:
+            raise ConfigError(f"{path / MANIFEST} is damaged ({error})") from None
         self.path = path
         self.manifest: Mapping[str, Any] = manifest
         self.finished: set[Range] = set()
         self.tally = Tally()
-        for shard, summary, error in shards_in(path):
+        for shard, summary, damage in shards_in(path):
             if summary is None:
-                raise ConfigError(f"{path / file_of(shard)} is damaged ({error}): the same sweep evaluates it again")
+                raise ConfigError(f"{path / file_of(shard)} is damaged ({damage}): the same sweep evaluates it again")
             self.finished.add(shard)
             self.tally.add(summary)
         refuse_overlap(path, self.finished)
@@ -195,8 +230,10 @@ class StoredShards:
         yield from (self.path / file_of(shard) for shard in sorted(self.finished))
 
 
-def open_sweep(path: str | os.PathLike[str]) -> SweepResult:
+def open_sweep(path: str | os.PathLike[str], mode: str | None = None) -> SweepResult:
     """Open the folder of a sweep, finished or not, without its function and without Ray.
+
+    A sweep may go on in it meanwhile: what is there is read as it stands.
 
     Example::
 
@@ -205,8 +242,15 @@ def open_sweep(path: str | os.PathLike[str]) -> SweepResult:
 
     Args:
         path: the ``output`` of :func:`.sweep`, or the results' folder of ``arqon-ray sweep``.
+        mode: ``min`` or ``max``, for ``best``; None for the sweep's own. What 0.1.0 wrote does not say its own, and
+            then it is ``min``.
 
     Raises:
-        ConfigError: there is no sweep, or one of its files is damaged.
+        ConfigError: there is no sweep, one of its files is damaged, or the mode is none.
     """
-    return SweepResult(StoredShards(Path(path).expanduser()))
+    if mode not in (None, "min", "max"):
+        raise ConfigError(f"mode is {shown(mode)}: it must be 'min' or 'max'")
+    shards = StoredShards(Path(path).expanduser())
+    if mode is not None:
+        shards.manifest = {**shards.manifest, "mode": mode}
+    return SweepResult(shards)

@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from arqon_ray.core.config import load_config
 from arqon_ray.core.kinds import NODE_LOST
 from arqon_ray.core.probe import check_seed
-from arqon_ray.errors import ArqonError, ConfigError, EvaluationsFailedError
+from arqon_ray.errors import ConfigError, EvaluationsFailedError, NodesLostError
 from arqon_ray.fanout.evaluate import Objective
 from arqon_ray.fanout.failfast import FailFast
 from arqon_ray.fanout.handover import Handover
@@ -33,9 +34,9 @@ from arqon_ray.fanout.shard import open_probe, remote_shard
 from arqon_ray.fanout.shards import Shards
 from arqon_ray.fanout.stop import check_metric, check_most, check_seconds, check_whole
 from arqon_ray.fanout.store import DirectoryStore, MemoryStore, Range, WritableStore
+from arqon_ray.fanout.summary import Summary, read_summary
 from arqon_ray.fanout.sweep_result import SweepResult
-from arqon_ray.fanout.table import check_names, pack_rows, read_summary
-from arqon_ray.fanout.tally import Summary
+from arqon_ray.fanout.table import check_names, pack_rows
 
 
 def sweep(
@@ -68,9 +69,10 @@ def sweep(
     shards that still ran. With an ``output`` the same call continues, after a killed driver too.
 
     Args:
-        fn: takes one point's parameters as a dict; returns a number or a dict of metrics. It may be a coroutine
-            function or a class, or have a parameter ``context``, as for ``optimize``. A resumed sweep takes for granted
-            that it is the same function.
+        fn: takes one point's parameters as a dict; returns a number or a dict of metrics, all of which are kept in
+            columns ``metrics.NAME``. It may be a coroutine function or a class, and have a parameter ``context``, as
+            for ``optimize``: what it reports is in the column ``steps``. A resumed sweep takes for granted that it is
+            the same function.
         config: an arqon config, dict or JSON string; only ``bounds`` is needed.
         num_samples: how many points.
         seed: the probe's seed; None for the config's.
@@ -98,7 +100,7 @@ def sweep(
         ConfigError: for a config or argument that breaks a rule, an ``output`` that holds another sweep, or a
             ``metric`` that none of the first results has.
         EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; finished rows are kept.
-        ArqonError: when one node after another is lost under the same points; finished rows are kept.
+        NodesLostError: when one node after another is lost under the same points; finished rows are kept.
         SweepInterrupted: on Ctrl-C.
         TypeError: when ``fn`` cannot be sent to the workers.
     """
@@ -141,6 +143,9 @@ def sweep(
         raise
     except KeyboardInterrupt:
         raise SweepInterrupted(SweepResult(store, time.monotonic() - began), num_samples) from None
+    except NodesLostError as error:
+        error.result = SweepResult(store, time.monotonic() - began)
+        raise
     finally:
         store.close()
     result = SweepResult(store, time.monotonic() - began)
@@ -170,6 +175,11 @@ def open_store(
     return DirectoryStore(Path(output).expanduser(), manifest, mode, resume=resume)
 
 
+def _is_lost(ended: tuple[Range, bytes | Died | Interrupted]) -> bool:
+    result = ended[1]
+    return isinstance(result, Died) and result.kind == NODE_LOST
+
+
 class _Sweep:
     """One call of :func:`sweep`: shards out, files in."""
 
@@ -195,7 +205,7 @@ class _Sweep:
         self._show(shown)
         try:
             while not self._failing.reached and self._shards.fill():
-                for shard, result in self._shards.take():
+                for shard, result in sorted(self._shards.take(), key=_is_lost):  # what was done meanwhile is kept
                     self._finish(shard, result)
                 self._show(shown)
             self._metric_check.conclude()
@@ -217,14 +227,18 @@ class _Sweep:
         elif isinstance(result, Interrupted):
             self._shards.again(start, stop)
         elif result.kind == NODE_LOST:
-            raise ArqonError(
+            raise NodesLostError(
                 f"{result.attempts} nodes were lost one after another under the indices {start} to {stop - 1} "
-                f"({result.reason}): what is done is kept; see why the cluster loses its nodes, the same call goes on"
+                f"({result.reason}): what is done is kept, in the files or in this exception's result; see why the "
+                "cluster loses its nodes, with an output the same call goes on"
             )
         elif stop - start > 1:
-            self._shards.split(start, stop)
+            self._shards.split(start, stop, result.attempts)
         else:
-            self._write(start, self._one_point(start, judge_death(result, self._limit)))
+            outcome = judge_death(result, self._limit)
+            attempt = self._shards.tried(shard) + result.attempts
+            evaluation = replace(outcome.evaluation, attempt=attempt)
+            self._write(start, self._one_point(start, outcome._replace(evaluation=evaluation)))
 
     def _write(self, start: int, parquet: bytes) -> Summary:
         summary = read_summary(io.BytesIO(parquet))

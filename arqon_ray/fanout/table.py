@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.evaluation import Evaluation
-from arqon_ray.core.kinds import RAISED
-from arqon_ray.core.metrics import from_json, to_json
 from arqon_ray.core.plain import column_text
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.failfast import common_likeness
 from arqon_ray.fanout.outcome import Outcome
-from arqon_ray.report.columns import metric_columns
-from arqon_ray.report.tables import arrow_array
+from arqon_ray.fanout.summary import SUMMARY_KEY, summarize
+from arqon_ray.report.columns import Column, Kind, metric_columns
+from arqon_ray.report.tables import arrow_array, arrow_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 OWN_COLUMNS = ("index", "value", "error", "seconds")
 METRIC = "metrics."
 """How the names of the metrics' columns begin, and no parameter's."""
-SUMMARY_KEY = b"arqon_ray"
-KEPT_ERRORS = 20
-"""Failures that a shard's summary, and a sweep's result, carry."""
 
 Bounds = Mapping[str, ParameterConfig]
 
@@ -53,7 +49,9 @@ def check_names(bounds: Bounds) -> None:
 
 def own_name(name: str, bounds: Bounds) -> str:
     """Return what a column of the evaluation is called beside these parameters."""
-    return f"evaluation.{name}" if name in bounds else name
+    while name in bounds:
+        name = f"evaluation.{name}"
+    return name
 
 
 def schema(bounds: Bounds) -> pa.Schema:
@@ -61,11 +59,10 @@ def schema(bounds: Bounds) -> pa.Schema:
     import pyarrow as pa
 
     parameters = [pa.field(name, _column_type(parameter)) for name, parameter in bounds.items()]
-    time = pa.timestamp("us", "UTC")
     own = (
         ("error_kind", pa.string()),
-        ("started", time),
-        ("ended", time),
+        ("started", _time()),
+        ("ended", _time()),
         ("node", pa.string()),
         ("pid", pa.int64()),
         ("attempt", pa.int64()),
@@ -80,6 +77,22 @@ def schema(bounds: Bounds) -> pa.Schema:
             *(pa.field(own_name(name, bounds), kind) for name, kind in own),
         ]
     )
+
+
+def with_more(types: pa.Schema, bounds: Bounds, metrics: Mapping[str, Kind], *, steps: bool) -> pa.Schema:
+    """Return the schema with the columns of metrics, and with ``steps``.
+
+    Args:
+        types: of :func:`schema`.
+        bounds: the parameters.
+        metrics: by the names of their columns.
+        steps: whether there are intermediate reports.
+    """
+    import pyarrow as pa
+
+    for name, kind in metrics.items():
+        types = types.append(pa.field(name, arrow_type(kind)))
+    return types.append(pa.field(own_name("steps", bounds), _step())) if steps else types
 
 
 def _column_type(parameter: ParameterConfig) -> pa.DataType:
@@ -107,119 +120,106 @@ def pack_rows(bounds: Bounds, start: int, points: Sequence[Mapping[str, Any]], o
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = schema(bounds)
-    columns: dict[str, Any] = {"index": range(start, start + len(points))}
-    for name, parameter in bounds.items():
-        columns[name] = [point.get(name) for point in points]
-        if types.field(name).type == pa.string():
-            text = column_text(parameter.choices or (), _text)
-            columns[name] = [text(point[name]) if name in point else None for point in points]
     evaluations = [outcome.evaluation for outcome in outcomes]
-    columns |= {
-        "value": [e.value for e in evaluations],
-        "error": [None if e.error is None else e.error.message for e in evaluations],
-        "seconds": [e.seconds for e in evaluations],
-        own_name("error_kind", bounds): [None if e.error is None else e.error.kind for e in evaluations],
-        own_name("started", bounds): [_microseconds(e.started) for e in evaluations],
-        own_name("ended", bounds): [_microseconds(e.ended) for e in evaluations],
-        own_name("node", bounds): [e.node for e in evaluations],
-        own_name("pid", bounds): [e.pid for e in evaluations],
-        own_name("attempt", bounds): [e.attempt for e in evaluations],
-    }
-    arrays = {field.name: pa.array(columns[field.name], type=field.type) for field in types}
-    arrays |= {column.name: arrow_array(column) for column in metric_columns(evaluations)}
-    if any(e.steps for e in evaluations):
-        arrays[own_name("steps", bounds)] = _steps(evaluations)
-    table = pa.table(arrays).replace_schema_metadata({SUMMARY_KEY: json.dumps(summarize(start, points, outcomes))})
+    metrics = metric_columns(evaluations)
+    types = schema(bounds)
+    arrays = [pa.array(range(start, start + len(points)), pa.int64())]
+    arrays += [_parameter(types.field(name).type, name, parameter, points) for name, parameter in bounds.items()]
+    arrays += _own(evaluations)  # those of the schema, in its order
+    arrays += [arrow_array(column) for column in metrics]
+    steps = _steps(evaluations) if any(evaluation.steps for evaluation in evaluations) else None
+    types = with_more(types, bounds, {column.name: column.kind for column in metrics}, steps=steps is not None)
+    arrays += [] if steps is None else [steps]
+    summary = json.dumps(summarize(start, points, outcomes, metrics))
     sink = io.BytesIO()
-    times = [own_name("started", bounds), own_name("ended", bounds)]
-    # Times of one shard differ little from row to row.
-    packing = {"column_encoding": dict.fromkeys(times, "DELTA_BINARY_PACKED")}
-    dictionary = [name for name in table.column_names if name not in times]
-    pq.write_table(table, sink, compression="zstd", use_dictionary=dictionary, **packing)
+    # The better compression of texts costs a small shard of numbers more than all else.
+    texts = steps is not None or any(e.error is not None for e in evaluations) or any(map(_is_long, metrics))
+    packing = {"compression": "zstd" if texts else "snappy", **_encoding(types, bounds)}
+    with pq.ParquetWriter(sink, types, store_schema=False, **packing) as file:
+        file.write_table(pa.Table.from_arrays(arrays, schema=types))
+        file.add_key_value_metadata({SUMMARY_KEY: summary})
     return sink.getvalue()
+
+
+def _is_long(column: Column) -> bool:
+    return column.kind not in (Kind.BOOL, Kind.INT, Kind.FLOAT)
+
+
+def _encoding(types: pa.Schema, bounds: Bounds) -> dict[str, Any]:
+    """Return how the columns are written: small shards are many, so a column must cost little."""
+    import pyarrow as pa
+
+    # Neighbours differ little in these, and are all different in columns of numbers; the others repeat a few entries.
+    rising = ["index", own_name("started", bounds), own_name("ended", bounds)]
+    few = [f.name for f in types if f.type in (pa.string(), pa.int64()) and f.name not in rising]
+    few += [name for name, parameter in bounds.items() if parameter.choices is not None and name not in few]
+    return {
+        "column_encoding": dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
+        "use_dictionary": few,
+        "write_statistics": ["index", "value", "error"],
+    }
+
+
+def _parameter(kind: pa.DataType, name: str, parameter: ParameterConfig, points: Sequence[Mapping[str, Any]]) -> Any:
+    import pyarrow as pa
+
+    if kind != pa.string():
+        return pa.array([point.get(name) for point in points], kind)
+    text = column_text(parameter.choices or (), _text)
+    return pa.array([text(point[name]) if name in point else None for point in points], kind)
+
+
+def _own(evaluations: Sequence[Evaluation]) -> list[Any]:
+    """Return the columns from ``value`` to ``attempt``."""
+    import pyarrow as pa
+
+    errors = [evaluation.error for evaluation in evaluations]
+    started = np.array([evaluation.started for evaluation in evaluations], float)
+    ended = np.array([evaluation.ended for evaluation in evaluations], float)
+    return [
+        pa.array([evaluation.value for evaluation in evaluations], pa.float64()),
+        pa.array([None if error is None else error.message for error in errors], pa.string()),
+        pa.array([evaluation.seconds for evaluation in evaluations], pa.float64()),
+        pa.array([None if error is None else error.kind for error in errors], pa.string()),
+        _times(started),
+        _times(ended),
+        pa.array([evaluation.node for evaluation in evaluations], pa.string()),
+        pa.array([evaluation.pid for evaluation in evaluations], pa.int64()),
+        pa.array([evaluation.attempt for evaluation in evaluations], pa.int64()),
+    ]
+
+
+def _times(seconds: Any) -> Any:
+    """Return seconds since 1970 as timestamps; NaN, where nobody measured it, is null."""
+    import pyarrow as pa
+
+    unknown = np.isnan(seconds)
+    microseconds = np.round(np.where(unknown, 0.0, seconds) * 1e6).astype(np.int64)
+    return pa.array(microseconds, mask=unknown).cast(_time())
+
+
+def _time() -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.timestamp("us", "UTC")
+
+
+def _step() -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.list_(pa.struct([("step", pa.int64()), ("value", pa.float64()), ("time", _time())]))
+
+
+def _steps(evaluations: Sequence[Evaluation]) -> Any:
+    import pyarrow as pa
+
+    rows = [[{**each._asdict(), "time": _microseconds(each.time)} for each in e.steps] or None for e in evaluations]
+    return pa.array(rows, _step())
 
 
 def _microseconds(time: float | None) -> int | None:
     return None if time is None else round(time * 1e6)
 
 
-def _steps(evaluations: Sequence[Evaluation]) -> Any:
-    import pyarrow as pa
-
-    step = pa.struct([("step", pa.int64()), ("value", pa.float64()), ("time", pa.timestamp("us", "UTC"))])
-    rows = [[{**each._asdict(), "time": _microseconds(each.time)} for each in e.steps] or None for e in evaluations]
-    return pa.array(rows, pa.list_(step))
-
-
 def _text(choice: Any) -> str | None:
     return choice if choice is None or isinstance(choice, str) else json.dumps(choice)
-
-
-def summarize(start: int, points: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return what the driver must know of these rows: counts, both extremes, the first failures."""
-
-    def row(i: int) -> dict[str, Any]:
-        metrics = to_json(outcomes[i].evaluation.metrics)
-        return {"index": start + i, "params": dict(points[i]), "value": outcomes[i].value, "metrics": metrics}
-
-    finite = [(outcome.value, i) for i, outcome in enumerate(outcomes) if outcome.value is not None]
-    failed = [i for i, outcome in enumerate(outcomes) if outcome.value is None]
-    return {
-        "count": len(points),
-        "failed": len(failed),
-        "seconds": sum(outcome.seconds for outcome in outcomes if not math.isnan(outcome.seconds)),
-        "min": row(min(finite)[1]) if finite else None,
-        "max": row(min(finite, key=lambda pair: (-pair[0], pair[1]))[1]) if finite else None,
-        "errors": [
-            {
-                "index": start + i,
-                "params": dict(points[i]),
-                "error": outcomes[i].error,
-                "kind": outcomes[i].kind or RAISED,
-            }
-            for i in failed[:KEPT_ERRORS]
-        ],
-        "notes": [note for outcome in outcomes for note in outcome.notes],
-        **_failing([outcomes[i] for i in failed] if not finite else []),
-    }
-
-
-def _failing(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return what is said of rows that failed one and all: what they have in common, and the first traceback."""
-    if not outcomes:
-        return {}
-    counted = [(outcome.kind, outcome.error or "") for outcome in outcomes]
-    lacking = [outcome.error for outcome in outcomes if outcome.lacking]
-    return {
-        "lacking": len(lacking),
-        "lacks": lacking[0] if lacking else "",
-        "alike": common_likeness(counted),
-        "counted": len(counted),
-        "trace": outcomes[0].trace,
-    }
-
-
-def read_summary(source: Any) -> dict[str, Any]:
-    """Return the summary of a Parquet file without reading its rows.
-
-    Args:
-        source: a path, or a file object.
-
-    Raises:
-        ValueError: when it is no such file.
-        OSError: when it cannot be read.
-    """
-    import pyarrow.parquet as pq
-
-    metadata = pq.read_metadata(source)
-    packed = (metadata.metadata or {}).get(SUMMARY_KEY)
-    if packed is None:
-        raise ValueError("it holds no summary")
-    summary = json.loads(packed)
-    if not isinstance(summary, dict) or summary.get("count") != metadata.num_rows:
-        raise ValueError("its summary does not fit its rows")
-    for row in (summary.get("min"), summary.get("max")):
-        if row is not None:
-            row["metrics"] = from_json(row.get("metrics", {}))  # what 0.1.0 wrote has none
-    return summary

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from arqon_ray.fanout.table import KEPT_ERRORS
-
-Summary = Mapping[str, Any]
-"""What :func:`arqon_ray.fanout.table.summarize` says of one shard."""
+from arqon_ray.fanout.summary import KEPT_ERRORS, Summary
+from arqon_ray.report.columns import Kind, widest
 
 
 class Tally:
@@ -17,14 +14,17 @@ class Tally:
     Attributes:
         count: the rows.
         failed: how many of them failed.
-        errors: the failures of the lowest indices, at most :data:`~arqon_ray.fanout.table.KEPT_ERRORS`, in order.
+        errors: the failures of the lowest indices, at most :data:`~.summary.KEPT_ERRORS`, in order.
+        steps: whether there are intermediate reports.
     """
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.count = self.failed = 0
         self.errors: list[dict[str, Any]] = []
+        self.steps = False
         self._extremes: dict[str, dict[str, Any] | None] = {"min": None, "max": None}
+        self._metrics: dict[str, tuple[tuple[int, int], set[Kind]]] = {}
 
     def add(self, summary: Summary) -> None:
         """Add one shard."""
@@ -35,6 +35,16 @@ class Tally:
             self.errors = both[:KEPT_ERRORS]
         for mode, row in self._extremes.items():
             self._extremes[mode] = _better(mode, row, summary[mode])
+        self.steps = self.steps or summary["steps"]
+        for place, (name, kind) in enumerate(summary["metrics"].items()):
+            at = summary["start"], place
+            first, kinds = self._metrics.get(name, (at, set()))
+            self._metrics[name] = min(first, at), kinds if kind is None else kinds | {Kind[kind]}
+
+    def metrics(self) -> dict[str, Kind]:
+        """Return the columns of metrics in the order of the indices, each of a kind that holds all its entries."""
+        named = sorted(self._metrics.items(), key=lambda item: item[1][0])
+        return {name: widest(kinds) if kinds else Kind.FLOAT for name, (_, kinds) in named}
 
     def best(self, mode: str) -> dict[str, Any] | None:
         """Return the best row, the one of the lowest index of equal ones; None when nothing succeeded."""

@@ -7,7 +7,7 @@ objectives), ``metrics.NAME``, ``cost``, ``step``, ``started`` and ``ended`` (UT
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -106,13 +106,17 @@ def metric_columns(evaluations: Sequence[Evaluation]) -> list[Column]:
 def _kind(entries: Iterable[Any], empty: Kind) -> Kind:
     """Return the kind of which all entries are; ``empty`` where all are None."""
     kinds = {_KINDS.get(type(entry)) or _list_kind(entry) for entry in entries if entry is not None}
-    if not kinds:
-        return empty
-    if len(kinds) == 1:
-        return kinds.pop()
-    if kinds == {Kind.INT, Kind.FLOAT}:
+    return widest(kinds) if kinds else empty
+
+
+def widest(kinds: Collection[Kind]) -> Kind:
+    """Return the kind of a column whose entries are of these kinds."""
+    different = set(kinds)
+    if len(different) == 1:
+        return different.pop()
+    if different == {Kind.INT, Kind.FLOAT}:
         return Kind.FLOAT
-    return Kind.FLOATS if kinds == {Kind.INTS, Kind.FLOATS} else Kind.MIXED
+    return Kind.FLOATS if different == {Kind.INTS, Kind.FLOATS} else Kind.MIXED
 
 
 _KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.TEXT}

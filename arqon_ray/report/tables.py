@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,15 @@ def arrow_array(column: Column) -> Any:
     """Return a column as an Arrow array."""
     import pyarrow as pa
 
+    write = _WRITERS.get(column.kind)
+    entries = column.entries if write is None else [write(entry) for entry in column.entries]
+    return pa.array(entries, arrow_type(column.kind))
+
+
+def arrow_type(kind: Kind) -> pa.DataType:
+    """Return the Arrow type of the columns of a kind."""
+    import pyarrow as pa
+
     kinds = {
         Kind.BOOL: pa.bool_(),
         Kind.INT: pa.int64(),
@@ -84,11 +94,7 @@ def arrow_array(column: Column) -> Any:
         Kind.TIME: pa.timestamp("us", "UTC"),
         Kind.MIXED: pa.string(),
     }
-    return pa.array([_WRITERS[column.kind](entry) for entry in column.entries], kinds[column.kind])
-
-
-def _same(entry: Any) -> Any:
-    return entry
+    return kinds[kind]
 
 
 def _float(entry: float | None) -> float | None:
@@ -107,12 +113,9 @@ def _json(entry: Any) -> str | None:
     return None if entry is None else json.dumps(entry)
 
 
-_WRITERS = {
-    Kind.BOOL: _same,
-    Kind.INT: _same,
+# The entries of other columns are as Arrow takes them.
+_WRITERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.FLOAT: _float,
-    Kind.TEXT: _same,
-    Kind.INTS: _same,
     Kind.FLOATS: _floats,
     Kind.TIME: _microseconds,
     Kind.MIXED: _json,

@@ -11,7 +11,7 @@ from ray.exceptions import RayTaskError
 
 from arqon_ray import __version__
 from arqon_ray.core.results import KEYS
-from arqon_ray.errors import ArqonError, ResultsError
+from arqon_ray.errors import ArqonError, ConfigError, ResultsError
 from arqon_ray.service.actor import SolverActor
 from arqon_ray.service.wire import from_plain
 
@@ -22,6 +22,8 @@ _KEY = re.compile(r"results\[\d+\] has '(\w+)'")
 _STOPPED = re.compile(r"results\[\d+\]\.status is 'stopped'")
 _VALUE = re.compile(r"tell\('\d+'\) has no value")
 """What studies of 0.1.0 say to results that are told in a way that they do not know."""
+
+_CONFIG = re.compile(r"(\w+) is .*: unknown key; ", re.DOTALL)
 
 
 class LackingError(Exception):
@@ -70,6 +72,17 @@ def lacked(error: Exception, method: str, given: Mapping[str, Any]) -> LackingEr
         return LackingError("tell(status='stopped')")
     silent = given.keys() & {"metrics", "values"} or given.get("status") == "failed"
     return LackingError("tell() without a value") if silent and _VALUE.match(str(said)) else None
+
+
+def refused_config(name: str, said: BaseException) -> BaseException:
+    """Return the error for whoever began or joined a study with a config that is good here.
+
+    Args:
+        name: the study's.
+        said: what its actor said.
+    """
+    key = _CONFIG.match(str(said)) if isinstance(said, ConfigError) else None
+    return said if key is None else outdated(name, LackingError(f"key {key[1]!r} in its config"), {})
 
 
 def outdated(name: str, what: LackingError, status: Mapping[str, Any]) -> ArqonError:

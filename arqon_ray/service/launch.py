@@ -21,6 +21,7 @@ from arqon_ray.service import actor, authentication
 from arqon_ray.service.calling import NAMESPACE, raised_by_actor, require_ray
 from arqon_ray.service.client import SolverClient
 from arqon_ray.service.handover import read_snapshot
+from arqon_ray.service.lacking import refused_config
 from arqon_ray.service.operations import digest_of
 from arqon_ray.service.pulse import Pulse, answer
 from arqon_ray.service.store import check_name, check_storage_path, is_shared
@@ -122,7 +123,7 @@ def start(
             if actor.LEAVING in getattr(error.cause, "__notes__", ()):
                 for pause in SolverClient(name, handle)._until_gone(handle):
                     time.sleep(pause)
-            raise raised_by_actor(error) from None
+            raise refused_config(name, raised_by_actor(error)) from None
         except (ActorDiedError, ActorUnavailableError) as error:
             problem = error
         # An actor that is being stopped holds the name; one that restarts will answer.

@@ -244,3 +244,13 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, command: str) -> None
 def test_no_cluster_at_an_address_is_one_line() -> None:
     line = _refused(_invoke("status", "--address", "127.0.0.1:1"))
     assert "no Ray cluster answers there" in line
+
+
+@pytest.mark.parametrize("where", ["asha-0.1.0", "asha-0.1.0/study", "asha-0.1.0/solver.json"])
+def test_whatever_holds_a_run_is_shown_and_reported(tmp_path: Path, where: str) -> None:
+    what = Path(__file__).parent.parent / "report" / "assets" / where
+    shown = _invoke("show", what)
+    assert shown.exit_code == 0
+    assert ": 0.112467 (" in shown.stdout
+    assert ("results: " in shown.stdout) == (where == "asha-0.1.0")
+    assert _invoke("report", what, "-o", tmp_path / "page.html").exit_code == 0

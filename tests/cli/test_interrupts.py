@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from arqon_ray.report import read_run
+from arqon_ray.report import open_run, read_run
 from tests.cli.commandline import arqon_ray, begin, finish
 
 BUDGET = 12
@@ -68,7 +68,7 @@ def _check_whole(folder: Path) -> None:
     assert run.state == "finished"
     assert sorted(int(e.id) for e in run.evaluations) == list(range(BUDGET))
     assert [e.params["x"] > 0.9 for e in run.evaluations] == [e.value is None for e in run.evaluations]
-    assert all(e.error and "too far out" in e.error for e in run.failures)
+    assert all(e.error and "too far out" in e.error.message for e in run.failures)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -132,6 +132,9 @@ def test_a_killed_run_is_continued_from_its_journal(job: Path, gate: Path) -> No
     assert process.returncode == -signal.SIGKILL
     gate.unlink()
     assert read_run(folder).state == "running"
+    opened = open_run(folder)
+    assert len(opened.evaluations) > len(read_run(folder).evaluations), "the journal knows more than the record"
+    assert opened.running
     arqon_ray("run", job, "--output", folder, "--resume")
     _check_whole(folder)
 

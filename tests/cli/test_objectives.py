@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from arqon_ray import open_sweep
+from arqon_ray.fanout.context import seed_of
 from arqon_ray.report import read_run
 from tests.cli.commandline import arqon_ray, begin, finish
 
@@ -63,6 +65,32 @@ def test_a_sweep_finds_them_too(tmp_path: Path) -> None:
     out = arqon_ray("sweep", job, "--output", tmp_path / "out", "--no-progress", cwd=tmp_path)
     assert "8 points" in out
     assert " 0 failed" in out
+
+
+WITH_CONTEXT = """
+def told(params, context):
+    context.report(1, params["x"])
+    return {"loss": params["x"], "seed": context.seed, "note": "kept"}
+"""
+
+
+@pytest.mark.parametrize("command", ["sweep", "run"])
+def test_a_function_of_a_file_is_given_its_context(command: str, tmp_path: Path) -> None:
+    more = {"sweep": {"num_samples": 4}} if command == "sweep" else {}
+    job = _job(tmp_path / "job", objective="told.py:told", metric="loss", **more)
+    (job.parent / "told.py").write_text(WITH_CONTEXT)
+    out = arqon_ray(command, job, "--output", tmp_path / "out", "--no-progress", cwd=tmp_path)
+    assert 'note  "kept"' in out
+    if command == "sweep":
+        table = open_sweep(tmp_path / "out").to_table().to_pylist()
+        assert [[step["value"] for step in row["steps"]] for row in table] == [[row["x"]] for row in table]
+        assert [row["metrics.seed"] for row in table] == [seed_of(1, index) for index in range(4)]
+        return
+    evaluations = read_run(tmp_path / "out").evaluations
+    assert len(evaluations) == 4
+    for evaluation in evaluations:
+        assert [step.value for step in evaluation.steps] == [evaluation.params["x"]]
+        assert evaluation.metrics["seed"] == seed_of(1, int(evaluation.id or 0))
 
 
 SLOW = """

@@ -61,8 +61,13 @@ def with_more(scale: float, params: dict[str, Any], context: Context) -> float:
     return scale * context.index * float(params["x"])
 
 
+def named(fn: Any) -> str:
+    """Return the same name in every process that collects the tests."""
+    return str(getattr(fn, "__name__", type(fn).__name__))
+
+
 @pytest.mark.parametrize(
-    "fn", [train, coroutine, Trainer, Trainer(), passing_on(train), functools.partial(with_more, 2.0)], ids=repr
+    "fn", [train, coroutine, Trainer, Trainer(), passing_on(train), functools.partial(with_more, 2.0)], ids=named
 )
 def test_a_function_that_has_the_parameter_is_given_a_context(fn: Any) -> None:
     assert takes_context(fn)
@@ -82,7 +87,7 @@ def test_a_function_that_has_the_parameter_is_given_a_context(fn: Any) -> None:
         max,
         print,
     ],
-    ids=repr,
+    ids=named,
 )
 def test_others_are_not(fn: Any) -> None:
     assert not takes_context(fn)

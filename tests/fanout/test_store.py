@@ -15,7 +15,8 @@ from arqon_ray.core.evaluation import Error, Evaluation
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.outcome import Outcome
 from arqon_ray.fanout.store import MANIFEST, DirectoryStore, differences
-from arqon_ray.fanout.table import check_names, pack_rows, read_summary, schema
+from arqon_ray.fanout.summary import read_summary
+from arqon_ray.fanout.table import check_names, pack_rows, schema
 
 CONFIG = load_config({"bounds": {"x": {"min": 0, "max": 1}, "n": {"min": 1, "max": 9, "type": "int"}}})
 

@@ -17,7 +17,8 @@ import pytest
 import ray
 
 import arqon_ray
-from arqon_ray import ArqonProbe, ConfigError, SweepInterrupted, probe_shard, sweep
+from arqon_ray import ArqonProbe, ConfigError, Context, SweepInterrupted, probe_shard, sweep
+from arqon_ray.fanout.context import seed_of
 
 CONFIG: dict[str, Any] = {
     "seed": 7,
@@ -69,6 +70,57 @@ def test_a_shard_is_evaluated_point_by_point() -> None:
         assert row["error"] == (None if good else "RuntimeError: no b")
         assert row["seconds"] >= 0
     assert {row["error"] for row in rows} == {None, "RuntimeError: no b"}
+
+
+def test_a_function_is_given_its_context_in_a_sweep_and_in_shards(tmp_path: Path) -> None:
+    def evaluate(params: dict[str, Any], context: Context) -> dict[str, Any]:
+        for step in range(3):
+            context.report(step, params["x"] + step, {"last": step})
+        if params["kind"] == "b":
+            raise RuntimeError("no b")
+        own = {"index": context.index, "seed": context.seed, "first": context.attempt == 1}
+        return {"loss": params["x"], "of": own, "none": context.id is None and context.replicate == 0}
+
+    rows = ray.get(probe_shard.remote(CONFIG, 7, 8, 16, evaluate, "loss"))
+    began = time.time()
+    result = sweep(evaluate, CONFIG, 24, shard_size=8, metric="loss", output=tmp_path, progress=False)
+    table = result.to_table().to_pylist()
+    points = ArqonProbe(CONFIG, seed=7).sample_range(0, 24)
+    assert {point["kind"] for point in points} == {"a", "b"}
+    for index, (point, row) in enumerate(zip(points, table, strict=True)):
+        assert [(step["step"], step["value"]) for step in row["steps"]] == [(i, point["x"] + i) for i in range(3)]
+        assert began <= row["started"].timestamp() <= row["ended"].timestamp() <= time.time()
+        assert all(row["started"] <= step["time"] <= row["ended"] for step in row["steps"])
+        assert (row["attempt"], row["metrics.last"]) == (1, 2)
+        assert row["node"]
+        assert row["pid"] != os.getpid()
+        if point["kind"] == "b":
+            assert (row["error"], row["error_kind"]) == ("RuntimeError: no b", "raised")
+            assert row["metrics.of/seed"] is None
+        else:
+            assert (row["error_kind"], row["metrics.of/index"], row["metrics.of/first"]) == (None, index, True)
+            assert row["metrics.of/seed"] == seed_of(7, index)
+            assert row["metrics.none"] is True
+    for row in rows:
+        beside = table[row["index"]]
+        metrics = {name: beside[f"metrics.{name}"] for name in row["metrics"]}
+        assert row["metrics"] == metrics
+        assert (row["value"], row["error"], row["error_kind"]) == tuple(
+            beside[name] for name in ("value", "error", "error_kind")
+        )
+        assert [step[:2] for step in row["steps"]] == [[i, row["params"]["x"] + i] for i in range(3)]
+
+
+def test_what_is_no_metric_is_named_once_and_the_rest_kept() -> None:
+    def evaluate(params: dict[str, Any]) -> dict[str, Any]:
+        return {"loss": params["x"], "model": object(), "note": "kept"}
+
+    with pytest.warns(UserWarning, match="'model'") as caught:
+        result = sweep(evaluate, CONFIG, 64, shard_size=8, progress=False)
+    assert len([warning for warning in caught if "'model'" in str(warning.message)]) == 1
+    assert set(result.to_table().column_names) >= {"metrics.loss", "metrics.note"}
+    assert "metrics.model" not in result.to_table().column_names
+    assert set(result.to_table(["metrics.note"])["metrics.note"].to_pylist()) == {"kept"}
 
 
 def test_a_worker_imports_neither_tune_nor_scipy_stats() -> None:
@@ -127,6 +179,11 @@ def test_a_point_that_kills_its_worker_is_one_failed_row(
     error = table["error"][777].as_py()
     assert error.startswith("the worker process died, tried 2 times: WorkerCrashedError")
     assert table["seconds"][777].as_py() is None
+    assert table["error_kind"][777].as_py() == "died"
+    attempts = table["attempt"].to_pylist()
+    # Twice in its shard, once in each part that was cut out of it, and alone until it was given up.
+    assert attempts[777] == max(attempts) >= 5
+    assert attempts[0] == 1
     assert table["value"].to_pylist() == [None if i == 777 else point["x"] for i, point in enumerate(points)]
 
 

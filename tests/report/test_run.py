@@ -23,6 +23,7 @@ from arqon_ray.report import (
     write_run,
 )
 from arqon_ray.report.opening import open_run
+from tests.report.runs import ASSETS, halving
 
 STUDY: dict[str, Any] = {"seed": 1, "budget": 6, "mode": "max", "bounds": {"x": {"min": 0.0, "max": 1.0}}}
 
@@ -125,3 +126,10 @@ def test_a_record_with_an_invalid_study_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(StateError, match="min must not be above max"):
         read_run(tmp_path)
+
+
+def test_a_record_of_format_2_opens_and_is_written_the_same(tmp_path: Path) -> None:
+    golden = ASSETS / "run-v2" / "results.json"
+    assert read_run(golden) == halving()
+    write_run(halving(), tmp_path)
+    assert (tmp_path / "results.json").read_bytes() == golden.read_bytes()

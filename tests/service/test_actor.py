@@ -154,6 +154,7 @@ def test_a_call_answers_in_plain_python_and_errors_are_our_own(start: Start) -> 
         "released": 4,
         "seeded": 1,
         "retracted": 0,
+        "enqueued": 0,
     }
 
 

@@ -42,6 +42,7 @@ def test_it_goes_on_where_the_snapshot_stood(tmp_path: Path) -> None:
         "released": 2,
         "seeded": 0,
         "retracted": 0,
+        "enqueued": 0,
     }
     # In this log all of it came with one record.
     assert here.call("history") == [{**row, "seq": 2} for row in there.call("history")]

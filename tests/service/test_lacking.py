@@ -22,6 +22,9 @@ class Older:
     KEYS = ("params", "value", "cost", "eval_id", "id", "status", "step", "reason", "values")
 
     def begin(self, config: Any, token: str, snapshot: Any = None, storage_path: Any = None) -> Any:
+        if "metric" in config:
+            keys = "seed, budget, mode, objectives, bounds, probe_ratio, strategy, strategy_params"
+            raise ValueError(f"ConfigError: metric is {config['metric']!r}: unknown key; the keys are {keys}")
         return {}
 
     def ask_one(self, key: Any = None, owner: Any = None, lease: Any = None, timeout: Any = 30.0) -> Any:
@@ -112,6 +115,13 @@ def test_its_version_is_named_where_it_is_known() -> None:
     with pytest.raises(ArqonError, match=r"has no retract\(\): .* it runs 0\.1\.5\. An actor outlives"):
         client.retract("0")
     ray.kill(client.handle)
+
+
+def test_a_key_of_a_config_that_an_older_actor_lacks_is_named(client: SolverClient) -> None:
+    with pytest.raises(ArqonError, match="has no key 'metric' in its config: this is arqon_ray") as raised:
+        arqon_ray.start({**CONFIG, "metric": "loss"}, client.name)
+    assert type(raised.value) is ArqonError
+    assert arqon_ray.start(CONFIG, client.name).name == client.name
 
 
 def test_what_an_older_actor_knows_it_is_asked_as_ever(client: SolverClient) -> None:

@@ -56,6 +56,7 @@ def test_the_budget_is_exact_and_none_means_finished(study: Study) -> None:
         "released": 0,
         "seeded": 0,
         "retracted": 0,
+        "enqueued": 0,
     }
 
 

@@ -274,12 +274,8 @@ def test_a_result_that_was_wrong_is_forgotten_and_may_be_told_again(
     assert [row["id"] for row in study.history()] == ["2"]
     assert study.best()["id"] == "2"  # type: ignore[index]
     counts = study.status()["counts"]
-    assert counts == {
-        **dict.fromkeys(("pending", "released", "seeded", "failed"), 0),
-        "asked": 3,
-        "told": 1,
-        "retracted": 2,
-    }
+    expected = {**dict.fromkeys(counts, 0), "asked": 3, "told": 1, "retracted": 2}
+    assert counts == expected
     assert study.retract("0", "the wrong data", key="r") == {"id": "0", "accepted": True}
     assert study.retract("0") == {"id": "0", "accepted": False, "note": "it was retracted already"}
     assert study.report("0", 1, 2.0)["note"] == "retracted: this report was ignored"
