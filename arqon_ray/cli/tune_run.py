@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,46 +14,38 @@ from arqon_ray.cli.job import RunJob, SchedulerConfig
 from arqon_ray.fanout.evaluate import call
 from arqon_ray.fanout.progress import Progress
 from arqon_ray.fanout.shipping import Shipped
-from arqon_ray.fanout.stop import make_stop_rule
 from arqon_ray.service import SolverClient
 from arqon_ray.service.store import check_storage_path
 from arqon_ray.tune import ArqonSearcher
 
-_LOOK_EVERY = 1.0  # seconds between two looks at the study
-
 
 class _Watch(tune.Callback):
-    """Shows how the study stands when trials end, and passes each end on to whoever saves the record."""
+    """Passes the end of each trial on to the progress, and to whoever saves the record."""
 
-    def __init__(self, progress: Progress, client: SolverClient, mode: str, on_end: Callable[[], None]) -> None:
+    def __init__(self, progress: Progress, metric: str, mode: str, done: int, on_end: Callable[[], None]) -> None:
         self._progress = progress
-        self._client = client
-        self._stop = make_stop_rule(0.0, mode, None, None, None, None)
+        self._metric = metric
+        self._better = max if mode == "max" else min
+        self._done, self._failed = done, 0
+        self._best: float | None = None
         self._on_end = on_end
-        self._seq = 0
-        self._counts: Counter[str] = Counter()
-        self.look()
 
-    def look(self) -> None:
-        """Learn what was told since the last look; what the study takes of a trial is for it to say, not for Tune."""
-        self._looked = time.monotonic()
-        for row in self._client.history(since=self._seq):
-            self._seq = row["seq"]
-            self._counts[row["status"]] += 1
-            if row["value"] is not None:
-                self._stop.know(row["value"], row["step"], row["status"] == "stopped")
-        failed, stopped = self._counts["failed"], self._counts["stopped"]
-        self._progress.update(self._counts.total(), failed, self._stop.best, self._stop.best_step, stopped)
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
+        value = result.get(self._metric)
+        if isinstance(value, int | float) and value == value:
+            self._best = float(value) if self._best is None else self._better(self._best, float(value))
+            self._progress.update(self._done, self._failed, self._best)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self._end()
+        self._end(0)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self._end()
+        self._end(1)
 
-    def _end(self) -> None:
-        if time.monotonic() - self._looked >= _LOOK_EVERY:
-            self.look()
+    def _end(self, failed: int) -> None:
+        self._done += 1
+        self._failed += failed
+        self._progress.update(self._done, self._failed, self._best)
         self._on_end()
 
 
@@ -81,8 +71,9 @@ def tune_study(
     # Ctrl-C is this command's: Tune's own handler would swallow it, and the study is safe without it.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     mode = job.study.mode
+    status = client.status()
     storage = check_storage_path(job.storage_path) if job.storage_path else str(folder.resolve())
-    watch = _Watch(progress, client, mode, on_end)
+    progress.update(status["counts"]["told"])
     tuner = tune.Tuner(
         tune.with_resources(_trainable(train), dict(job.resources)),
         tune_config=tune.TuneConfig(
@@ -99,11 +90,10 @@ def tune_study(
             name="tune",
             storage_path=storage,
             verbose=0,
-            callbacks=[watch],
+            callbacks=[_Watch(progress, job.metric, mode, status["counts"]["told"], on_end)],
         ),
     )
     tuner.fit()
-    watch.look()
 
 
 def _trainable(train: Callable[..., Any]) -> Any:
