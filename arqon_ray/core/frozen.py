@@ -12,7 +12,7 @@ import numpy as np
 from arqon_ray.core import columns, state
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.evaluation import Error, Evaluation, Step
-from arqon_ray.core.kinds import BAD_VALUE
+from arqon_ray.core.kinds import RAISED
 from arqon_ray.core.ledger import Candidate, Ledger, Moment, Report
 from arqon_ray.core.memories import Standing
 from arqon_ray.core.pareto import front
@@ -182,7 +182,7 @@ def _of_tuple(row: list[Any]) -> Evaluation:
         step=step,
         steps=() if step is None or value is None else (Step(step, value),),
         cost=cost,
-        error=None if value is not None else Error(BAD_VALUE, reason or "failed"),
+        error=None if value is not None else Error(RAISED, reason or "failed"),
         origin=origin,
     )
 

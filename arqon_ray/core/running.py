@@ -82,6 +82,6 @@ class Running:
 def thinned(steps: Iterable[Step]) -> tuple[Step, ...]:
     """Return reports by step, at most :data:`.metrics.MAX_STEPS` of them, evenly thinned."""
     running = Running()
-    for step in sorted(steps):
+    for step in sorted(steps, key=lambda step: step.step):  # of one step the later report counts
         running.add(step)
     return running.sorted()

@@ -468,15 +468,15 @@ class ArqonSolver:
         were stopped early are passed over while there are any that went further. With several objectives it is the
         best in the first of them; see :meth:`pareto`.
         """
-        return self.best_of(self.draft())
+        return self.best_of(self.draft(), self.freeze())
 
-    def best_of(self, draft: Draft) -> dict[str, Any] | None:
-        """Return :meth:`best` as it was when a draft was made; another thread may ask while the solver goes on."""
+    def best_of(self, draft: Draft, frozen: Frozen) -> dict[str, Any] | None:
+        """Return :meth:`best` as it was when both were taken; another thread may ask while the solver goes on."""
         recommended = draft.recommend()
         if recommended is None:
             return None
         place, predicted = recommended
-        return {**self._given(self._ledger.observations[place].to_dict()), "predicted": predicted}
+        return {**self._given(frozen.evaluations(place)[0].to_dict()), "predicted": predicted}
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them, and the phases so far."""

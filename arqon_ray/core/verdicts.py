@@ -77,7 +77,7 @@ def _placed(told: Evaluation, of: Candidate, ledger: Ledger) -> Evaluation:
         kept = (step for step in running.sorted() if step.step not in again and not _of_an_earlier(step, told))
         steps, metrics = thinned((*kept, *steps)), joined(running.metrics, metrics)
     if told.step is not None and told.value is not None and all(step.step != told.step for step in steps):
-        steps = tuple(sorted((*steps, Step(told.step, told.value, told.ended))))
+        steps = thinned((*steps, Step(told.step, told.value, told.ended)))
     outside = of.number < 0
     # In the order of the record's fields: there are many of them, and names cost.
     return Evaluation(

@@ -34,9 +34,10 @@ class Study(Asking, Telling):
 
     def best(self) -> Answer | None:
         """Return the recommended point, see ``ArqonSolver.best``; None before any value."""
-        draft = self._durably(self._state.solver.draft)
+        solver = self._state.solver
+        draft, frozen = self._durably(lambda: (solver.draft(), solver.freeze()))
         with self._guard.running():
-            return self._state.solver.best_of(draft)
+            return solver.best_of(draft, frozen)
 
     def history(self, since: int | None = None) -> list[Answer]:
         """Return what was told, in the order in which it was: each as ``Evaluation.to_dict``, and its record's ``seq``.
@@ -145,10 +146,11 @@ class Study(Asking, Telling):
     def _judged(self) -> Answer:
         """Return what the model makes of the study: phase, landscape, strategy and best."""
         with self._lock:
-            draft = self._work(self._state.solver.draft)
+            solver = self._state.solver
+            draft, frozen = self._work(lambda: (solver.draft(), solver.freeze()))
         with self._guard.running():
             explained = draft.explain()
-            return {**{key: explained[key] for key in _JUDGED[:-1]}, "best": self._state.solver.best_of(draft)}
+            return {**{key: explained[key] for key in _JUDGED[:-1]}, "best": solver.best_of(draft, frozen)}
 
     # The study itself
 

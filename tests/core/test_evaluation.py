@@ -250,3 +250,35 @@ def test_metrics_of_many_reports_stay_within_the_bound() -> None:
     metrics = solver.evaluations()[0].metrics
     assert len(metrics) == 64
     assert sum(name.startswith("last/") for name in metrics) == 60
+
+
+def test_the_best_is_that_of_the_moment_although_results_are_retracted_meanwhile() -> None:
+    solver = ArqonSolver({"bounds": X})
+    solver.ask(3)
+    solver.tell([{"id": str(number), "value": float(number)} for number in range(3)])
+    then = solver.draft(), solver.freeze()
+    for number in (0, 1, 2):
+        solver.retract(number)
+    best = solver.best_of(*then)
+    assert best is not None
+    assert (best["id"], best["value"]) == ("0", 0.0)
+    assert solver.best() is None
+
+
+def test_of_two_reports_of_one_step_the_later_counts() -> None:
+    solver = ArqonSolver({"bounds": X})
+    solver.ask(2)
+    solver.tell([{"id": "0", "value": 1.0, "steps": [[1, 0.9], [0, 2.0], [1, 0.2], [2, 0.5], [2, None]]}])
+    assert solver.history()[0]["steps"] == [[0, 2.0, None], [1, 0.2, None], [2, None, None]]
+
+
+def test_the_step_of_the_value_is_within_the_bound_too() -> None:
+    solver = ArqonSolver({"bounds": X})
+    solver.ask_one()
+    for step in range(MAX_STEPS):
+        solver.report(0, step, 1.0)
+    solver.tell([{"id": "0", "value": 0.5, "step": MAX_STEPS}])
+    steps = solver.history()[0]["steps"]
+    assert len(steps) <= MAX_STEPS
+    assert (steps[0][0], steps[-1]) == (0, [MAX_STEPS, 0.5, None])
+    assert ArqonSolver.from_state(solver.export()).history() == solver.history()
