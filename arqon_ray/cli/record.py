@@ -14,13 +14,17 @@ import click
 
 from arqon_ray.cli.job import RunJob
 from arqon_ray.core import ArqonSolver
+from arqon_ray.core.config import identity
+from arqon_ray.core.kinds import RAISED
 from arqon_ray.errors import ConfigError
+from arqon_ray.fanout.store import differences
 from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, Run, State, read_run, write_run
 from arqon_ray.report.style import taken_at
 
 STUDY_FOLDER = "study"
 STATE_FILE = "solver.json"
 _SHOWN_FAILURES = 3
+_SHOWN_CHANGES = 5
 _LONGEST = 160  # characters of a text or a list
 
 
@@ -76,6 +80,24 @@ def open_folder(folder: Path, resume: bool, *, stored_elsewhere: bool = False) -
     if resume and not (journal or record or stored_elsewhere):
         raise ConfigError(f"--resume: there is no run in '{folder}' to continue; leave --resume out to begin one")
     return read_run(folder) if record else None
+
+
+def check_same(before: Run, job: RunJob) -> None:
+    """Refuse to continue a run with the job of another one, before there is a Ray.
+
+    Raises:
+        ConfigError: it names the keys of the study that differ, with both values.
+    """
+    changes = differences(identity(before.config), identity(job.config))
+    if before.config.metric is not None:
+        changes += differences(before.config.metric, job.metric, "metric")
+    if changes:
+        more = f"; and {len(changes) - _SHOWN_CHANGES} more" if len(changes) > _SHOWN_CHANGES else ""
+        raise ConfigError(
+            f"--resume: the run in '{job.folder}' is of another study: {'; '.join(changes[:_SHOWN_CHANGES])}{more}. "
+            "Continue it with the job that began it (the budget alone may grow), or begin a new one with another "
+            "--output"
+        )
 
 
 def resume_command(
@@ -148,9 +170,11 @@ def _condensed(phases: list[dict[str, Any]], most: int = 8) -> list[dict[str, An
 def _failures(run: Run) -> Iterator[str]:
     if not run.failures:
         return
+    kinds = Counter(RAISED if e.error is None else e.error.kind for e in run.failures)
     reasons = Counter("no reason" if e.error is None else e.error.message for e in run.failures)
-    yield f"failed: {len(run.failures)}"
-    yield from (f"  {count} x {reason[:160]}" for reason, count in reasons.most_common(_SHOWN_FAILURES))
+    of_kinds = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
+    yield f"failed: {len(run.failures)} ({of_kinds})"
+    yield from (f"  {count} x {reason[:_LONGEST]}" for reason, count in reasons.most_common(_SHOWN_FAILURES))
     if len(reasons) > _SHOWN_FAILURES:
         yield f"  and {len(reasons) - _SHOWN_FAILURES} other reasons, see the report"
 

@@ -11,7 +11,17 @@ import click
 
 from arqon_ray.cli.job import RunJob, load_job
 from arqon_ray.cli.objective import load_objective
-from arqon_ray.cli.record import STUDY_FOLDER, discard, echo, keep, open_folder, resume_command, run_of, summary
+from arqon_ray.cli.record import (
+    STUDY_FOLDER,
+    check_same,
+    discard,
+    echo,
+    keep,
+    open_folder,
+    resume_command,
+    run_of,
+    summary,
+)
 from arqon_ray.cli.saving import Progress
 from arqon_ray.cli.session import Ending, broken_environment, check_environment, give_up, interruptible, ray_session
 from arqon_ray.core import ArqonSolver
@@ -47,7 +57,10 @@ def run_command(
     ending = Ending()
     again = resume_command("run", config, address=address, output=output, settings=settings)
     with FolderLock(job.folder, "run"):
-        session = _Session(job, function, open_folder(job.folder, resume, stored_elsewhere=elsewhere), not no_progress)
+        before = open_folder(job.folder, resume, stored_elsewhere=elsewhere)
+        if before is not None:
+            check_same(before, job)
+        session = _Session(job, function, before, not no_progress)
         try:
             finished = _attend(session, address, resume, ending)
         except EvaluationsFailedError as error:

@@ -153,5 +153,5 @@ def interruptible(ending: Ending) -> Iterator[None]:
 
 def give_up(error: EvaluationsFailedError | NodesLostError) -> int:
     """Say why the command gave up, in a line without the traceback, and return the exit code."""
-    click.echo(f"given up: {str(error).partition(chr(10))[0]}", err=True)
+    click.echo(f"given up: {str(error).partition(chr(10))[0]}; --set fail_fast=null goes on whatever fails", err=True)
     return 1

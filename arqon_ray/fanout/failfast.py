@@ -73,7 +73,7 @@ class FailFast:
         self.count += count
 
     def message(self) -> str:
-        """Return what to tell: how many, the error and its traceback."""
+        """Return what to tell: how many and the error, in the first line, what to do, and the traceback."""
         line = f"the first {self.count} evaluations all failed alike: {self.error}"
-        advice = "; fail_fast=None goes on whatever fails"
+        advice = "\nfail_fast=None goes on whatever fails"
         return line + advice + (f"\n\nThe first one:\n{self.trace}" if self.trace else "")

@@ -29,11 +29,13 @@ class Progress:
         self._began = clock()
         self._first: int | None = None
         self._done = 0
-        self._failed = 0
+        self._failed = self._stopped = 0
         self._best: float | None = None
         self._step: int | None = None
 
-    def update(self, done: int, failed: int = 0, best: float | None = None, step: int | None = None) -> None:
+    def update(
+        self, done: int, failed: int = 0, best: float | None = None, step: int | None = None, stopped: int = 0
+    ) -> None:
         """Say how far the run is.
 
         Args:
@@ -42,11 +44,12 @@ class Progress:
             failed: how many of them failed.
             best: the best value so far.
             step: at which step it was taken; None where it is a whole evaluation's.
+            stopped: how many of them a scheduler stopped.
         """
         if self._first is None:
             self._first = done
             self._began = self._clock()
-        self._done, self._failed, self._best, self._step = done, failed, best, step
+        self._done, self._failed, self._stopped, self._best, self._step = done, failed, stopped, best, step
         self._show()
 
     def note(self, text: str) -> None:
@@ -56,13 +59,15 @@ class Progress:
         """Show the last state and stop."""
 
     def stats(self) -> str:
-        """Return the line of numbers: count, best, failures, rate and time left."""
+        """Return the line of numbers: count, best, stopped and failed ones, rate and time left."""
         fresh = self._done - (self._first or 0)
         elapsed = self._clock() - self._began
         rate = fresh / elapsed if elapsed > 0 else 0.0
         parts = [f"{self._done}/{self.total}" if self.total is not None else f"{self._done}"]
         at = "" if self._step is None else f" (step {self._step})"
         parts.append("best -" if self._best is None else f"best {self._best:.6g}{at}")
+        if self._stopped:
+            parts.append(f"{self._stopped} stopped")
         if self._failed:
             parts.append(f"{self._failed} failed")
         if rate > 0:
@@ -113,7 +118,7 @@ class PlainProgress(Progress):
             self._line()
 
     def _state(self) -> str:
-        return f"{self._done} {self._failed} {self._best} {self._step}"
+        return f"{self._done} {self._failed} {self._stopped} {self._best} {self._step}"
 
     def _line(self) -> None:
         self._shown_at = self._clock()

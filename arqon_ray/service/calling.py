@@ -164,7 +164,8 @@ class StudyReference:
                 handle = self._handle = ray.get_actor(self.name, namespace=NAMESPACE)
             except ValueError:
                 raise StudyNotFoundError(
-                    f"the study {self.name!r} has no actor in this cluster: arqon_ray.start(config, {self.name!r}) it"
+                    f"the study {self.name!r} has no actor in this cluster: arqon_ray.start(config, {self.name!r}) it, "
+                    "with the storage_path that it was started with, if any"
                 ) from None
         return handle
 

@@ -31,7 +31,7 @@ _PATIENCE_TO_BEGIN = 5.0
 _PAUSES = (0.1, 2.0)
 """Seconds between two attempts: the first pause, doubled each time, and the longest."""
 
-_COUNTS = ("asked", "told", "failed", "pending", "released", "seeded", "retracted")
+_COUNTS = ("asked", "told", "failed", "pending", "released", "seeded", "retracted", "enqueued")
 _NOTHING: dict[str, Any] = {
     **dict.fromkeys(("epoch", "restarts", "budget", "phase", "landscape", "strategy", "best", "torn")),
     "counts": dict.fromkeys(_COUNTS, 0),

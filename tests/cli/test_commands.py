@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,38 @@ def test_there_must_be_something_to_resume(tmp_path: Path, command: str, more: d
     assert "leave --resume out to begin one" in line
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("study.bounds.x.max=2.0", "bounds.x.max was 1.0 and is 2.0"),
+        ("study.bounds.y={min: 0, max: 1}", "bounds.y was None and is"),
+        ("study.mode=max", "mode was 'min' and is 'max'"),
+        ("metric=accuracy", "metric was 'loss' and is 'accuracy'"),
+    ],
+)
+def test_another_study_is_not_resumed_and_ray_does_not_start_for_it(tmp_path: Path, change: str, said: str) -> None:
+    folder, study = tmp_path / "out", {**STUDY, "metric": "loss"}
+    write_run(Run("job", "loss", study, (Evaluation("0", {"x": 0.5}, 1.0, origin="probe"),)), folder)
+    before = (folder / "results.json").read_bytes()
+    line = _refused(_invoke("run", _write(tmp_path, JOB), "--resume", "--output", folder, "--set", change))
+    assert said in line
+    assert "another --output" in line
+    assert "stop(" not in line
+    assert (folder / "results.json").read_bytes() == before
+
+
+def test_failures_are_counted_by_kind(tmp_path: Path) -> None:
+    errors = [Error("raised", "ValueError: no"), Error("out_of_memory", "more than 3 GB"), Error("raised", "Other: no")]
+    evaluations = tuple(Evaluation(str(i), {"x": 0.5}, None, "failed", error=e) for i, e in enumerate(errors))
+    write_run(Run("job", "loss", STUDY, evaluations), tmp_path)
+    assert "failed: 3 (2 raised, 1 out of memory)" in _invoke("show", tmp_path).stdout.splitlines()
+
+
+def test_the_command_is_there_before_what_takes_long_to_import() -> None:
+    code = "import sys, arqon_ray.cli; sys.exit(any(name in sys.modules for name in ('pydantic', 'numpy', 'ray')))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_show_tells_what_a_run_found(tmp_path: Path) -> None:
     evaluations = (
         Evaluation("0", {"x": 0.5}, 3.0, origin="probe"),
@@ -161,7 +195,7 @@ def test_show_tells_what_a_run_found(tmp_path: Path) -> None:
         "  x  0.125",
         "phases: probe (2) -> tpe (1)",
         "landscape: rugged; because",
-        "failed: 1",
+        "failed: 1 (1 raised)",
         "  1 x ValueError: no",
         f"results: {tmp_path / 'results.json'}",
         "path of the best loss:",

@@ -152,7 +152,8 @@ def test_another_study_is_refused_in_the_place_of_the_first(job: Path) -> None:
     process = begin("run", job, "--output", folder, "--resume", "--set", "study.seed=4")
     _, err = process.communicate(timeout=240)
     assert process.returncode == 2
-    assert "seed" in err
+    assert "seed was 3 and is 4" in err
+    assert "starting a local Ray" not in err
     assert "Traceback" not in err
 
 

@@ -59,6 +59,8 @@ def test_a_run_whose_evaluations_all_fail_is_given_up(write: Any) -> None:
     out, err = process.communicate(timeout=240)
     assert process.returncode == 1
     assert "given up: the first 4 evaluations all failed alike: FileNotFoundError: no data for" in err
+    assert "--set fail_fast=null goes on whatever fails" in err
+    assert "fail_fast=None" not in err
     assert "Traceback" not in err
     assert "x FileNotFoundError: no data for" in out
     run = read_run(job.parent / "out")

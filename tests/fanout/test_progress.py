@@ -104,3 +104,9 @@ def test_a_value_that_was_taken_at_a_step_says_so() -> None:
     assert "best 0.5 (step 27)" in progress.stats()
     progress.update(2, 0, 0.25)
     assert "best 0.25  " in progress.stats() + "  "
+
+
+def test_stopped_evaluations_are_counted_beside_failed_ones() -> None:
+    progress = Progress("run", 9)
+    progress.update(6, 1, 0.5, 27, stopped=4)
+    assert progress.stats().startswith("6/9  best 0.5 (step 27)  4 stopped  1 failed")
