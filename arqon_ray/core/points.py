@@ -18,7 +18,8 @@ def whole_params(given: Mapping[str, Any], config: StudyConfig, space: Space, in
     """Return a point with every parameter that exists there, as native values.
 
     Args:
-        given: the point, or a part of it; conditions may leave parameters out. Or a row of a ``history()``.
+        given: the point, or a part of it; conditions may leave parameters out. Or a row of a ``history()``. A parent
+            that is left out is completed so that the children that are given exist.
         config: the study's.
         space: the study's.
         index: what is left out is taken from the probe's point of this index.
@@ -28,7 +29,7 @@ def whole_params(given: Mapping[str, Any], config: StudyConfig, space: Space, in
     """
     if not isinstance(given, Mapping):
         raise ResultsError(broken("params", given, "a dict of the parameters' values, or some of them"))
-    given = _params_in(given, config)
+    given = given_params(given, config)
     for name in given:
         if name not in config.bounds:
             near = did_you_mean(name, config.bounds)
@@ -38,7 +39,7 @@ def whole_params(given: Mapping[str, Any], config: StudyConfig, space: Space, in
     return space.native(full)
 
 
-def _params_in(given: Mapping[str, Any], config: StudyConfig) -> Mapping[str, Any]:
+def given_params(given: Mapping[str, Any], config: StudyConfig) -> Mapping[str, Any]:
     """Return the params of a row that a study handed out; a point is returned as it is."""
     params = given.get("params")
     return params if isinstance(params, Mapping) and "value" in given and "params" not in config.bounds else given
@@ -46,6 +47,7 @@ def _params_in(given: Mapping[str, Any], config: StudyConfig) -> Mapping[str, An
 
 def _filled(given: Mapping[str, Any], config: StudyConfig, index: int) -> dict[str, Any]:
     filler: Mapping[str, Any] | None = None
+    needed = _needed(given, config)
     full: dict[str, Any] = {}
     for name, parameter in config.bounds.items():  # parents come first
         conditions = (parameter.when or {}).items()
@@ -57,8 +59,27 @@ def _filled(given: Mapping[str, Any], config: StudyConfig, index: int) -> dict[s
             continue
         if name not in given and filler is None:
             filler = _unconditional_sample(config, index)
-        full[name] = given[name] if name in given else (filler or {})[name]
+        full[name] = given[name] if name in given else _allowed((filler or {})[name], needed.get(name, []))
     return full
+
+
+def _needed(given: Mapping[str, Any], config: StudyConfig) -> dict[str, list[Sequence[Any]]]:
+    """Return, for each parent that is left out, lists of values: it must be in each for what is given to exist."""
+    exist = {name for name, value in given.items() if not is_missing(value)}
+    needed: dict[str, list[Sequence[Any]]] = {}
+    for name, parameter in reversed(config.bounds.items()):  # children come first
+        for parent, values in (parameter.when or {}).items() if name in exist else ():
+            if parent not in given:
+                exist.add(parent)
+                needed.setdefault(parent, []).append(values)
+    return needed
+
+
+def _allowed(value: Any, lists: Sequence[Sequence[Any]]) -> Any:
+    """Return the value if all lists have it, else the first one that all have; the value where there is none."""
+    if not lists or all(_is_one_of(value, each) for each in lists):
+        return value
+    return next((one for one in lists[0] if all(_is_one_of(one, each) for each in lists[1:])), value)
 
 
 def _is_one_of(value: Any, values: Sequence[Any]) -> bool:
@@ -94,7 +115,7 @@ def whole_points(
 
 
 def check_points(points: Any, config: StudyConfig) -> list[dict[str, Any]]:
-    """Return ``points_to_evaluate`` as plain dicts, if all of them fit a study; before there is any.
+    """Return ``points_to_evaluate`` as dicts of the native values that they give, if all fit; before there is a study.
 
     Raises:
         ConfigError: it is no list, or a point does not fit; the message names the place and the parameter.
@@ -104,9 +125,16 @@ def check_points(points: Any, config: StudyConfig) -> list[dict[str, Any]]:
     if isinstance(points, str | bytes | Mapping) or not isinstance(points, Sequence):
         raise ConfigError(broken("points_to_evaluate", points, "a list of points, each a dict of parameters"))
     space = Space(config.bounds)
+    native = []
     for place, point in enumerate(points):
         try:
-            whole_params(point, config, space)
+            native.append(restricted(whole_params(point, config, space), point, config))
         except ResultsError as error:
             raise ConfigError(f"points_to_evaluate[{place}]: {error}") from None
-    return [{n: value_of(value) for n, value in _params_in(point, config).items()} for point in points]
+    return native
+
+
+def restricted(whole: Mapping[str, Any], point: Mapping[str, Any], config: StudyConfig) -> dict[str, Any]:
+    """Return of a whole point what the user gave: what completes a point is not what it is known by."""
+    given = given_params(point, config)
+    return {name: value for name, value in whole.items() if name in given}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arqon_ray.core.ledger import USER, Candidate
+from arqon_ray.core.points import restricted
 from arqon_ray.errors import AskTimeoutError
 from arqon_ray.service import checks
 from arqon_ray.service.changes import Ask, Enqueue
@@ -123,7 +124,8 @@ class Asking(DurableState):
         def work() -> list[dict[str, Any]]:
             solver = self._state.solver
             whole = solver.complete(points)
-            digest = None if key is None else digest_of(Enqueue.OP, _given_names(points, whole))
+            given = [restricted(*each, solver.config) for each in zip(whole, points, strict=True)]
+            digest = None if key is None else digest_of(Enqueue.OP, given)
             done = self._state.done.get(Enqueue.OP, key, digest)
             if done is not None or not whole:
                 return done or []
@@ -263,14 +265,6 @@ class Asking(DurableState):
             ends.append(lease)
         waiter.called.wait(min(max(0.0, min(ends) - now), threading.TIMEOUT_MAX) if ends else None)
         self._journal.check_open()
-
-
-def _given_names(points: Sequence[Mapping[str, Any]], whole: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the native values of what was given: what completes a point is not what it is known by."""
-    return [
-        {name: value for name, value in full.items() if name in point or "params" in point}
-        for point, full in zip(points, whole, strict=True)
-    ]
 
 
 def _hold(key: object, owner: object, lease: object, digest: bytes | None) -> _Hold:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from arqon_ray import ArqonSolver, ConfigError, ResultsError
 from arqon_ray.core.config import load_config
-from arqon_ray.core.points import check_points
+from arqon_ray.core.points import check_points, whole_params
+from arqon_ray.core.space import Space
 
 BOUNDS: dict[str, Any] = {
     "lr": {"min": 1e-4, "max": 1.0, "scale": "Log"},
@@ -83,6 +84,37 @@ def test_a_wrong_point_is_named_and_nothing_is_enqueued(params: Any, words: str)
     if isinstance(params, list):
         with pytest.raises(ConfigError, match=rf"points_to_evaluate\[{len(params) - 1}\]: params"):
             check_points(params, load_config(CONFIG))
+
+
+NESTED: dict[str, Any] = {
+    "top": {"choices": ["a", "b"]},
+    "kind": {"choices": ["svm", "tree", "forest"], "when": {"top": "b"}},
+    "depth": {"min": 1, "max": 5, "type": "int", "when": {"kind": ["tree", "forest"]}},
+    "trees": {"min": 1, "max": 9, "type": "int", "when": {"kind": "forest"}},
+    "c": {"min": 0.0, "max": 1.0, "when": {"kind": "svm"}},
+}
+
+
+@given(st.integers(0, 2**32), st.integers(0, 500))
+def test_a_child_alone_brings_its_parents_wherever_it_stands(seed: int, index: int) -> None:
+    config = load_config({"bounds": NESTED, "seed": seed})
+    space = Space(config.bounds)
+    point = whole_params({"depth": 3}, config, space, index)
+    assert (point["top"], point["depth"]) == ("b", 3)
+    assert point["kind"] in ("tree", "forest")
+    both = whole_params({"depth": 3, "trees": 4}, config, space, index)
+    assert (both["top"], both["kind"]) == ("b", "forest")
+    for impossible in ({"c": 0.5, "depth": 3}, {"top": "a", "depth": 3}, {"kind": "svm", "trees": 2}):
+        with pytest.raises(ResultsError, match="it does not exist here"):
+            whole_params(impossible, config, space, index)
+
+
+def test_points_are_known_by_the_native_values_that_they_give() -> None:
+    config = load_config(CONFIG)
+    ways: list[dict[str, Any]] = [{"lr": 1, "kind": "svm"}, {"lr": 1.0, "kind": "svm", "depth": None}]
+    one, other = check_points(ways, config)
+    assert one == other == {"lr": 1.0, "kind": "svm"}
+    assert type(one["lr"]) is type(other["lr"]) is float
 
 
 def test_rows_of_a_history_are_points() -> None:

@@ -85,6 +85,21 @@ def test_one_key_enqueues_once(tmp_path: Path) -> None:
         again.enqueue({"x": 0.5}, key="k")
 
 
+@pytest.mark.parametrize("given", [{"depth": 3}, {"params": 0.5}, {}])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_part_of_a_point_is_enqueued_once_by_its_key(tmp_path: Path, given: dict[str, Any], seed: int) -> None:
+    bounds = {
+        "kind": {"choices": ["svm", "tree"]},
+        "depth": {"min": 1, "max": 5, "type": "int", "when": {"kind": "tree"}},
+        "params": {"min": 0.0, "max": 1.0},
+    }
+    study = opened(tmp_path, {"bounds": bounds, "seed": seed})
+    first = study.enqueue(given, key="k")
+    study.enqueue([{}, {}])
+    assert study.enqueue(given, key="k") == first
+    assert study.status()["counts"]["enqueued"] == 3
+
+
 @pytest.mark.parametrize("params", [{"x": 2.0}, {"z": 1}, [POINTS[0], {"y": -1.0}], "x", [0.5]])
 def test_a_point_that_does_not_fit_changes_nothing(tmp_path: Path, params: Any) -> None:
     study = opened(tmp_path)
