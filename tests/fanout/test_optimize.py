@@ -206,6 +206,21 @@ def test_ctrl_c_keeps_what_was_found_and_the_same_call_continues(tmp_path: Path,
     assert (more.evaluations, len(more.history)) == (2, 26)
 
 
+def test_points_to_evaluate_come_first_and_once_however_often_the_call_is_repeated(
+    tmp_path: Path, unique_name: str
+) -> None:
+    name = next(iter(CONFIG["bounds"]))
+    low = CONFIG["bounds"][name]["min"]
+    where = {"name": unique_name, "storage_path": tmp_path, "max_concurrency": 1, "progress": False}
+    points = [{name: low}, {}]
+    assert len(optimize(bowl, {**CONFIG, "budget": 4}, points_to_evaluate=points, **where).history) == 4
+    result = optimize(bowl, {**CONFIG, "budget": 6}, points_to_evaluate=points, **where)
+    rows = sorted(result.history, key=lambda row: row["number"])
+    assert len(rows) == 6
+    assert [row["origin"] == "enqueued" for row in rows] == [True, True, False, False, False, False]
+    assert rows[0]["params"][name] == low
+
+
 def test_stop_conditions_give_back_what_runs(unique_name: str) -> None:
     def objective(params: dict[str, Any]) -> float:
         if params["x"] > 0.5:

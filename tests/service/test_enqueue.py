@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import ray
 
 from arqon_ray.errors import ConfigError, ResultsError
-from arqon_ray.service import verify
+from arqon_ray.service import SolverClient, verify
 from arqon_ray.service.description import write_study
 from arqon_ray.service.local_store import LocalStore
 from arqon_ray.service.study import Study
@@ -141,6 +142,38 @@ def test_points_of_a_start_are_handed_out_once_in_a_study(start: Start) -> None:
     assert again.status()["counts"]["enqueued"] == 1
     with pytest.raises(ConfigError, match=r"points_to_evaluate\[0\]: params.x is 3: it must lie in"):
         start(CONFIG, study.name, points_to_evaluate=[{"x": 3}])
+
+
+def test_creators_at_once_enqueue_their_points_once(start: Start, unique_name: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        begun = [pool.submit(start, CONFIG, unique_name, points_to_evaluate=POINTS) for _ in range(4)]
+        study = [each.result() for each in begun][0]
+    assert study.status()["counts"]["enqueued"] == 2
+    asked = [study.ask_one()["params"] for _ in range(2)]  # type: ignore[index]
+    assert sorted(each["x"] for each in asked) == [0.25, 0.75]
+
+
+def test_points_that_a_creator_did_not_come_to_are_enqueued_by_the_next(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, killed = SolverClient.enqueue, []
+
+    def enqueue(client: SolverClient, *args: Any, **kwargs: Any) -> Any:
+        if killed:
+            raise KeyboardInterrupt
+        answer = real(client, *args, **kwargs)
+        killed.append((client.name, kill(client)))
+        return answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SolverClient, "enqueue", enqueue)
+        with pytest.raises(KeyboardInterrupt):
+            start(CONFIG, points_to_evaluate=POINTS)
+    name, pid = killed[0]
+    study = start(CONFIG, name, points_to_evaluate=POINTS)
+    assert study.status()["pid"] != pid
+    assert study.status()["counts"]["enqueued"] == 2
+    assert [study.ask_one()["params"] for _ in range(2)] == POINTS  # type: ignore[index]
 
 
 def test_place_says_what_took_its_place(start: Start) -> None:
