@@ -60,7 +60,7 @@ def flatten(
             metrics[name] = long.cut
             problems.append((name, f"it was cut: {long}"))
         except TypeError:
-            problems.append((name, f"{read.shown(value)} is left out: a metric is {_RULE}"))
+            problems.append((name, f"{_described(value)} is left out: a metric is {_RULE}"))
     named = _warned if named is None else named
     for name, problem in problems:
         if name not in named:
@@ -127,13 +127,30 @@ def _metric(value: Any) -> Metric:
     if isinstance(value, str):
         return _text(str(value))
     if callable(getattr(value, "tolist", None)):
-        value = value.tolist()
+        return _of_array(value)
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         numbers = [_number(each) for each in value[: MAX_LIST + 1]]
         if len(value) > MAX_LIST:
             raise _TooLongError(f"a list has at most {MAX_LIST} numbers, and this one {len(value)}", numbers[:MAX_LIST])
         return numbers
     return _number(value)
+
+
+def _of_array(value: Any) -> list[Any]:
+    """Return an array, a tensor or a series as a list; a large one is never made a list as a whole."""
+    shape = tuple(getattr(value, "shape", ()))
+    if len(shape) != 1:
+        raise TypeError(value)
+    numbers = [_number(each) for each in value[:MAX_LIST].tolist()]
+    if shape[0] > MAX_LIST:
+        raise _TooLongError(f"a list has at most {MAX_LIST} numbers, and this one {shape[0]}", numbers)
+    return numbers
+
+
+def _described(value: Any) -> str:
+    """Return a value as warnings show it: of an array its type and shape."""
+    shape = getattr(value, "shape", None)
+    return read.shown(value) if shape is None else f"{type(value).__name__} of shape {tuple(shape)}"
 
 
 def _number(value: Any) -> float | int:

@@ -26,6 +26,7 @@ class Running:
         self.steps = {step.step: step for step in steps}
         self.metrics: Mapping[str, Metric] = metrics or {}
         self.count = len(self.steps) if count is None else count
+        self._shared = False  # whether a copy has the same dict
         # Every so many-th report is kept, and the last one until the next comes.
         self._stride = 1
         while -(-(self.count - 1) // self._stride) >= MAX_STEPS:
@@ -33,6 +34,8 @@ class Running:
 
     def add(self, step: Step, metrics: Mapping[str, Metric] | None = None) -> None:
         """Take a report."""
+        if self._shared:
+            self.steps, self._shared = dict(self.steps), False
         if metrics:
             self.metrics = joined(self.metrics, metrics)
         if step.step not in self.steps:
@@ -66,7 +69,10 @@ class Running:
 
     def copy(self) -> Running:
         """Return one that stays as it is while this one goes on."""
-        return Running(self.steps.values(), self.count, self.metrics)
+        twin = Running((), self.count, self.metrics)
+        twin.steps, twin._stride = self.steps, self._stride
+        twin._shared = self._shared = True
+        return twin
 
     def to_plain(self) -> list[Any]:
         """Return it as plain Python: steps, count and metrics."""

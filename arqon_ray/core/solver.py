@@ -330,7 +330,7 @@ class ArqonSolver:
         step, finite = check_report(step, value)
         last = None if metrics is None else check_metrics("metrics", metrics)
         if not self.is_open(number):
-            raise ResultsError(f"candidate {number} was told before: it has no intermediate results any more")
+            raise ResultsError(f"candidate {number} is {self._ledger.state_of(number)}: nothing more is reported of it")
         self._ledger.report(number, Step(step, finite, time), last)
 
     def has_reported(

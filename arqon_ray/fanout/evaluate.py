@@ -98,6 +98,8 @@ def evaluate_point(
         if watchdog is not None:
             watchdog.rest()
         if cancelled():
+            if context is not None:
+                context.end()  # its thread must not report for whoever is given the candidate next
             raise KeyboardInterrupt from raised
         error = Error(kind, one_line(raised), _trace(raised))
     seconds = (end or time.perf_counter()) - start

@@ -101,9 +101,9 @@ def optimize(
         ConfigError: for a config or argument that breaks a rule, or a ``metric`` that none of the first results has.
         IdentityError: when the study exists with another config.
         TypeError: when ``fn`` cannot be sent to the workers.
-        ArqonError: when one node after another is lost under the same candidate; it is given back.
         EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; its ``result`` has them.
-        NodesLostError: when one node after another is lost under the same candidate; its ``result`` has the rest.
+        NodesLostError: when one node after another is lost under the same candidate, which is given back; its
+            ``result`` has the rest.
         OptimizeInterrupted: on Ctrl-C.
     """
     began = time.monotonic()

@@ -119,6 +119,7 @@ class Asking(DurableState):
             ResultsError: one does not fit the space; nothing was enqueued.
         """
         points = [params] if isinstance(params, Mapping) else params
+        checks.check_batch("points", points)
         key = checks.check_text("key", key)
 
         def work() -> list[dict[str, Any]]:

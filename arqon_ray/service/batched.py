@@ -89,7 +89,11 @@ class BatchedClient:
         check_id(id)
         given = {} if value is ... else {"value": value}
         entry: dict[str, Any] = {"id": id, **given, "cost": cost, **rest}
-        checked_entries([entry], self._metric if value is ... else None)
+        (checked,) = checked_entries([entry], self._metric if value is ... else None)
+        if "metrics" in entry:
+            entry["metrics"] = dict(checked.told.metrics)  # the caller may go on to change its own until this is sent
+        if "steps" in entry:
+            entry["steps"] = [list(step) for step in checked.told.steps]
         self._outbox.put(entry)
         self._outbox.raise_problems()
 

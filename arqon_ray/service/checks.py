@@ -168,8 +168,13 @@ def _reported(given: Any, where: str, now: Callable[[], float]) -> Reported:
     )
 
 
+def check_batch(name: str, rows: object) -> None:
+    """Refuse a list that is too long for one call."""
+    if isinstance(rows, Sequence) and len(rows) > MAX_BATCH:
+        raise ResultsError(f"a list of {len(rows)} {name}: at most {MAX_BATCH} at once, split it")
+
+
 def _at_once(results: Any) -> Any:
     rows = rows_of(results)
-    if len(rows) > MAX_BATCH:
-        raise ResultsError(f"a list of {len(rows)} results: at most {MAX_BATCH} at once, split it")
+    check_batch("results", rows)
     return rows

@@ -121,7 +121,7 @@ class Operations:
 
     def put(self, kind: str, key: str, answer: list[Any], digest: bytes | None = None) -> None:
         """Remember an answer, in full or as ``items`` has it; the first one of a key stays."""
-        done = (kind, key, answer if kind == "ask" else [_shortened(each) for each in answer], digest)
+        done = (kind, key, answer if kind not in _RIVALS else [_shortened(each) for each in answer], digest)
         if not key.startswith(GENERATED):
             if self._kept.setdefault((kind, key), done) is done:
                 self._order.append(done)

@@ -146,7 +146,8 @@ class Telling(DurableState):
             key: the operation id.
 
         Returns:
-            ``{"id", "accepted"}``; with a ``note`` where there was no result to take back.
+            ``{"id", "accepted"}``; with a ``note`` where there was no result to take back. The right result is told
+            under another key than the wrong one: a key names one call.
         """
         number = checks.check_id(id)
         reason, key = checks.check_reason(reason), checks.check_text("key", key)

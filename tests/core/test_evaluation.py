@@ -293,3 +293,17 @@ def test_a_result_that_was_corrected_is_read_as_a_new_one() -> None:
     solver.retract(2)
     solver.tell([{"id": "2", "value": 7.0}])
     assert [row["value"] for row in solver.history(since=last)] == [7.0]
+
+
+def test_what_was_taken_down_of_a_running_evaluation_stays_as_it_was() -> None:
+    solver = ArqonSolver({"bounds": X})
+    solver.ask_one()
+    frozen = []
+    for step in range(MAX_STEPS + 5):
+        solver.report(0, step, float(step))
+        if step % 250 == 0:
+            frozen.append((step, solver.freeze()))
+    assert [[each.step for each in then.underway()[0].steps] for _, then in frozen] == [
+        list(range(step + 1)) for step, _ in frozen[:-1]
+    ] + [[each.step for each in frozen[-1][1].underway()[0].steps]]
+    assert len(solver.running()[0].steps) < MAX_STEPS

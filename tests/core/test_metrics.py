@@ -137,3 +137,25 @@ def test_the_metric_that_the_config_names_is_the_value() -> None:
         ResultsError, match="metrics and no value: give the value too, or a config that names its metric"
     ):
         nameless.tell([{"id": "0", "metrics": {"acc": 0.5}}])
+
+
+class Large:
+    """An array of which a list of everything would be too much."""
+
+    shape = (10**9,)
+
+    def __getitem__(self, key: slice) -> np.ndarray[Any, Any]:
+        assert key.stop <= MAX_LIST
+        return np.arange(key.stop, dtype=np.float64)
+
+    def tolist(self) -> list[float]:
+        raise AssertionError("all of it was made a list")
+
+
+def test_of_a_large_array_no_more_is_read_than_is_kept() -> None:
+    with pytest.warns(
+        UserWarning, match="metric 'odd': it was cut: a list has at most 64 numbers, and this one 1000000000"
+    ):
+        assert flatten({"odd": Large()}) == {"odd": [float(i) for i in range(MAX_LIST)]}
+    with pytest.warns(UserWarning, match=r"metric 'image': ndarray of shape \(1000, 1000\) is left out"):
+        assert flatten({"image": np.zeros((1000, 1000)), "loss": 1.0}) == {"loss": 1.0}

@@ -147,7 +147,7 @@ def test_points_of_a_start_are_handed_out_once_in_a_study(start: Start) -> None:
 def test_creators_at_once_enqueue_their_points_once(start: Start, unique_name: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         begun = [pool.submit(start, CONFIG, unique_name, points_to_evaluate=POINTS) for _ in range(4)]
-        study = [each.result() for each in begun][0]
+        study = [each.result() for each in begun].pop()
     assert study.status()["counts"]["enqueued"] == 2
     asked = [study.ask_one()["params"] for _ in range(2)]  # type: ignore[index]
     assert sorted(each["x"] for each in asked) == [0.25, 0.75]
