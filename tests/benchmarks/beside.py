@@ -5,8 +5,7 @@
     python -m tests.benchmarks.beside --base REVISION [--rounds 2] service load blocks tell
     python -m tests.benchmarks.beside --base REVISION tune suggest
 
-Each revision runs its own program, so both need to have it. A busy machine is busy for both, and the lines of one label
-stand beside each other.
+Each revision runs its own program, so both need to have it. A busy machine is busy for both.
 """
 
 from __future__ import annotations
@@ -37,15 +36,11 @@ def lines(tree: Path, command: tuple[str, ...]) -> list[str]:
 @click.argument("command", nargs=-1, required=True)
 def main(base: str, rounds: int, command: tuple[str, ...]) -> None:
     """Run a benchmark in both trees in turns."""
-    heard: dict[str, list[list[str]]] = {base: [], "here": []}
     with checkout(base) as tree:
         for number in range(rounds):
             for name, where in ((base, tree), ("here", ROOT))[:: 1 if number % 2 == 0 else -1]:
-                heard[name].append(lines(where, command))
-    for name, runs in heard.items():
-        for number, said in enumerate(runs, start=1):
-            click.echo(f"\n{name}, round {number}")
-            click.echo("\n".join(said))
+                said = lines(where, command)
+                click.echo("\n".join(["", f"{name}, round {number + 1}", *said]))
 
 
 if __name__ == "__main__":
