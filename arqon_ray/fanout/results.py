@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_STATES: dict[str, State] = {"interrupt": "interrupted", "fail_fast": "failed"}
+_STATES: dict[str, State] = {"interrupt": "interrupted", "fail_fast": "failed", "nodes_lost": "interrupted"}
 """What the run of a result is that was not stopped by a limit or its budget."""
 
 

@@ -7,6 +7,7 @@ Tune, whatever lies there.
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from arqon_ray.core.run import Run
 from arqon_ray.errors import StateError
 
 _SEARCHERS = "searcher-state-*.pkl"
-_MARKS = ("experiment_state-*.json", "tuner.pkl", _SEARCHERS)
+_TRIALS = "experiment_state-*.json"
+_MARKS = (_TRIALS, "tuner.pkl", _SEARCHERS)
+_ENDED = ("TERMINATED", "ERROR")
 _FORMAT = "arqon_ray.tune.ArqonSearcher"
 
 
@@ -43,7 +46,18 @@ def read_experiment(folder: Path) -> Run:
         raise StateError(f"{folder} is an experiment on the shared study {study['name']!r}: open that one's journal")
     metric = getattr(state.get("objective"), "metric", None)
     named = {"metric": metric} if isinstance(metric, str) else {}
-    return run_of_export(export, folder.name, objective="tune", **named)
+    over = {"state": "finished"} if _has_ended(folder) else {}
+    return run_of_export(export, folder.name, objective="tune", **named, **over)
+
+
+def _has_ended(folder: Path) -> bool:
+    """Tell whether all of the experiment's trials have ended, as Tune's own file says."""
+    files = sorted(folder.glob(_TRIALS), key=lambda file: (file.stat().st_mtime, file.name))
+    try:
+        trials = json.loads(files[-1].read_text())["trial_data"] if files else []
+        return bool(trials) and all(json.loads(trial[0])["status"] in _ENDED for trial in trials)
+    except (OSError, ValueError, LookupError, TypeError):  # another release's form: the study says how it stands
+        return False
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -178,6 +178,24 @@ def test_an_experiment_opens_without_tune(tmp_path: Path, file: str) -> None:
     assert (metric, objective) == ("loss", "tune")
 
 
+@pytest.mark.parametrize(
+    ("states", "state"),
+    [
+        (["TERMINATED", "ERROR"], "finished"),
+        (["TERMINATED", "RUNNING"], "running"),
+        (["PAUSED"], "running"),
+        ([], "running"),
+        (None, "running"),
+    ],
+)
+def test_an_experiment_has_ended_when_its_trials_have(tmp_path: Path, states: list[str] | None, state: str) -> None:
+    shutil.copy(SEARCHERS / "searcher-0.1.0.pkl", tmp_path / "searcher-state-2026-01-01.pkl")
+    trials = {"trial_data": [[json.dumps({"status": each}), "{}"] for each in states or ()]}
+    text = "{" if states is None else json.dumps(trials)
+    (tmp_path / "experiment_state-2026-01-01_00-00-00.json").write_text(text)
+    assert open_run(tmp_path).state == state
+
+
 def test_nothing_of_an_experiments_file_is_run(tmp_path: Path) -> None:
     mark = tmp_path / "run"
 
