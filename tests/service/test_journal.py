@@ -176,12 +176,12 @@ def test_the_first_epochs_log_is_missed_as_any_other(store: LocalStore, emptied:
 def test_a_study_that_was_never_opened_may_be_empty(store: LocalStore) -> None:
     assert read_study(store) is None
     write_study(store, "u", {"seed": 1})
-    assert read_study(store) == {"format": 2, "uuid": "u", "config": {"seed": 1}}
+    assert read_study(store) == {"format": 3, "uuid": "u", "config": {"seed": 1}}
     assert bodies(store) == [1]
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"format": 3, "uuid": "u", "config": {}}', b'{"format": 1, "uuid": "u"}']
+    "content", [b"", b"{", b"[]", b'{"format": 4, "uuid": "u", "config": {}}', b'{"format": 1, "uuid": "u"}']
 )
 def test_a_description_that_cannot_be_read_is_refused(store: LocalStore, content: bytes) -> None:
     store.replace("study.json", content)

@@ -92,7 +92,7 @@ def test_evaluated_points_and_trials_are_told_with_their_fate() -> None:
     assert [(row["value"], row["status"], row.get("step")) for row in rows] == [
         (1.0, "complete", None),
         (None, "failed", None),
-        (1.0, "complete", 2),
+        (1.0, "stopped", 2),
     ]
     assert isinstance(searcher.suggest("t"), dict)
     trials = [
