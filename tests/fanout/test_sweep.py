@@ -89,8 +89,8 @@ def test_a_function_is_given_its_context_in_a_sweep_and_in_shards(tmp_path: Path
     assert {point["kind"] for point in points} == {"a", "b"}
     for index, (point, row) in enumerate(zip(points, table, strict=True)):
         assert [(step["step"], step["value"]) for step in row["steps"]] == [(i, point["x"] + i) for i in range(3)]
-        assert began <= row["started"].timestamp() <= row["ended"].timestamp() <= time.time()
-        assert all(row["started"] <= step["time"] <= row["ended"] for step in row["steps"])
+        assert began - 1 <= row["started"].timestamp() <= row["ended"].timestamp() <= time.time() + 1
+        assert all(abs((step["time"] - row["started"]).total_seconds()) < 60 for step in row["steps"])
         assert (row["attempt"], row["metrics.last"]) == (1, 2)
         assert row["node"]
         assert row["pid"] != os.getpid()

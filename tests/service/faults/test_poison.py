@@ -25,7 +25,7 @@ from arqon_ray.core.solver import ArqonSolver
 resolve = ArqonSolver.resolve
 
 def deadly(self, entries):
-    if any(entry.reason == "poison" for entry in entries):
+    if any("poison" in entry.told.metrics for entry in entries):
         open(os.path.join(os.environ["DEATHS"], str(os.getpid())), "x").close()
         os.kill(os.getpid(), 9)
     return resolve(self, entries)
@@ -50,16 +50,16 @@ def test_a_tell_that_kills_the_process_is_given_up_and_nothing_else(
     with load(client, answers, threads=2, over=over) as wait:
         wait(20)
         with pytest.raises(PoisonedCallError, match="tell was running at 3 deaths"):
-            client.tell(asked["id"], 1.0, reason="poison", key="poison")
+            client.tell(asked["id"], 1.0, metrics={"poison": True}, key="poison")
         assert len(os.listdir(marks)) == 3
-        bare = client.handle.tell.remote(asked["id"], 1.0, reason="poison")
+        bare = client.handle.tell.remote(asked["id"], 1.0, metrics={"poison": True})
         with pytest.raises(RuntimeError, match="PoisonedCallError: tell was running at 3 deaths"):
             ray.get(bare)
         wait(len(answers.told) + 20)
         over.set()
     assert len(os.listdir(marks)) == 6
     with pytest.raises(PoisonedCallError):
-        client.tell(asked["id"], 1.0, reason="poison", key="poison")
+        client.tell(asked["id"], 1.0, metrics={"poison": True}, key="poison")
     assert len(os.listdir(marks)) == 6
     assert [each["id"] for each in client.pending()] == [asked["id"]]
     answers.tell(client, asked)
