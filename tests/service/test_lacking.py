@@ -62,13 +62,6 @@ class Versioned(Older):
         return {**super().status(), "version": "0.1.5"}
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    arqon_ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
 def living(kind: type) -> SolverClient:
     name = f"older-{uuid.uuid4().hex[:8]}"
     options = {"name": name, "namespace": NAMESPACE, "num_cpus": 0, "lifetime": "detached"}
@@ -78,7 +71,7 @@ def living(kind: type) -> SolverClient:
 
 
 @pytest.fixture
-def client(cluster: None) -> Iterator[SolverClient]:
+def client(cluster: Any) -> Iterator[SolverClient]:
     client = living(Older)
     yield client
     ray.kill(client.handle)
