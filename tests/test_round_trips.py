@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 from arqon_ray import ArqonSolver
 from arqon_ray.core.config import load_config
-from arqon_ray.core.evaluation import Evaluation
-from arqon_ray.core.plain import same
-from arqon_ray.core.values import as_number
+from arqon_ray.core.inputs.plain import same
+from arqon_ray.core.inputs.values import as_number
+from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.outcome import Outcome
-from arqon_ray.fanout.table import pack_rows
+from arqon_ray.fanout.sweeps.table import pack_rows
+from arqon_ray.fanout.worker.outcome import Outcome
 from arqon_ray.report import export_to_optuna, read_run, write_run
 from tests.core.spaces import bounds, extreme_ranges
 

@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from arqon_ray.core.config import StudyConfig, load_config, read_config_file
-from arqon_ray.core.documents import read_yaml
-from arqon_ray.core.points import check_points
-from arqon_ray.core.spelling import did_you_mean
-from arqon_ray.core.values import shown
+from arqon_ray.core.inputs.documents import read_yaml
+from arqon_ray.core.inputs.spelling import did_you_mean
+from arqon_ray.core.inputs.values import shown
+from arqon_ray.core.space.points import check_points
 from arqon_ray.errors import ConfigError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]

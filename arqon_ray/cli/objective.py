@@ -11,12 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from arqon_ray.core.spelling import did_you_mean
-from arqon_ray.core.values import shown
+from arqon_ray.core.inputs.spelling import did_you_mean
+from arqon_ray.core.inputs.values import shown
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.evaluate import one_line
-from arqon_ray.fanout.parcel import check_function
-from arqon_ray.fanout.shipping import Shipped, collect
+from arqon_ray.fanout.worker.evaluate import one_line
+from arqon_ray.fanout.worker.shipped_function import check_function
+from arqon_ray.fanout.worker.shipping import Shipped, collect
 
 
 def load_objective(spec: str, folder: Path) -> Callable[..., Any]:

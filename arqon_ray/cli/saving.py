@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from arqon_ray.core.evaluation import Evaluation
-from arqon_ray.core.run import Run, evaluations_of
+from arqon_ray.core.record.evaluation import Evaluation
+from arqon_ray.core.record.run import Run, evaluations_of
 from arqon_ray.report.history import history_text
 from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, evaluation_text, replace_text, results_text
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import click
 
-from arqon_ray.core.values import shown
+from arqon_ray.core.inputs.values import shown
 from arqon_ray.errors import ArqonError, ConfigError, EvaluationsFailedError, NodesLostError
-from arqon_ray.fanout.evaluate import one_line
+from arqon_ray.fanout.worker.evaluate import one_line
 
 _KNOCK_TIMEOUT = 10.0  # seconds
 _QUIET = {

@@ -11,11 +11,11 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler
 
 from arqon_ray.cli.job import RunJob, SchedulerConfig
-from arqon_ray.fanout.evaluate import call
-from arqon_ray.fanout.progress import Progress
-from arqon_ray.fanout.shipping import Shipped
+from arqon_ray.fanout.driver.progress import Progress
+from arqon_ray.fanout.worker.evaluate import call
+from arqon_ray.fanout.worker.shipping import Shipped
 from arqon_ray.service import SolverClient
-from arqon_ray.service.store import check_storage_path
+from arqon_ray.service.storage.base import check_storage_path
 from arqon_ray.tune import ArqonSearcher
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from arqon_ray.errors import StudyRefusedError
-from arqon_ray.service.verification import Mismatch, verify
+from arqon_ray.service.server.verification import Mismatch, verify
 
 _SHOWN = 5
 

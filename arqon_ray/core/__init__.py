@@ -8,11 +8,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-_HOME = {"ArqonProbe": "probe", "ArqonSolver": "solver", "Candidate": "ledger"}
+_HOME = {"ArqonProbe": "probe.probe", "ArqonSolver": "solver", "Candidate": "ledger.ledger"}
 
 if TYPE_CHECKING:
-    from arqon_ray.core.ledger import Candidate
-    from arqon_ray.core.probe import ArqonProbe
+    from arqon_ray.core.ledger.ledger import Candidate
+    from arqon_ray.core.probe.probe import ArqonProbe
     from arqon_ray.core.solver import ArqonSolver
 
 __all__ = ["ArqonProbe", "ArqonSolver", "Candidate"]

@@ -22,10 +22,10 @@ from pydantic import (
     model_validator,
 )
 
-from arqon_ray.core.documents import read_json, read_yaml
-from arqon_ray.core.plain import Scalar, kind_and_value, plain, same, value_of
-from arqon_ray.core.spelling import did_you_mean
-from arqon_ray.core.values import as_number, shown
+from arqon_ray.core.inputs.documents import read_json, read_yaml
+from arqon_ray.core.inputs.plain import Scalar, kind_and_value, plain, same, value_of
+from arqon_ray.core.inputs.spelling import did_you_mean
+from arqon_ray.core.inputs.values import as_number, shown
 from arqon_ray.errors import ConfigError
 
 _MAX_LEVELS = 2**53  # beyond it float64 cannot tell neighboring integers apart
@@ -188,7 +188,7 @@ class StudyConfig(BaseModel):
         strategy_params: what the strategy takes; JSON with finite numbers, whole ones within 64 bits.
 
     A text has at most 2**20 characters, all of which UTF-8 can hold; dicts and lists are nested at most 100 deep. A
-    number is whatever :mod:`arqon_ray.core.values` reads.
+    number is whatever :mod:`arqon_ray.core.inputs.values` reads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -325,7 +325,8 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
     """Read a YAML 1.2 or JSON file (by its ending ``.json``) into a dict, unchecked.
 
     Raises:
-        ConfigError: when the file is missing, is malformed (see :mod:`arqon_ray.core.documents`), or holds no mapping.
+        ConfigError: when the file is missing, is malformed (see :mod:`arqon_ray.core.inputs.documents`), or holds no
+            mapping.
     """
     file = Path(path).expanduser()
     try:

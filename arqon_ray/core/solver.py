@@ -6,25 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from arqon_ray.core import state, values
 from arqon_ray.core.config import StudyConfig, load_config
-from arqon_ray.core.coverage import Coverage
-from arqon_ray.core.draft import Draft
-from arqon_ray.core.evaluation import Evaluation, Step
-from arqon_ray.core.fidelity import Fidelity
-from arqon_ray.core.frozen import Frozen, thaw
-from arqon_ray.core.ledger import Candidate, Ledger
-from arqon_ray.core.memories import remember
-from arqon_ray.core.metrics import check as check_metrics
-from arqon_ray.core.points import whole_points
+from arqon_ray.core.export import state
+from arqon_ray.core.export.frozen import Frozen, thaw
+from arqon_ray.core.inputs import values
+from arqon_ray.core.inputs.spelling import did_you_mean
+from arqon_ray.core.ledger.ledger import Candidate, Ledger
+from arqon_ray.core.ledger.results import Entry, Results, check_report, parse_results
+from arqon_ray.core.ledger.seeds import OutOfBounds, answers, fit, parse_seeds
+from arqon_ray.core.ledger.verdicts import Verdict, check_number, resolve
+from arqon_ray.core.objectives.fidelity import Fidelity
+from arqon_ray.core.probe.coverage import Coverage
+from arqon_ray.core.propose.proposer import Draft
+from arqon_ray.core.record.evaluation import Evaluation, Step
+from arqon_ray.core.record.metrics import check as check_metrics
+from arqon_ray.core.record.run import Run, run_of_solver
 from arqon_ray.core.refine import STRATEGIES
-from arqon_ray.core.results import Entry, Results, check_report, parse_results
-from arqon_ray.core.run import Run, run_of_solver
-from arqon_ray.core.seeds import OutOfBounds, answers, fit, parse_seeds
-from arqon_ray.core.space import Params, Space
-from arqon_ray.core.spelling import did_you_mean
-from arqon_ray.core.unread import warn_of_unread
-from arqon_ray.core.verdicts import Verdict, check_number, resolve
+from arqon_ray.core.space.points import whole_points
+from arqon_ray.core.space.space import Params, Space
+from arqon_ray.core.strategies.memories import remember
+from arqon_ray.core.strategies.unread import warn_of_unread
 from arqon_ray.errors import ConfigError, ResultsError
 
 
@@ -226,8 +227,8 @@ class ArqonSolver:
         Args:
             results: a list of dicts, or its JSON: ``params``, ``value``, and optionally ``cost`` (1.0),
                 ``eval_id``, ``metrics`` and what else an evaluation has, see :func:`.parse_results`. A value is
-                whatever is a number, see :mod:`arqon_ray.core.values`; None, NaN and infinities are failed evaluations.
-                With several objectives ``values``, one of each.
+                whatever is a number, see :mod:`arqon_ray.core.inputs.values`; None, NaN and infinities are failed
+                evaluations. With several objectives ``values``, one of each.
 
         Returns:
             One dict an entry: ``id``, ``accepted`` and, where it was not, a ``note`` that says why.

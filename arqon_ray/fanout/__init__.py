@@ -10,28 +10,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
-    "Failure": "results",
-    "OptimizeInterrupted": "results",
-    "Progress": "progress",
-    "Result": "results",
-    "SweepInterrupted": "results",
-    "Context": "context",
-    "SweepResult": "sweep_result",
-    "open_sweep": "sweep_result",
-    "optimize": "optimizing",
-    "probe_shard": "shard",
-    "show_progress": "progress",
-    "sweep": "sweeping",
+    "Failure": "optimization.results",
+    "OptimizeInterrupted": "optimization.results",
+    "Progress": "driver.progress",
+    "Result": "optimization.results",
+    "SweepInterrupted": "optimization.results",
+    "Context": "worker.context",
+    "SweepResult": "sweeps.sweep_result",
+    "open_sweep": "sweeps.sweep_result",
+    "optimize": "optimization.optimizing",
+    "probe_shard": "sweeps.shard",
+    "show_progress": "driver.progress",
+    "sweep": "sweeps.sweeping",
 }
 
 if TYPE_CHECKING:
-    from arqon_ray.fanout.context import Context
-    from arqon_ray.fanout.optimizing import optimize
-    from arqon_ray.fanout.progress import Progress, show_progress
-    from arqon_ray.fanout.results import Failure, OptimizeInterrupted, Result, SweepInterrupted
-    from arqon_ray.fanout.shard import probe_shard
-    from arqon_ray.fanout.sweep_result import SweepResult, open_sweep
-    from arqon_ray.fanout.sweeping import sweep
+    from arqon_ray.fanout.driver.progress import Progress, show_progress
+    from arqon_ray.fanout.optimization.optimizing import optimize
+    from arqon_ray.fanout.optimization.results import Failure, OptimizeInterrupted, Result, SweepInterrupted
+    from arqon_ray.fanout.sweeps.shard import probe_shard
+    from arqon_ray.fanout.sweeps.sweep_result import SweepResult, open_sweep
+    from arqon_ray.fanout.sweeps.sweeping import sweep
+    from arqon_ray.fanout.worker.context import Context
 
 __all__ = [
     "Context",

@@ -4,8 +4,8 @@ Everything here that takes a run takes a :class:`Run`, or what :func:`open_run` 
 need plotly.
 """
 
-from arqon_ray.core.evaluation import Evaluation
-from arqon_ray.core.run import Run
+from arqon_ray.core.record.evaluation import Evaluation
+from arqon_ray.core.record.run import Run
 from arqon_ray.report.history_plots import curves_figure, history_figure
 from arqon_ray.report.html import render_html, write_html
 from arqon_ray.report.opening import open_run

@@ -13,8 +13,8 @@ from enum import Enum, auto
 from typing import Any
 
 from arqon_ray.core.config import ParameterConfig
-from arqon_ray.core.evaluation import Evaluation
-from arqon_ray.core.plain import value_of
+from arqon_ray.core.inputs.plain import value_of
+from arqon_ray.core.record.evaluation import Evaluation
 
 
 class Kind(Enum):

@@ -12,8 +12,8 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from arqon_ray.core.exported import run_of_export
-from arqon_ray.core.run import Run
+from arqon_ray.core.export.exported import run_of_export
+from arqon_ray.core.record.run import Run
 from arqon_ray.errors import StateError
 
 _SEARCHERS = "searcher-state-*.pkl"

@@ -7,14 +7,14 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from arqon_ray.core import state
 from arqon_ray.core.config import identity
-from arqon_ray.core.exported import run_of_export
-from arqon_ray.core.run import Run
+from arqon_ray.core.export import state
+from arqon_ray.core.export.exported import run_of_export
+from arqon_ray.core.record.run import Run
 from arqon_ray.errors import ArqonError, StateError
 from arqon_ray.report.experiment import is_experiment, read_experiment
 from arqon_ray.report.run import RESULTS_FILE, read_run
-from arqon_ray.service.reading import find_study, read_state
+from arqon_ray.service.server.reading import find_study, read_state
 
 STUDY_FOLDER = "study"
 """Where a run of the command line has its study's journal."""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from arqon_ray.core.plain import column_text
-from arqon_ray.core.run import Run
+from arqon_ray.core.inputs.plain import column_text
+from arqon_ray.core.record.run import Run
 from arqon_ray.report.columns import Column, Kind, columns_of
 
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from arqon_ray.core.evaluation import Evaluation
-from arqon_ray.core.run import Run
+from arqon_ray.core.record.evaluation import Evaluation
+from arqon_ray.core.record.run import Run
 from arqon_ray.report.opening import Source, open_run
 from arqon_ray.report.style import (
     FADED,

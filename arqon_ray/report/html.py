@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from arqon_ray.core.run import Run
+from arqon_ray.core.record.run import Run
 from arqon_ray.report import sections
 from arqon_ray.report.history_plots import curves_figure, has_curves, history_figure
 from arqon_ray.report.opening import Source, open_run

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from arqon_ray.core.run import Run
-from arqon_ray.core.values import shown
+from arqon_ray.core.inputs.values import shown
+from arqon_ray.core.record.run import Run
 from arqon_ray.errors import ConfigError, StateError
 from arqon_ray.report.folders import open_export, open_file, open_folder, open_journal
-from arqon_ray.service.store import check_storage_path, is_shared
+from arqon_ray.service.storage.base import check_storage_path, is_shared
 
 
 @runtime_checkable

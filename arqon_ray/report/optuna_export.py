@@ -11,9 +11,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from arqon_ray.core.evaluation import Evaluation
-from arqon_ray.core.parameters import Categorical, Continuous, Discrete, Parameter
-from arqon_ray.core.space import Space
+from arqon_ray.core.record.evaluation import Evaluation
+from arqon_ray.core.space.parameters import Categorical, Continuous, Discrete, Parameter
+from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ArqonError
 from arqon_ray.report.opening import Source, open_run
 

@@ -14,11 +14,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from arqon_ray.core import metrics
 from arqon_ray.core.config import load_config
-from arqon_ray.core.evaluation import Error, Evaluation, Step
-from arqon_ray.core.kinds import RAISED
-from arqon_ray.core.run import Run, State
+from arqon_ray.core.record import metrics
+from arqon_ray.core.record.error_kinds import RAISED
+from arqon_ray.core.record.evaluation import Error, Evaluation, Step
+from arqon_ray.core.record.run import Run, State
 from arqon_ray.errors import ArqonError, StateError
 from arqon_ray.report.history import history_text
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from arqon_ray.core.evaluation import Evaluation
-from arqon_ray.core.run import Run
+from arqon_ray.core.record.evaluation import Evaluation
+from arqon_ray.core.record.run import Run
 from arqon_ray.report.style import taken_at
 
 TOP = 10

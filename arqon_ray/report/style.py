@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
-from arqon_ray.core.evaluation import Evaluation
-from arqon_ray.core.run import Run
+from arqon_ray.core.record.evaluation import Evaluation
+from arqon_ray.core.record.run import Run
 
 # M. Okabe and K. Ito, Color Universal Design, 2008: told apart by colour-blind readers too.
 PALETTE = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

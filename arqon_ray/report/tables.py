@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arqon_ray.core.evaluation import Evaluation
+from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.report.columns import Column, Kind, columns_of
 from arqon_ray.report.opening import Source, open_run
 

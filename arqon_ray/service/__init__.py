@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from arqon_ray.service.async_client import AsyncSolverClient
-from arqon_ray.service.batched import BatchedClient
-from arqon_ray.service.client import SolverClient
-from arqon_ray.service.heartbeat import Heartbeat
-from arqon_ray.service.launch import connect, init, start
-from arqon_ray.service.launch import list_studies as list
-from arqon_ray.service.verification import Verification, verify
+from arqon_ray.service.client.async_client import AsyncSolverClient
+from arqon_ray.service.client.batched import BatchedClient
+from arqon_ray.service.client.client import SolverClient
+from arqon_ray.service.client.heartbeat import Heartbeat
+from arqon_ray.service.client.launch import connect, init, start
+from arqon_ray.service.client.launch import list_studies as list
+from arqon_ray.service.server.verification import Verification, verify
 
 __all__ = [
     "AsyncSolverClient",

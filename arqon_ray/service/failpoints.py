@@ -59,7 +59,7 @@ def arm(text: str) -> None:
         _armed[point] = _Failpoint(Path(folder) / point, action, *(int(n) for n in numbers[:2]))
 
 
-def reach(point: str) -> None:
+def failpoint(point: str) -> None:
     """Fail here when a test wants it."""
     if _armed and point in _armed:
         _armed[point].act()

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 
 
 class Told(TypedDict, total=False):
-    """What is known of an evaluation; each key may be absent, see :class:`~arqon_ray.core.evaluation.Evaluation`.
+    """What is known of an evaluation, each key optional; see :class:`~arqon_ray.core.record.evaluation.Evaluation`.
 
     Attributes:
         metrics: everything that the function returned, by name, the objective too: numbers, texts, True, False, None

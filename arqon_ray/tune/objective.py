@@ -9,7 +9,7 @@ from ray.tune.result import DEFAULT_METRIC
 
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.errors import ConfigError
-from arqon_ray.tune.tune_call import metric_and_mode
+from arqon_ray.tune.run.tune_call import metric_and_mode
 
 LOSS = "loss"
 """The metric when nobody names one."""

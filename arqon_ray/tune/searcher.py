@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Any
 from ray import cloudpickle
 from ray.tune.search import Searcher
 
-from arqon_ray.core.pareto import front
-from arqon_ray.core.run import Run
+from arqon_ray.core.objectives.pareto import front
+from arqon_ray.core.record.run import Run
 from arqon_ray.core.solver import ArqonSolver
-from arqon_ray.core.unread import warn_of_unread
+from arqon_ray.core.strategies.unread import warn_of_unread
 from arqon_ray.errors import ArqonError, ConfigError, StateError
-from arqon_ray.tune import checkpoint, tune_call
-from arqon_ray.tune.attach import attach
-from arqon_ray.tune.convert import ArqonSpace, SearchSpace
-from arqon_ray.tune.ending import ending, watch
 from arqon_ray.tune.objective import Objective
-from arqon_ray.tune.outcome import Trial, evaluation_of
 from arqon_ray.tune.plan import Plan
-from arqon_ray.tune.points import Point, evaluated, whole_point
-from arqon_ray.tune.reconcile import trials_beside
-from arqon_ray.tune.restoring import check_same_run, held, restored_study
-from arqon_ray.tune.shared import SharedStudy
-from arqon_ray.tune.study import OwnStudy, Study
-from arqon_ray.tune.trials import Trials
+from arqon_ray.tune.run import checkpoint, tune_call
+from arqon_ray.tune.run.ending import ending, watch
+from arqon_ray.tune.run.outcome import Trial, evaluation_of
+from arqon_ray.tune.run.reconcile import trials_beside
+from arqon_ray.tune.run.restoring import check_same_run, held, restored_study
+from arqon_ray.tune.run.trials import Trials
+from arqon_ray.tune.space.convert import ArqonSpace, SearchSpace
+from arqon_ray.tune.space.points import Point, evaluated, whole_point
+from arqon_ray.tune.study.attach import attach
+from arqon_ray.tune.study.shared import SharedStudy
+from arqon_ray.tune.study.study import OwnStudy, Study
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -54,11 +54,11 @@ class ArqonSearcher(Searcher):
     ``FINISHED`` means that the budget is spent and nothing can come back; while a candidate in flight may still
     be released, ``suggest`` answers None.
 
-    A trial is one :class:`~arqon_ray.core.evaluation.Evaluation`: its last result's values are the ``metrics``, without
-    what Tune adds but ``time_total_s``, and each report is a step. One that a scheduler ended is ``stopped``, unless it
-    had come as far as the scheduler lets any; without a final result it counts with the value that it reported last, at
-    that ``training_iteration``. One that ends with an error, or whose final metric is NaN, infinite or None, is a
-    failed evaluation; one whose node was lost is none, and its candidate goes back.
+    A trial is one :class:`~arqon_ray.core.record.evaluation.Evaluation`: its last result's values are the ``metrics``,
+    without what Tune adds but ``time_total_s``, and each report is a step. One that a scheduler ended is ``stopped``,
+    unless it had come as far as the scheduler lets any; without a final result it counts with the value that it
+    reported last, at that ``training_iteration``. One that ends with an error, or whose final metric is NaN, infinite
+    or None, is a failed evaluation; one whose node was lost is none, and its candidate goes back.
 
     Where nobody names metric and mode they are ``loss`` and ``min``. The constructor's metric wins over
     ``TuneConfig``'s; ``TuneConfig`` and ``tune.run`` are heard even without a ``param_space``.

@@ -14,11 +14,11 @@ import tracemalloc
 from typing import Any
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.results import parse_results
-from arqon_ray.service.changes import Ask, Change
-from arqon_ray.service.leases import Leases
-from arqon_ray.service.outcomes import Report, Reported, Tell
-from arqon_ray.service.state import StudyState
+from arqon_ray.core.ledger.results import parse_results
+from arqon_ray.service.server.changes import Ask, Change
+from arqon_ray.service.server.leases import Leases
+from arqon_ray.service.server.outcomes import Report, Reported, Tell
+from arqon_ray.service.server.state import StudyState
 
 CONFIG = {"strategy": "probe", "bounds": {f"x{i}": {"min": 0, "max": 1} for i in range(4)}}
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from arqon_ray.core import ArqonProbe
-from arqon_ray.core.space import Space
+from arqon_ray.core.space.space import Space
 from tests.benchmarks import store
 from tests.benchmarks.peers import run_random
 from tests.benchmarks.problems import KNOWN, Problem, known

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import numpy as np
 
-from arqon_ray.core.pareto import non_dominated
+from arqon_ray.core.objectives.pareto import non_dominated
 from tests.benchmarks.problems import estimators as make
 from tests.benchmarks.problems.learning import TASKS, _splits
 from tests.benchmarks.problems.memo import folder, remembered

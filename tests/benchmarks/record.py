@@ -43,9 +43,9 @@ def evaluation(number: int, params: dict[str, float]) -> dict[str, Any]:
 
 def fill(root: str, count: int) -> None:
     """Make a study of so many evaluations under a folder."""
-    from arqon_ray.service.host import Birth, StudyHost
+    from arqon_ray.service.server.host import ActorSpec, StudyHost
 
-    host = StudyHost(Birth(NAME, "t", True, config=CONFIG), root, False, {"pid": 1})
+    host = StudyHost(ActorSpec(NAME, "t", True, config=CONFIG), root, False, {"pid": 1})
     for k in range(count // BLOCK):
         asked = host.call("ask", BLOCK, key=f"op:{k}")
         told = [{"id": each["id"], **evaluation(int(each["id"]), each["params"])} for each in asked]
@@ -65,8 +65,8 @@ def median_ms(call: Callable[[], Any], times: int = 21) -> float:
 
 def open_study(root: str, snapshots: str) -> dict[str, float]:
     """Open the study in this process, which has done nothing else, and look at it."""
-    from arqon_ray.service.local_store import LocalStore
-    from arqon_ray.service.study import Study
+    from arqon_ray.service.server.study import Study
+    from arqon_ray.service.storage.local import LocalStore
 
     store = LocalStore(root, NAME)
     for name in store.names("snapshots") if snapshots == "drop" else ():

@@ -56,7 +56,7 @@ class NoOp:
 
 def start_no_op() -> int:
     """Start the no-op actor under the name ``no-op``; returns its process."""
-    from arqon_ray.service.actor import GROUPS
+    from arqon_ray.service.server.actor import GROUPS
 
     decorate: Any = ray.remote(concurrency_groups=GROUPS)
     options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "name": "no-op", "lifetime": "detached"}
@@ -139,9 +139,9 @@ def figure_refine(address: str) -> None:
 
 def staleness(storage: str) -> list[int]:
     """Return, sorted, how many observations were told between each candidate's evidence and its ask."""
-    from arqon_ray.service.chain import accepted, read_chain
-    from arqon_ray.service.changes import Ask, Tell
-    from arqon_ray.service.local_store import LocalStore
+    from arqon_ray.service.log.segments import accepted, read_chain
+    from arqon_ray.service.server.changes import Ask, Tell
+    from arqon_ray.service.storage.local import LocalStore
 
     store = LocalStore(Path(storage).parent, Path(storage).name)
     told_at: dict[int, int] = {}
@@ -217,10 +217,10 @@ def figure_restart(address: str) -> None:
 
 def figure_opening(address: str) -> None:
     """Open a study of 100 000 evaluations with 5 metrics from its snapshot, and from the log alone."""
-    from arqon_ray.service.host import Birth, StudyHost
+    from arqon_ray.service.server.host import ActorSpec, StudyHost
 
     with tempfile.TemporaryDirectory() as root:
-        host = StudyHost(Birth("opening", "t", True, config=PROBE), root, False, {"pid": 1})
+        host = StudyHost(ActorSpec("opening", "t", True, config=PROBE), root, False, {"pid": 1})
         for k in range(100_000 // 100):
             asked = host.call("ask", 100, key=f"op:{k}")
             host.call("tell", [told(each) for each in asked], key=f"op:t{k}")
@@ -242,8 +242,8 @@ def told(asked: dict[str, Any]) -> dict[str, Any]:
 
 def open_study(root: str, snapshots: str) -> None:
     """Open the study in a fresh process and print how long it took, imports aside."""
-    from arqon_ray.service.local_store import LocalStore
-    from arqon_ray.service.study import Study
+    from arqon_ray.service.server.study import Study
+    from arqon_ray.service.storage.local import LocalStore
 
     store = LocalStore(root, "opening")
     for name in store.names("snapshots") if snapshots == "drop" else ():

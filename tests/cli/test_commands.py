@@ -14,10 +14,10 @@ from click.testing import CliRunner, Result
 from arqon_ray.cli import RunJob, load_job, main
 from arqon_ray.cli.objective import load_objective
 from arqon_ray.cli.session import check_environment
-from arqon_ray.core.evaluation import Error
-from arqon_ray.fanout.lock import FolderLock
+from arqon_ray.core.record.evaluation import Error
+from arqon_ray.fanout.sweeps.lock import FolderLock
 from arqon_ray.report import Evaluation, Run, write_run
-from arqon_ray.service.store import check_storage_path
+from arqon_ray.service.storage.base import check_storage_path
 
 STUDY: dict[str, Any] = {"seed": 1, "budget": 4, "bounds": {"x": {"min": 0.0, "max": 1.0}}}
 JOB: dict[str, Any] = {"objective": "math:fabs", "study": STUDY}

@@ -9,7 +9,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from arqon_ray.cli import RunJob, SweepJob, load_job
-from arqon_ray.core.space import Space
+from arqon_ray.core.space.space import Space
 from arqon_ray.examples.cluster_resources import cost
 from arqon_ray.examples.digits import accuracy
 from arqon_ray.examples.learning_curve import epochs

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from arqon_ray import open_sweep
-from arqon_ray.fanout.context import seed_of
+from arqon_ray.fanout.worker.context import seed_of
 from arqon_ray.report import read_run
 from tests.cli.commandline import arqon_ray, begin, finish
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from arqon_ray.service.chain import accepted, read_chain
-from arqon_ray.service.host import Birth, StudyHost
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.records import encode
-from arqon_ray.service.verification import verify
+from arqon_ray.service.log.records import encode
+from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.server.host import ActorSpec, StudyHost
+from arqon_ray.service.server.verification import verify
+from arqon_ray.service.storage.local import LocalStore
 from tests.cli.commandline import arqon_ray
 
 CONFIG = {"seed": 2, "budget": 30, "bounds": {"x": {"min": 0.0, "max": 1.0}, "k": {"choices": ["a", "b"]}}}
@@ -20,7 +20,7 @@ CONFIG = {"seed": 2, "budget": 30, "bounds": {"x": {"min": 0.0, "max": 1.0}, "k"
 def storage(tmp_path: Path) -> Path:
     """A storage path with a study of two epochs, drafts of several candidates, a failure and a release."""
     for pid in (1, 2):
-        host = StudyHost(Birth("arqon", "t", True, config=CONFIG), str(tmp_path), pid > 1, {"pid": pid})
+        host = StudyHost(ActorSpec("arqon", "t", True, config=CONFIG), str(tmp_path), pid > 1, {"pid": pid})
         for _ in range(6):
             asked = host.call("ask_one", owner=None)
             host.call("tell", asked["id"], (asked["params"]["x"] - 0.3) ** 2)

@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.fidelity import scaled
+from arqon_ray.core.objectives.fidelity import scaled
 
 SIZES = (1.0, -1.0, 1e3, 1e160, -1e160, 1e300, 1.7e308, -1.7e308, 0.0, 1e-300, 5e-324)
 STEPS = (0, 1, 2, 3, 9, 81, 2**52)

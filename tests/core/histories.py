@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from arqon_ray.core import ArqonSolver, Candidate
-from arqon_ray.core.evidence import Array
+from arqon_ray.core.strategies.evidence import Array
 from tests.core.spaces import EVERY_KIND
 
 SPACES: dict[str, dict[str, Any]] = {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.classify import classify
+from arqon_ray.core.propose.classify import classify
 
 CUBE = {f"x{i}": {"min": -4.0, "max": 4.0} for i in range(3)}
 Objective = Callable[[np.ndarray[Any, Any]], float]

@@ -15,7 +15,7 @@ import pytest
 
 from arqon_ray import ArqonSolver
 from arqon_ray.core.config import identity, is_arqon_config, load_config, read_config_file
-from arqon_ray.core.plain import MAX_TEXT, same
+from arqon_ray.core.inputs.plain import MAX_TEXT, same
 from arqon_ray.errors import ConfigError
 from tests.core.spaces import EVERY_KIND
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.fidelity import Scaled, scaled
-from arqon_ray.core.ledger import Candidate
+from arqon_ray.core.ledger.ledger import Candidate
+from arqon_ray.core.objectives.fidelity import Scaled, scaled
 
 BOUNDS = {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}
 CONFIG: dict[str, Any] = {"seed": 5, "bounds": BOUNDS, "strategy": "tpe"}

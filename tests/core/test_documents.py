@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from arqon_ray import ArqonSolver
 from arqon_ray.core.config import load_config, read_config_file
-from arqon_ray.core.documents import read_json, read_yaml
-from arqon_ray.core.plain import MAX_DEPTH
+from arqon_ray.core.inputs.documents import read_json, read_yaml
+from arqon_ray.core.inputs.plain import MAX_DEPTH
 from arqon_ray.errors import ConfigError, ResultsError
 
 # Section 10.3.2 of the specification and its example 10.9, and what YAML 1.1 made of the same texts.

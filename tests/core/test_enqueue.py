@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from arqon_ray import ArqonSolver, ConfigError, ResultsError
 from arqon_ray.core.config import load_config
-from arqon_ray.core.points import check_points, whole_params
-from arqon_ray.core.space import Space
+from arqon_ray.core.space.points import check_points, whole_params
+from arqon_ray.core.space.space import Space
 
 BOUNDS: dict[str, Any] = {
     "lr": {"min": 1e-4, "max": 1.0, "scale": "Log"},

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arqon_ray import ArqonSolver, ResultsError, UnknownCandidateError
-from arqon_ray.core import columns
-from arqon_ray.core.evaluation import Error, Evaluation, Step
-from arqon_ray.core.kinds import KINDS
-from arqon_ray.core.metrics import MAX_STEPS
-from arqon_ray.core.running import Running, thinned
+from arqon_ray.core.record import columns
+from arqon_ray.core.record.error_kinds import KINDS
+from arqon_ray.core.record.evaluation import Error, Evaluation, Step
+from arqon_ray.core.record.metrics import MAX_STEPS
+from arqon_ray.core.record.running import Running, thinned
 
 X = {"x": {"min": 0.0, "max": 1.0}}
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.evidence import Evidence
-from arqon_ray.core.fidelity import Scaled, scaled
-from arqon_ray.core.ledger import Moment
+from arqon_ray.core.ledger.ledger import DataView
+from arqon_ray.core.objectives.fidelity import Scaled, scaled
+from arqon_ray.core.strategies.evidence import Evidence
 from arqon_ray.errors import ResultsError, StateError, UnknownCandidateError
 from tests.core.fuzz_rungs import check
 
@@ -19,7 +19,7 @@ CONFIG = {"seed": 3, "bounds": {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0,
 Curve = dict[int, float]
 
 
-def moment(solver: ArqonSolver) -> Moment:
+def moment(solver: ArqonSolver) -> DataView:
     return solver._ledger.moment()
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arqon_ray import ArqonSolver, ResultsError
-from arqon_ray.core import metrics
-from arqon_ray.core.metrics import MAX_LIST, MAX_METRICS, MAX_TEXT, check, flatten, from_json, to_json
+from arqon_ray.core.record import metrics
+from arqon_ray.core.record.metrics import MAX_LIST, MAX_METRICS, MAX_TEXT, check, flatten, from_json, to_json
 
 X = {"x": {"min": 0.0, "max": 1.0}}
 SCALARS = st.one_of(st.none(), st.booleans(), st.floats(), st.integers(-(2**63), 2**63 - 1), st.text(max_size=20))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.evidence import Evidence
-from arqon_ray.core.noise import judge, wanted
+from arqon_ray.core.propose.noise import judge, wanted
+from arqon_ray.core.strategies.evidence import Evidence
 from tests.core.refine.studies import cube, evidence
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import identity, load_config
-from arqon_ray.core.pareto import non_dominated, weighed, weights
+from arqon_ray.core.objectives.pareto import non_dominated, weighed, weights
 from arqon_ray.errors import ConfigError, ResultsError
 
 BOUNDS = {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}

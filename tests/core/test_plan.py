@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arqon_ray.core.evidence import Evidence
-from arqon_ray.core.plan import Plan, budget_share, plan
+from arqon_ray.core.strategies.evidence import Evidence
+from arqon_ray.core.strategies.plan import Plan, budget_share, plan
 from tests.core.refine.studies import cube, evidence
 
 SPACE = cube(4)

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from arqon_ray import ArqonProbe, ArqonSolver
-from arqon_ray.core.results import check_report, parse_results
+from arqon_ray.core.ledger.results import check_report, parse_results
 from arqon_ray.errors import ConfigError, ResultsError
-from arqon_ray.fanout.evaluate import evaluate_point
+from arqon_ray.fanout.worker.evaluate import evaluate_point
 
 X = {"x": {"min": 0, "max": 1}}
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arqon_ray.core import ArqonSolver, Candidate, coverage
+from arqon_ray.core import ArqonSolver, Candidate
 from arqon_ray.core.config import load_config
-from arqon_ray.core.coverage import Coverage
-from arqon_ray.core.draft import Draft
+from arqon_ray.core.probe import coverage
+from arqon_ray.core.probe.coverage import Coverage
+from arqon_ray.core.propose.proposer import Draft
 from arqon_ray.core.refine import STRATEGIES
 from tests.core.histories import SPACES
 from tests.core.spaces import bounds

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arqon_ray.core import ArqonProbe
-from arqon_ray.core.sequences import Sobol, _primes
+from arqon_ray.core.probe.sequences import Sobol, _primes
 from arqon_ray.errors import ConfigError
 from tests.core.spaces import EVERY_KIND
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.solver import ArqonSolver
-from arqon_ray.core.space import Space
+from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ConfigError, OutOfBoundsError, ResultsError
 from tests.core.spaces import EVERY_KIND, bounds, extreme_ranges
 

@@ -8,7 +8,7 @@ import pytest
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
-from arqon_ray.core.unread import warn_of_unread
+from arqon_ray.core.strategies.unread import warn_of_unread
 from arqon_ray.errors import UnreadParameterWarning
 
 CONFIG = {"bounds": {"x": {"min": 0, "max": 1}}, "strategy": "cma_es", "strategy_params": {"sigma": 0.9, "alpha": 2}}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arqon_ray.core import values
+from arqon_ray.core.inputs import values
 from arqon_ray.errors import ConfigError, ResultsError
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from arqon_ray import ResultsError
-from arqon_ray.fanout import context as module
-from arqon_ray.fanout.context import Context, seed_of, takes_context
-from arqon_ray.fanout.evaluate import evaluate_point
+from arqon_ray.fanout.worker import context as module
+from arqon_ray.fanout.worker.context import Context, seed_of, takes_context
+from arqon_ray.fanout.worker.evaluate import evaluate_point
 
 
 def train(params: dict[str, Any], context: Context) -> dict[str, Any]:

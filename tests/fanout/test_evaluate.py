@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arqon_ray.fanout.evaluate import evaluate_point, read_value
-from arqon_ray.fanout.parcel import pack, unpack
+from arqon_ray.fanout.worker.evaluate import evaluate_point, read_value
+from arqon_ray.fanout.worker.shipped_function import pack, unpack
 
 
 class Item:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arqon_ray.fanout.failfast import FailFast, common_likeness, likeness
-from arqon_ray.fanout.stop import StopRule
+from arqon_ray.fanout.driver.failfast import FailFast, common_likeness, likeness
+from arqon_ray.fanout.driver.stop import StopRule
 
 
 @pytest.mark.parametrize(

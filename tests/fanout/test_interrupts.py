@@ -18,7 +18,7 @@ import pytest
 import ray
 
 from arqon_ray import ArqonProbe, OptimizeInterrupted, SweepInterrupted, optimize, start, sweep
-from arqon_ray.fanout.interrupts import Interrupts
+from arqon_ray.fanout.driver.interrupts import Interrupts
 
 CONFIG: dict[str, Any] = {"seed": 3, "bounds": {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}}
 ROUNDS = 12

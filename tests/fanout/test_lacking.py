@@ -10,7 +10,7 @@ import pytest
 
 import arqon_ray
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.lacking import MetricCheck
+from arqon_ray.fanout.driver.missing_metric import MetricCheck
 
 CONFIG: dict[str, Any] = {"seed": 1, "budget": 40, "strategy": "probe", "bounds": {"x": {"min": 0.0, "max": 1.0}}}
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from arqon_ray import ArqonProbe, ConfigError, EvaluationsFailedError, optimize, sweep
-from arqon_ray.fanout.handover import Handover, _store
+from arqon_ray.fanout.worker.handover import Handover, _store
 
 CONFIG: dict[str, Any] = {
     "seed": 7,
@@ -171,7 +171,7 @@ def test_a_process_that_dies_late_in_a_long_shard_is_no_evaluation_that_ran_too_
         return float(params["x"])
 
     # The driver alone: in the worker the grace is what it was, and nothing there is ended for its time.
-    monkeypatch.setattr("arqon_ray.fanout.handover.GRACE", 0.0)
+    monkeypatch.setattr("arqon_ray.fanout.worker.handover.GRACE", 0.0)
     monkeypatch.setattr(Handover, "overran", recorded)
     result = sweep(evaluate, CONFIG, 32, shard_size=32, evaluation_timeout_s=2.0, progress=False)
     assert answers == [False]  # it died once, three seconds after the shard began

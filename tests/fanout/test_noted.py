@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from arqon_ray.core.metrics import MAX_METRICS, flatten
-from arqon_ray.fanout.evaluate import evaluate_point
-from arqon_ray.fanout.noted import Noted
+from arqon_ray.core.record.metrics import MAX_METRICS, flatten
+from arqon_ray.fanout.driver.warn_once import Noted
+from arqon_ray.fanout.worker.evaluate import evaluate_point
 
 
 def odd(params: dict[str, Any]) -> dict[Any, Any]:

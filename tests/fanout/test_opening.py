@@ -15,11 +15,11 @@ import pytest
 import arqon_ray
 from arqon_ray import ArqonProbe, ConfigError, open_sweep, sweep
 from arqon_ray.core.config import load_config
-from arqon_ray.core.evaluation import Error, Evaluation, Step
-from arqon_ray.core.metrics import flatten
-from arqon_ray.fanout.outcome import Outcome
-from arqon_ray.fanout.store import MANIFEST, DirectoryStore
-from arqon_ray.fanout.table import own_name, pack_rows
+from arqon_ray.core.record.evaluation import Error, Evaluation, Step
+from arqon_ray.core.record.metrics import flatten
+from arqon_ray.fanout.sweeps.store import MANIFEST, DirectoryStore
+from arqon_ray.fanout.sweeps.table import own_name, pack_rows
+from arqon_ray.fanout.worker.outcome import Outcome
 
 ASSETS = Path(__file__).parent / "assets"
 BOUNDS = load_config({"bounds": {"x": {"min": 0, "max": 1}}}).bounds

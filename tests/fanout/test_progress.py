@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from arqon_ray.fanout.progress import PlainProgress, Progress, RichProgress, show_progress
+from arqon_ray.fanout.driver.progress import PlainProgress, Progress, RichProgress, show_progress
 
 
 class Clock:

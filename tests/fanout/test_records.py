@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from arqon_ray import Context, ResultsError, optimize, start
-from arqon_ray.core.evaluation import Evaluation
-from arqon_ray.fanout.context import seed_of
+from arqon_ray.core.record.evaluation import Evaluation
+from arqon_ray.fanout.worker.context import seed_of
 
 CONFIG: dict[str, Any] = {"seed": 5, "budget": 6, "bounds": {"x": {"min": 0.0, "max": 1.0}}}
 pytestmark = pytest.mark.usefixtures("cluster")

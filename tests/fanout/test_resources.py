@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.resources import slots, task_options
+from arqon_ray.fanout.driver.resources import slots, task_options
 
 
 @pytest.mark.parametrize(

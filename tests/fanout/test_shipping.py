@@ -16,8 +16,8 @@ from ray.cluster_utils import Cluster
 
 from arqon_ray.cli.objective import load_objective
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout import shipping
-from arqon_ray.fanout.shipping import Shipped, collect
+from arqon_ray.fanout.worker import shipping
+from arqon_ray.fanout.worker.shipping import Shipped, collect
 
 ROOT = Path(__file__).parents[2]
 TRAIN = """

@@ -18,7 +18,7 @@ import ray
 
 import arqon_ray
 from arqon_ray import ArqonProbe, ConfigError, Context, SweepInterrupted, probe_shard, sweep
-from arqon_ray.fanout.context import seed_of
+from arqon_ray.fanout.worker.context import seed_of
 
 CONFIG: dict[str, Any] = {
     "seed": 7,
@@ -236,7 +236,7 @@ def test_a_killed_driver_leaves_whole_shards_and_the_same_call_continues(tmp_pat
 def test_ctrl_c_keeps_the_finished_rows_and_the_same_call_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from arqon_ray.fanout.store import DirectoryStore
+    from arqon_ray.fanout.sweeps.store import DirectoryStore
 
     write = DirectoryStore.write
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from arqon_ray import ArqonSolver
-from arqon_ray.core.evaluation import Error, Evaluation, Step
-from arqon_ray.core.run import Run
+from arqon_ray.core.record.evaluation import Error, Evaluation, Step
+from arqon_ray.core.record.run import Run
 
 ASSETS = Path(__file__).parent / "assets"
 BOUNDS: dict[str, Any] = {"x": {"min": 0.0, "max": 1.0}}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arqon_ray.core.evaluation import Error
+from arqon_ray.core.record.evaluation import Error
 from arqon_ray.report import (
     Evaluation,
     Run,

@@ -18,12 +18,12 @@ from ray import cloudpickle
 
 import arqon_ray
 from arqon_ray import ArqonSolver, StateError, open_run
-from arqon_ray.core.evaluation import Evaluation
+from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.core.versions import versions
 from arqon_ray.report import Run, history_figure, read_run, to_pandas, write_html, write_run
-from arqon_ray.service.description import write_study
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.study import Study
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.storage.local import LocalStore
 from tests.report.runs import ASSETS, STUDY, halving, told
 
 SERVICE = ASSETS.parent.parent / "service" / "assets"

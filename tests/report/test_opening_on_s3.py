@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from arqon_ray import StateError, open_run
-from arqon_ray.service.description import write_study
-from arqon_ray.service.object_store import ObjectStore
-from arqon_ray.service.study import Study
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.storage.objects import ObjectStore
 from tests.report.runs import STUDY
 
 if TYPE_CHECKING:

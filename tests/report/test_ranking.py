@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arqon_ray.core.run import Run
+from arqon_ray.core.record.run import Run
 from tests.report.runs import STUDY, halving, trial
 
 

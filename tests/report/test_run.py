@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from arqon_ray import ArqonSolver
-from arqon_ray.core.evaluation import Error
+from arqon_ray.core.record.evaluation import Error
 from arqon_ray.errors import ArqonError, StateError
 from arqon_ray.fanout import Result
 from arqon_ray.report import (

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from arqon_ray.service import failpoints
-from arqon_ray.service.description import write_study
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.study import Study
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.storage.local import LocalStore
 
 CONFIG: dict[str, Any] = {
     "seed": 7,

@@ -353,7 +353,7 @@ def test_the_actors_process_imports_neither_tune_nor_stats(start: Start) -> None
     client.ask_one()
     loaded, threads = ray.get(client.handle.__ray_call__.remote(lambda _: (set(sys.modules), dict(os.environ))))
     assert not {"ray.tune", "scipy.stats", "ray.train"} & loaded
-    assert "arqon_ray.service.study" in loaded
+    assert "arqon_ray.service.server.study" in loaded
     assert threads["OPENBLAS_NUM_THREADS"] == "1"
 
 

@@ -14,9 +14,9 @@ import pytest
 import ray
 
 from arqon_ray.errors import AskTimeoutError, ConfigError, StudyNotFoundError, UnknownCandidateError
-from arqon_ray.service.async_client import AsyncSolverClient
-from arqon_ray.service.client import SolverClient
-from arqon_ray.service.heartbeat import AsyncHeartbeat
+from arqon_ray.service.client.async_client import AsyncSolverClient
+from arqon_ray.service.client.client import SolverClient
+from arqon_ray.service.client.heartbeat import AsyncHeartbeat
 from tests.service.conftest import CONFIG
 from tests.service.live import Start, kill, studies
 

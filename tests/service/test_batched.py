@@ -19,8 +19,8 @@ from arqon_ray.errors import (
     StudyRefusedError,
     UnknownCandidateError,
 )
-from arqon_ray.service.batched import BatchedClient
-from arqon_ray.service.study import Study
+from arqon_ray.service.client.batched import BatchedClient
+from arqon_ray.service.server.study import Study
 from tests.service.conftest import CONFIG
 from tests.service.live import kill, studies
 

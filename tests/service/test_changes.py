@@ -16,20 +16,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.draft import Draft
-from arqon_ray.core.results import parse_results
+from arqon_ray.core.ledger.results import parse_results
+from arqon_ray.core.propose.proposer import Draft
 from arqon_ray.errors import ArqonError, ResultsError, StudyRefusedError
-from arqon_ray.service import records
-from arqon_ray.service.changes import Ask, Budget, Change, Import, Release, candidate_of
-from arqon_ray.service.description import write_study
-from arqon_ray.service.host import Birth, StudyHost
-from arqon_ray.service.journal import Journal
-from arqon_ray.service.local_store import LocalLog, LocalStore
-from arqon_ray.service.operations import Operations, digest_of
-from arqon_ray.service.outcomes import Report, Reported, Retract, Tell
-from arqon_ray.service.records import comfortable, encode, scan
-from arqon_ray.service.state import StudyState
-from arqon_ray.service.study import Study
+from arqon_ray.service.log import records
+from arqon_ray.service.log.journal import Journal
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.log.records import comfortable, encode, scan
+from arqon_ray.service.server.changes import Ask, Budget, Change, Import, Release, candidate_of
+from arqon_ray.service.server.host import ActorSpec, StudyHost
+from arqon_ray.service.server.idempotency import Operations, digest_of
+from arqon_ray.service.server.outcomes import Report, Reported, Retract, Tell
+from arqon_ray.service.server.state import StudyState
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.storage.local import LocalLog, LocalStore
 from tests.service.conftest import CONFIG, Clock, known, reports
 
 Reopen = Callable[[], Study]
@@ -124,7 +124,7 @@ def test_how_many_make_a_comfortable_record(sizes: list[int], fit: int) -> None:
 
 @pytest.fixture
 def host(tmp_path: Path) -> StudyHost:
-    return StudyHost(Birth("arqon", "t1", True, config=CONFIG), str(tmp_path), False, {"pid": 1, "node": "n1"})
+    return StudyHost(ActorSpec("arqon", "t1", True, config=CONFIG), str(tmp_path), False, {"pid": 1, "node": "n1"})
 
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), KeyError("x"), RecursionError()])

@@ -20,9 +20,10 @@ from ray.exceptions import (
 )
 
 from arqon_ray.errors import ArqonError, AskTimeoutError, ResultsError, StudyNotFoundError
-from arqon_ray.service import SolverClient, calling
-from arqon_ray.service.calling import Retry, Slices
-from arqon_ray.service.wire import operation_id, to_plain
+from arqon_ray.service import SolverClient
+from arqon_ray.service.client import retry as calling
+from arqon_ray.service.client.retry import Retry, Slices
+from arqon_ray.service.protocol import operation_id, to_plain
 from tests.service.conftest import CONFIG
 from tests.service.live import Start, kill, studies
 

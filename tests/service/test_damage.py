@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from arqon_ray.errors import StudyRefusedError
-from arqon_ray.service.description import write_study
-from arqon_ray.service.epochs import FencedError
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.outcomes import Report, Reported
-from arqon_ray.service.records import encode, scan
-from arqon_ray.service.snapshots import read_snapshots, write_snapshot
-from arqon_ray.service.study import Study
+from arqon_ray.service.log.fencing import FencedError
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.log.records import encode, scan
+from arqon_ray.service.log.snapshots import read_snapshots, write_snapshot
+from arqon_ray.service.server.outcomes import Report, Reported
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG, IN_MEMORY, Clock, known, reports
 
 SNAPSHOTS = ("older snapshot", "newer snapshot")

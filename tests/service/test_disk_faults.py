@@ -19,10 +19,10 @@ from unittest import mock
 import pytest
 
 from arqon_ray.errors import StudyRefusedError
-from arqon_ray.service.host import Birth, StudyHost
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.study import Study
-from arqon_ray.service.verification import verify
+from arqon_ray.service.server.host import ActorSpec, StudyHost
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.server.verification import verify
+from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG, IN_MEMORY, Disk, PowerCut, known
 
 OUTSIDE = [{"params": {"x": 0.5, "n": 2}, "value": 0.5}]
@@ -57,7 +57,7 @@ class Life(contextlib.AbstractContextManager["Life"]):
     def start(self) -> None:
         """Begin as the actor's process does; after the first answer as one that was restarted."""
         self.host = StudyHost(
-            Birth("arqon", "t1", True, config=CONFIG), str(self.folder), bool(self.answers), {"pid": 1}
+            ActorSpec("arqon", "t1", True, config=CONFIG), str(self.folder), bool(self.answers), {"pid": 1}
         )
 
     def go_on(self, upto: int = len(LIFE)) -> None:
@@ -92,8 +92,8 @@ class Life(contextlib.AbstractContextManager["Life"]):
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once; and let a stalled machine be no reason to hand out fewer candidates than were asked for."""
-    monkeypatch.setattr("arqon_ray.service.host._PAUSES", (0.001, 0.001))
-    monkeypatch.setattr("arqon_ray.service.asking._PATIENCE", 60.0)
+    monkeypatch.setattr("arqon_ray.service.server.host._PAUSES", (0.001, 0.001))
+    monkeypatch.setattr("arqon_ray.service.server.asking._PATIENCE", 60.0)
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 def host_on(folder: Path, restarted: bool = False) -> StudyHost:
-    return StudyHost(Birth("arqon", "t1", True, config=CONFIG), str(folder), restarted, {"pid": 1})
+    return StudyHost(ActorSpec("arqon", "t1", True, config=CONFIG), str(folder), restarted, {"pid": 1})
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS])
@@ -240,7 +240,7 @@ def test_a_disk_that_takes_nothing_is_waited_for_and_named_and_the_repeated_call
         host = host_on(small_disk.folder, restarted=True)
     seeds = OUTSIDE * 1000
     with small_disk.failing(error), monkeypatch.context() as patch:
-        patch.setattr("arqon_ray.service.host._PATIENCE", 0.3)
+        patch.setattr("arqon_ray.service.server.host._PATIENCE", 0.3)
         begun = time.monotonic()
         with pytest.raises(StudyRefusedError, match=f"storage {small_disk.folder}/arqon fails .*{os.strerror(error)}"):
             host.call("seed", seeds, key="s")
@@ -258,7 +258,9 @@ def test_an_older_actor_whose_disk_fails_does_not_take_the_study_back(
     older, newer = host_on(tmp_path), host_on(tmp_path, restarted=True)
     older.call("ask_one", key="a")
     newer.call("ask_one", key="b")
-    monkeypatch.setattr("arqon_ray.service.local_store._write_all", failing := mock.Mock(side_effect=OSError(5, "EIO")))
+    monkeypatch.setattr(
+        "arqon_ray.service.storage.local._write_all", failing := mock.Mock(side_effect=OSError(5, "EIO"))
+    )
     with pytest.raises(StudyRefusedError, match="belongs to epoch 2 of another actor now"):
         older.call("ask_one", key="c")
     assert failing.call_count == 1

@@ -13,9 +13,9 @@ import ray
 
 from arqon_ray.errors import ConfigError, ResultsError
 from arqon_ray.service import SolverClient, verify
-from arqon_ray.service.description import write_study
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.study import Study
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.storage.local import LocalStore
 from tests.service.live import Start, kill, studies
 
 CONFIG: dict[str, Any] = {

@@ -19,13 +19,14 @@ from unittest import mock
 import pytest
 
 from arqon_ray.errors import ResultsError
-from arqon_ray.service import epochs, local_store
-from arqon_ray.service.description import write_study
-from arqon_ray.service.epochs import FencedError
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.records import FORMAT, scan
-from arqon_ray.service.study import Study
-from arqon_ray.service.verification import verify
+from arqon_ray.service.log import fencing as epochs
+from arqon_ray.service.log.fencing import FencedError
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.log.records import FORMAT, scan
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.server.verification import verify
+from arqon_ray.service.storage import local as local_store
+from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import Clock, known
 
 ASSETS = Path(__file__).parent / "assets"

@@ -20,8 +20,8 @@ from arqon_ray.errors import (
     StudyNotFoundError,
     StudyRefusedError,
 )
-from arqon_ray.service import launch
-from arqon_ray.service.host import Birth, StudyHost
+from arqon_ray.service.client import launch
+from arqon_ray.service.server.host import ActorSpec, StudyHost
 from tests.service.conftest import CONFIG
 from tests.service.live import studies
 
@@ -57,7 +57,7 @@ BAD: dict[str, Any] = {
 
 
 def _host(path: Path, awaited: bool) -> StudyHost:
-    birth = Birth("arqon", "t1", resume=True, awaited=awaited)
+    birth = ActorSpec("arqon", "t1", resume=True, awaited=awaited)
     return StudyHost(birth, str(path), False, {"pid": 1, "node": "n1"})
 
 
@@ -101,7 +101,9 @@ def test_a_snapshot_is_not_lost_to_who_brings_none(tmp_path: Path, monkeypatch: 
         return real(self, creating)
 
     monkeypatch.setattr(StudyHost, "_open", fails_once)
-    monkeypatch.setattr("arqon_ray.service.host.time.sleep", lambda _: joined.append(host.begin(CONFIG, "another")))
+    monkeypatch.setattr(
+        "arqon_ray.service.server.host.time.sleep", lambda _: joined.append(host.begin(CONFIG, "another"))
+    )
     for status in (host.begin(CONFIG, "t1", _snapshot()), *joined):
         assert status["imported"] == {"uuid": "a" * 32, "seq": 4}
     assert len(joined) == 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from arqon_ray.errors import ResultsError
-from arqon_ray.service.heartbeat import LEASE, AsyncHeartbeat, Heartbeat
+from arqon_ray.service.client.heartbeat import LEASE, AsyncHeartbeat, Heartbeat
 
 
 class FakeClient:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from arqon_ray.core.config import load_config
-from arqon_ray.core.frozen import Frozen
+from arqon_ray.core.export.frozen import Frozen
 from arqon_ray.errors import IdentityError, ResultsError, StudyRefusedError
-from arqon_ray.service.host import Birth, StudyHost
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.store import check_storage_path, same_place
+from arqon_ray.service.server.host import ActorSpec, StudyHost
+from arqon_ray.service.storage.base import check_storage_path, same_place
+from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG
 
 Make = Callable[..., StudyHost]
@@ -24,7 +24,7 @@ def make(tmp_path: Path) -> Make:
 
     def maker(token: str = "t1", restarted: bool = False, resume: bool = True, config: Any = CONFIG) -> StudyHost:
         return StudyHost(
-            Birth("arqon", token, resume, config=config), str(tmp_path), restarted, {"pid": 1, "node": "n1"}
+            ActorSpec("arqon", token, resume, config=config), str(tmp_path), restarted, {"pid": 1, "node": "n1"}
         )
 
     return maker
@@ -115,7 +115,7 @@ def test_storage_that_keeps_failing_is_named_and_the_study_survives(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("arqon_ray.service.host._PATIENCE", 0.3)
+    monkeypatch.setattr("arqon_ray.service.server.host._PATIENCE", 0.3)
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
         with pytest.raises(StudyRefusedError, match="No space left on device"):

@@ -9,14 +9,14 @@ import pytest
 
 from arqon_ray.errors import StudyRefusedError
 from arqon_ray.service import verify
-from arqon_ray.service.host import Birth, StudyHost
+from arqon_ray.service.server.host import ActorSpec, StudyHost
 
 CONFIG = {"seed": 7, "budget": 8, "bounds": {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}}
 
 
 def host(root: Path, token: str = "creator", awaited: bool = False, restarted: bool = False) -> StudyHost:
     root.mkdir(exist_ok=True)
-    return StudyHost(Birth("study", token, True, awaited, config=CONFIG), str(root), restarted, {"pid": 1})
+    return StudyHost(ActorSpec("study", token, True, awaited, config=CONFIG), str(root), restarted, {"pid": 1})
 
 
 def used(root: Path) -> tuple[StudyHost, dict[str, Any]]:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from arqon_ray.errors import StudyRefusedError
-from arqon_ray.service.description import entomb, entombed, read_study, write_study
-from arqon_ray.service.journal import FencedError, Journal
-from arqon_ray.service.local_store import LocalLog, LocalStore
-from arqon_ray.service.records import HEADER_SIZE
+from arqon_ray.service.log.journal import FencedError, Journal
+from arqon_ray.service.log.manifest import begin_purge, is_purging, read_study, write_study
+from arqon_ray.service.log.records import HEADER_SIZE
+from arqon_ray.service.storage.local import LocalLog, LocalStore
 
 HOST = {"pid": 1, "node": "n", "actor": "a"}
 
@@ -247,7 +247,7 @@ def test_a_tombstone_stands_until_all_else_is_gone(store: LocalStore, monkeypatc
     written(store, "a")
     with monkeypatch.context() as patch:
         patch.setattr(LocalStore, "delete", lambda *_, **__: None)
-        entomb(store)
-    assert entombed(store)
-    entomb(store)
+        begin_purge(store)
+    assert is_purging(store)
+    begin_purge(store)
     assert not store.path.exists()

@@ -12,7 +12,7 @@ import ray
 
 import arqon_ray
 from arqon_ray import ArqonError, ResultsError, SolverClient
-from arqon_ray.service.calling import NAMESPACE
+from arqon_ray.service.client.retry import NAMESPACE
 from tests.service.conftest import CONFIG
 
 

@@ -16,7 +16,7 @@ import arqon_ray
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
 from arqon_ray.service import SolverClient
-from arqon_ray.service.host import Birth, StudyHost
+from arqon_ray.service.server.host import ActorSpec, StudyHost
 from tests.service.conftest import CONFIG
 from tests.service.live import kill, studies
 
@@ -89,8 +89,8 @@ def test_its_creator_may_be_gone(cluster: Any, tmp_path: Path, unique_name: str)
 
 
 def test_a_call_that_comes_before_the_config_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("arqon_ray.service.host._PATIENCE", 0.3)
-    host = StudyHost(Birth("arqon", "t1", True), str(tmp_path), False, {"pid": 1, "node": "n1"})
+    monkeypatch.setattr("arqon_ray.service.server.host._PATIENCE", 0.3)
+    host = StudyHost(ActorSpec("arqon", "t1", True), str(tmp_path), False, {"pid": 1, "node": "n1"})
     with pytest.raises(arqon_ray.StudyRefusedError, match=r"was not begun: call start\(\)"):
         host.call("ask_one")
     assert not [*tmp_path.rglob("study.json")]

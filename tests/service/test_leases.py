@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from arqon_ray.service.leases import Leases
+from arqon_ray.service.server.leases import Leases
 from tests.service.conftest import Clock
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from arqon_ray.errors import ConfigError
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.store import check_name, check_storage_path
+from arqon_ray.service.storage.base import check_name, check_storage_path
+from arqon_ray.service.storage.local import LocalStore
 
 
 def test_a_plain_path_and_a_file_uri_name_the_same_directory(tmp_path: Path) -> None:

@@ -18,14 +18,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from arqon_ray.errors import AskTimeoutError, ConfigError, ResultsError
-from arqon_ray.service import records, upkeep
-from arqon_ray.service.chain import accepted, read_chain
-from arqon_ray.service.changes import Ask
-from arqon_ray.service.description import write_study
-from arqon_ray.service.epochs import FencedError
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.study import Study
-from arqon_ray.service.verification import verify
+from arqon_ray.service.log import records
+from arqon_ray.service.log.fencing import FencedError
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.server import snapshotting as upkeep
+from arqon_ray.service.server.changes import Ask
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.server.verification import verify
+from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG, IN_MEMORY, Clock, Model, failing, finite, known, reports
 
 OWNERS = st.sampled_from([None, "a", "b"])

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arqon_ray.errors import ConfigError
-from arqon_ray.service import failpoints, object_store, remote_files
-from arqon_ray.service.object_store import MERGE_FROM, ObjectLog, ObjectStore, check_uri
-from arqon_ray.service.store import check_storage_path, open_store
+from arqon_ray.service import failpoints
+from arqon_ray.service.storage import objects as object_store
+from arqon_ray.service.storage import pyarrow_files as remote_files
+from arqon_ray.service.storage.base import check_storage_path, open_store
+from arqon_ray.service.storage.objects import MERGE_FROM, ObjectLog, ObjectStore, check_uri
 
 if TYPE_CHECKING:
     from tests.service.s3 import S3Server
@@ -145,7 +147,7 @@ def test_neither_the_check_nor_a_new_store_asks_the_network(monkeypatch: pytest.
 def test_pyarrow_is_imported_at_the_first_use_only() -> None:
     code = (
         "import sys; before = 'pyarrow' in sys.modules\n"
-        "from arqon_ray.service.object_store import ObjectStore\n"
+        "from arqon_ray.service.storage.objects import ObjectStore\n"
         "ObjectStore('s3://b/a', 'n').where('x'); assert ('pyarrow' in sys.modules) == before == False\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

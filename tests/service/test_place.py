@@ -9,9 +9,9 @@ import pytest
 
 from arqon_ray.errors import ResultsError
 from arqon_ray.service import verify
-from arqon_ray.service.description import write_study
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.study import Study
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.storage.local import LocalStore
 
 CONFIG = {"seed": 7, "budget": 6, "bounds": {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}}
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arqon_ray.service.records import FORMAT, HEADER_SIZE, MAGIC, encode, scan
+from arqon_ray.service.log.records import FORMAT, HEADER_SIZE, MAGIC, encode, scan
 
 BODIES: list[dict[str, Any]] = [{"op": "epoch", "n": 1}, {"op": "ask", "x": [0.1, 1e-300]}, {"op": "tell", "v": None}]
 LOG = b"".join(encode(seq, body) for seq, body in enumerate(BODIES, 1))

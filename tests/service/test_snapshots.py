@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 
 from arqon_ray.errors import ResultsError, StudyRefusedError
-from arqon_ray.service import failpoints, operations, upkeep
-from arqon_ray.service.description import write_study
-from arqon_ray.service.epochs import FencedError
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.operations import Operations
-from arqon_ray.service.outcomes import Report, Reported
-from arqon_ray.service.study import Study
+from arqon_ray.service import failpoints
+from arqon_ray.service.log.fencing import FencedError
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.server import idempotency as operations
+from arqon_ray.service.server import snapshotting as upkeep
+from arqon_ray.service.server.idempotency import Operations
+from arqon_ray.service.server.outcomes import Report, Reported
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG, Clock, known, reports
 
 Reopen = Callable[[], Study]
@@ -169,8 +171,8 @@ def test_one_that_the_disk_cannot_read_is_passed_over(
 
 PROGRAM = """
 import sys
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.study import Study
+from arqon_ray.service.storage.local import LocalStore
+from arqon_ray.service.server.study import Study
 study = Study.open(LocalStore(sys.argv[1], "arqon"), {"pid": 9, "actor": "a"})
 for step in range(3):
     study.report("0", step, 1.0)

@@ -11,7 +11,7 @@ import pytest
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
-from arqon_ray.core.draft import Draft
+from arqon_ray.core.propose.proposer import Draft
 from arqon_ray.errors import (
     AskTimeoutError,
     ConfigError,
@@ -21,10 +21,10 @@ from arqon_ray.errors import (
     StudyRefusedError,
     UnknownCandidateError,
 )
-from arqon_ray.service.asking import COMPUTING
-from arqon_ray.service.description import write_study
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.study import Study
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.server.asking import COMPUTING
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG, Clock
 
 Reopen = Callable[[], Study]
@@ -415,7 +415,7 @@ def test_reopening_changes_nothing_and_computes_nothing(
 
 
 def test_the_next_candidates_after_a_restart_are_those_that_would_have_come(store: Any, clock: Clock) -> None:
-    from arqon_ray.service.description import write_study
+    from arqon_ray.service.log.manifest import write_study
 
     write_study(store, "u", {**CONFIG, "strategy": "auto", "budget": 40})
     study = Study.open(store, {"pid": 0, "actor": "a"}, clock)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import arqon_ray
-from arqon_ray.service import SolverClient, upkeep
-from arqon_ray.service.journal import Journal
-from arqon_ray.service.object_store import MERGE_FROM, ObjectStore
-from arqon_ray.service.study import Study
-from arqon_ray.service.verification import verify
+from arqon_ray.service import SolverClient
+from arqon_ray.service.log.journal import Journal
+from arqon_ray.service.server import snapshotting as upkeep
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.server.verification import verify
+from arqon_ray.service.storage.objects import MERGE_FROM, ObjectStore
 from tests.service.conftest import CONFIG
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def test_snapshots_and_merged_parts_shorten_what_is_read(
 
 def opened(store: ObjectStore) -> Study:
     """Open the study in a store, a new one with one candidate in flight where there is none."""
-    from arqon_ray.service.description import read_study, write_study
+    from arqon_ray.service.log.manifest import read_study, write_study
 
     if read_study(store) is not None:
         return Study.open(store, {"pid": 3})

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 
 from arqon_ray import __version__
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.evaluation import Error, Evaluation, Step
-from arqon_ray.core.results import Entry
+from arqon_ray.core.ledger.results import Entry
+from arqon_ray.core.record.evaluation import Error, Evaluation, Step
 from arqon_ray.errors import ResultsError, UnknownCandidateError
-from arqon_ray.service.description import write_study
-from arqon_ray.service.host import Birth, StudyHost
-from arqon_ray.service.local_store import LocalStore
-from arqon_ray.service.outcomes import Tell, digest_of_results
-from arqon_ray.service.records import encode, scan
-from arqon_ray.service.study import Study
-from arqon_ray.service.verification import verify
+from arqon_ray.service.log.manifest import write_study
+from arqon_ray.service.log.records import encode, scan
+from arqon_ray.service.server.host import ActorSpec, StudyHost
+from arqon_ray.service.server.outcomes import Tell, digest_of_results
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.server.verification import verify
+from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG, Clock, known
 
 Reopen = Callable[[], Study]
@@ -318,14 +318,14 @@ def test_the_next_candidates_rest_on_what_is_left(tmp_path: Path) -> None:
 
 
 def test_what_goes_on_elsewhere_has_the_whole_record(tmp_path: Path) -> None:
-    there = StudyHost(Birth("arqon", "one", True, config=CONFIG), str(tmp_path / "a"), False, {"pid": 1})
+    there = StudyHost(ActorSpec("arqon", "one", True, config=CONFIG), str(tmp_path / "a"), False, {"pid": 1})
     there.call("ask", 3)
     there.call("report", "2", 1, 0.5, {"lr": 0.1})
     there.call("tell", "0", 0.25, metrics=METRICS, **WHERE)
     there.call("tell", "1", 9.0)
     there.call("retract", "1")
     snapshot = there.snapshot()
-    here = StudyHost(Birth("arqon", "two", True, awaited=True), str(tmp_path / "b"), False, {"pid": 2})
+    here = StudyHost(ActorSpec("arqon", "two", True, awaited=True), str(tmp_path / "b"), False, {"pid": 2})
     here.begin(CONFIG, "two", snapshot)
     (before,), (after,) = there.call("history"), here.call("history")
     assert {**after, "seq": before["seq"]} == before
@@ -337,7 +337,7 @@ def test_what_goes_on_elsewhere_has_the_whole_record(tmp_path: Path) -> None:
 def test_the_status_has_the_version_that_serves(study: Study, tmp_path: Path) -> None:
     assert study.status()["version"] == __version__
     (tmp_path / "root" / "arqon" / "study.json").write_text("{")
-    host = StudyHost(Birth("arqon", "t", True), str(tmp_path / "root"), False, {"pid": 1})
+    host = StudyHost(ActorSpec("arqon", "t", True), str(tmp_path / "root"), False, {"pid": 1})
     assert (host.status()["state"], host.status()["version"]) == ("refused", __version__)
 
 

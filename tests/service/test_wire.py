@@ -6,8 +6,8 @@ import pickle
 import pytest
 
 from arqon_ray import errors
-from arqon_ray.service.journal import FencedError
-from arqon_ray.service.wire import from_plain, to_plain
+from arqon_ray.service.log.journal import FencedError
+from arqon_ray.service.protocol import from_plain, to_plain
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ArqonError)]
 

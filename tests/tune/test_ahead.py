@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arqon_ray.core.draft import Draft
+from arqon_ray.core.propose.proposer import Draft
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import ArqonError
 from arqon_ray.tune import ArqonSearcher, searcher
@@ -128,7 +128,7 @@ def the_next(arqon: ArqonSearcher, name: str) -> dict[str, Any]:
 
 
 def test_a_candidate_that_was_computed_ahead_notices_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("arqon_ray.tune.ahead._FRESH", 1e9)
+    monkeypatch.setattr("arqon_ray.tune.study.prefetch._FRESH", 1e9)
     arqon, running = with_rungs()
     assert isinstance(arqon.solver, ArqonSolver)
     arqon._study._ahead.begin().result(60)  # type: ignore[union-attr]
@@ -152,7 +152,8 @@ def test_the_same_events_give_the_same_candidate_restored_or_not(tmp_path: Any) 
 
 
 def test_nothing_is_carried_or_modelled_on_the_thread_of_tunes_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    from arqon_ray.core import fidelity, frozen
+    from arqon_ray.core.export import frozen
+    from arqon_ray.core.objectives import fidelity
 
     arqon, running = with_rungs()
     here, seen = threading.get_ident(), []

@@ -13,7 +13,7 @@ import pytest
 import arqon_ray
 from arqon_ray.errors import ArqonError, StateError
 from arqon_ray.tune import ArqonSearcher
-from arqon_ray.tune.attach import check_same
+from arqon_ray.tune.study.attach import check_same
 
 CONFIG = {"seed": 7, "budget": 6, "bounds": {"x": {"min": -5.0, "max": 5.0}, "n": {"min": 1, "max": 9, "type": "int"}}}
 FILE = {"uuid": "mine", "seq": 8, "export": "{}"}

@@ -13,10 +13,12 @@ import pytest
 from ray import tune
 
 from arqon_ray.core.config import load_config
-from arqon_ray.core.frozen import Frozen
-from arqon_ray.tune import ArqonSearcher, checkpoint, plan, shared, study, tune_call
-from arqon_ray.tune.reconcile import Seen
-from arqon_ray.tune.trials import Trials
+from arqon_ray.core.export.frozen import Frozen
+from arqon_ray.tune import ArqonSearcher, plan
+from arqon_ray.tune.run import checkpoint, tune_call
+from arqon_ray.tune.run.reconcile import Seen
+from arqon_ray.tune.run.trials import Trials
+from arqon_ray.tune.study import shared, study
 
 CONFIG = {"seed": 7, "bounds": {"x": {"min": -5.0, "max": 5.0}}}
 

@@ -15,10 +15,10 @@ from ray.tune.search.sample import Domain, Float
 from ray.tune.search.variant_generator import generate_variants
 
 from arqon_ray.core.config import load_config
-from arqon_ray.core.space import Space
+from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ConfigError
-from arqon_ray.tune.convert import TuneSpace
-from arqon_ray.tune.domains import NORMAL_TAIL
+from arqon_ray.tune.space.convert import TuneSpace
+from arqon_ray.tune.space.domains import NORMAL_TAIL
 
 SAMPLES = 3000
 EXAMPLES = settings(max_examples=40, deadline=None, derandomize=True)

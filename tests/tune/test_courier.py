@@ -8,8 +8,8 @@ import pytest
 from ray.exceptions import ActorUnavailableError
 
 from arqon_ray.errors import StudyRefusedError, StudyUnreachableError
-from arqon_ray.tune import courier
-from arqon_ray.tune.courier import Call, Courier
+from arqon_ray.tune.study import call_queue as courier
+from arqon_ray.tune.study.call_queue import Call, Courier
 
 
 class Client:

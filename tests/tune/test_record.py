@@ -15,10 +15,12 @@ from ray import tune
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, HyperBandScheduler, MedianStoppingRule
 
-from arqon_ray.core import kinds
 from arqon_ray.core.config import load_config
-from arqon_ray.service.host import Birth, StudyHost
-from arqon_ray.tune import ArqonSearcher, checkpoint, ending, shared
+from arqon_ray.core.record import error_kinds as kinds
+from arqon_ray.service.server.host import ActorSpec, StudyHost
+from arqon_ray.tune import ArqonSearcher
+from arqon_ray.tune.run import checkpoint, ending
+from arqon_ray.tune.study import shared
 from tests.tune.test_runs import Curve, fit
 from tests.tune.test_shared import LocalClient, Served
 
@@ -328,7 +330,7 @@ class Begun(LocalClient):
         super().__init__(path / "unused")
         plain = load_config(kept["config"]).to_dict()
         keys = {key: number for number, key in kept["keys"].items()}
-        host = StudyHost(Birth("local", "token", True, True), str(path / "store"), False, {"pid": 0})
+        host = StudyHost(ActorSpec("local", "token", True, True), str(path / "store"), False, {"pid": 0})
         host.begin(plain, "token", {**kept["snapshot"], "keys": keys})
         self.study = Served.__new__(Served)
         self.study._host = host

@@ -22,7 +22,7 @@ from ray import cloudpickle, tune
 
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune import ArqonSearcher
-from arqon_ray.tune.sameness import ALIKE, OTHER, READ, SAME, distance, find
+from arqon_ray.tune.space.sameness import ALIKE, OTHER, READ, SAME, distance, find
 
 
 class Plain:

@@ -15,8 +15,10 @@ from ray.tune.search import Searcher
 
 from arqon_ray.core.config import load_config
 from arqon_ray.errors import ArqonError, IdentityError, StateError, StudyNotFoundError
-from arqon_ray.service.host import Birth, StudyHost
-from arqon_ray.tune import ArqonSearcher, attach, courier, searcher, shared
+from arqon_ray.service.server.host import ActorSpec, StudyHost
+from arqon_ray.tune import ArqonSearcher, searcher
+from arqon_ray.tune.study import attach, shared
+from arqon_ray.tune.study import call_queue as courier
 
 CONFIG = {"seed": 7, "budget": 6, "bounds": {"x": {"min": -5.0, "max": 5.0}, "n": {"min": 1, "max": 9, "type": "int"}}}
 
@@ -26,7 +28,7 @@ class Served:
 
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         plain = load_config(config).to_dict()
-        self._host = StudyHost(Birth("local", "token", True, config=plain), str(path), False, {"pid": 0})
+        self._host = StudyHost(ActorSpec("local", "token", True, config=plain), str(path), False, {"pid": 0})
         self._host.begin(plain, "token")
 
     def __getattr__(self, method: str) -> Any:

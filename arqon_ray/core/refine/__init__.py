@@ -1,6 +1,6 @@
 """Refine: strategies that exploit what the observations say.
 
-Each is a pure function of evidence, memory and random numbers; see :mod:`arqon_ray.core.evidence`.
+Each is a pure function of evidence, memory and random numbers; see :mod:`arqon_ray.core.strategies.evidence`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from arqon_ray.core.refine.tpe import TreeParzen
 from arqon_ray.core.refine.trust_region import TrustRegion
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Strategy
+    from arqon_ray.core.strategies.evidence import Strategy
 
 STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy

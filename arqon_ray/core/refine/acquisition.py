@@ -22,8 +22,8 @@ import numpy as np
 from scipy.special import erfcx, ndtr
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array
     from arqon_ray.core.refine.surrogate import Surrogate
+    from arqon_ray.core.strategies.evidence import Array
 
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 _MILLS = math.sqrt(0.5 * math.pi)

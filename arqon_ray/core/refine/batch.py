@@ -18,8 +18,8 @@ from arqon_ray.core.refine.novelty import first_new, known_points, periodic_colu
 from arqon_ray.core.refine.surrogate import Surrogate, matern, unpack
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array, Evidence
     from arqon_ray.core.refine.search import Box
+    from arqon_ray.core.strategies.evidence import Array, Evidence
 
 _NEAR = 24
 _SPREADS = np.array([0.1, 0.03, 0.01, 0.003])

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import Bounds, minimize
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array
+    from arqon_ray.core.strategies.evidence import Array
 
 
 def descend(

@@ -31,14 +31,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from arqon_ray.core.evidence import Proposal
-from arqon_ray.core.memories import Closed, Count, Finite, check, require
 from arqon_ray.core.refine.novelty import is_new, known_points, periodic_columns
+from arqon_ray.core.strategies.evidence import Proposal
+from arqon_ray.core.strategies.memories import Closed, Count, Finite, check, require
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array, Evidence, Memory
-    from arqon_ray.core.memories import Standing
-    from arqon_ray.core.space import Space
+    from arqon_ray.core.space.space import Space
+    from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
+    from arqon_ray.core.strategies.memories import Standing
 
 _SIGMA, _SIGMA_AGAIN = 0.2, 0.3
 """First step size, in units of the cube: at the incumbent, and at a random place."""

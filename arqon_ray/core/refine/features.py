@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array
-    from arqon_ray.core.space import Space
+    from arqon_ray.core.space.space import Space
+    from arqon_ray.core.strategies.evidence import Array
 
 _CIRCLE = 2.0 * math.pi
 _HAMMING = math.sqrt(0.5)

@@ -19,8 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from arqon_ray.core.evidence import Proposal
-from arqon_ray.core.memories import Closed, Count, Finite, check, require
 from arqon_ray.core.refine.acquisition import LogExpectedImprovement
 from arqon_ray.core.refine.batch import Batch
 from arqon_ray.core.refine.features import Features
@@ -29,10 +27,12 @@ from arqon_ray.core.refine.search import Box, Search
 from arqon_ray.core.refine.subset import choose_rows
 from arqon_ray.core.refine.surrogate import Surrogate, bounds_of, default_theta, fit
 from arqon_ray.core.refine.warp import Warp
+from arqon_ray.core.strategies.evidence import Proposal
+from arqon_ray.core.strategies.memories import Closed, Count, Finite, check, require
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array, Evidence, Memory
-    from arqon_ray.core.memories import Standing
+    from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
+    from arqon_ray.core.strategies.memories import Standing
 
 NOISY = 1e-3
 """Above this noise variance (of unit-variance targets) the best value is not trusted, only the best mean."""

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array
+    from arqon_ray.core.strategies.evidence import Array
 
 _JITTERS = (0.0, 1e-9, 1e-7, 1e-5, 1e-3, 1e-1)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from arqon_ray.core.refine.novelty import periodic_columns
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array, Evidence
+    from arqon_ray.core.strategies.evidence import Array, Evidence
 
 
 @dataclass(frozen=True, slots=True)

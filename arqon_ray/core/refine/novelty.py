@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array, Evidence
-    from arqon_ray.core.space import Space
+    from arqon_ray.core.space.space import Space
+    from arqon_ray.core.strategies.evidence import Array, Evidence
 
 Mask = NDArray[np.bool_]
 Known = tuple["Array", ...]

@@ -23,7 +23,7 @@ import numpy as np
 from arqon_ray.core.refine.linear import cholesky, solve_lower
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array
+    from arqon_ray.core.strategies.evidence import Array
 
 _CUBIC = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Candidates for ``T``."""

@@ -19,8 +19,8 @@ from arqon_ray.core.refine.features import MANY
 from arqon_ray.core.refine.novelty import Mask, first_new, known_points, periodic_columns, seen, unseen_grid
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array, Evidence
     from arqon_ray.core.refine.acquisition import LogExpectedImprovement
+    from arqon_ray.core.strategies.evidence import Array, Evidence
 
 UNIFORM, PERTURBED, STARTS, CLIMB = 384, 120, 3, 40
 """Candidates drawn from the whole box and round the incumbents; starts; L-BFGS-B iterations of each."""

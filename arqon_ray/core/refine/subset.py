@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array
+    from arqon_ray.core.strategies.evidence import Array
 
 _POOL = 512
 

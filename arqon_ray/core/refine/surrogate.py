@@ -22,8 +22,8 @@ from arqon_ray.core.refine.climb import descend
 from arqon_ray.core.refine.linear import cholesky, solve_lower
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array
     from arqon_ray.core.refine.features import Features
+    from arqon_ray.core.strategies.evidence import Array
 
 Indices = NDArray[np.intp]
 NOISE_FLOOR = 1e-6

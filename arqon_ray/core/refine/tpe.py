@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from arqon_ray.core.evidence import Proposal
-from arqon_ray.core.memories import require
 from arqon_ray.core.refine.novelty import first_new, fresh_point, known_points, periodic_columns
+from arqon_ray.core.strategies.evidence import Proposal
+from arqon_ray.core.strategies.memories import require
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array, Evidence, Memory
-    from arqon_ray.core.memories import Standing
-    from arqon_ray.core.parameters import Categorical, Discrete
-    from arqon_ray.core.space import Space
+    from arqon_ray.core.space.parameters import Categorical, Discrete
+    from arqon_ray.core.space.space import Space
+    from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
+    from arqon_ray.core.strategies.memories import Standing
 
 _DRAWS = 24
 _MOST_GOOD = 25

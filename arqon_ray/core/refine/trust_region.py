@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from arqon_ray.core.evidence import Proposal
-from arqon_ray.core.memories import Closed, Count, Finite, Number, check
 from arqon_ray.core.refine.neighborhood import Neighborhood
 from arqon_ray.core.refine.novelty import is_new, known_points, periodic_columns
 from arqon_ray.core.refine.quadratic import Quadratic, bounded_minimum
+from arqon_ray.core.strategies.evidence import Proposal
+from arqon_ray.core.strategies.memories import Closed, Count, Finite, Number, check
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array, Evidence, Memory
-    from arqon_ray.core.memories import Standing
+    from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
+    from arqon_ray.core.strategies.memories import Standing
 
 SMALLEST = 1e-7
 """The radius at which a trust region has converged."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from arqon_ray.core.evidence import Array
+    from arqon_ray.core.strategies.evidence import Array
 
 _GRID = np.linspace(-2.0, 4.0, 41)
 _HOPELESS = 1e12

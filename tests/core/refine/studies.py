@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from arqon_ray.core.config import load_config
-from arqon_ray.core.evidence import Array, Evidence, Strategy
-from arqon_ray.core.space import Space
+from arqon_ray.core.space.space import Space
+from arqon_ray.core.strategies.evidence import Array, Evidence, Strategy
 
 
 def space_of(bounds: dict[str, Any]) -> Space:

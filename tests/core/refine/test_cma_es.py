@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arqon_ray.core.evidence import Array, Evidence, Proposal
 from arqon_ray.core.refine import CMAES
-from arqon_ray.core.space import Space
+from arqon_ray.core.space.space import Space
+from arqon_ray.core.strategies.evidence import Array, Evidence, Proposal
 from tests.core.refine.studies import cube, evidence, random_best, run, space_of
 
 LAM = 7

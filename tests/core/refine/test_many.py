@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.classify import classify
-from arqon_ray.core.parameters import Categorical, Continuous, Discrete
+from arqon_ray.core.propose.classify import classify
 from arqon_ray.core.refine.acquisition import LogExpectedImprovement
 from arqon_ray.core.refine.features import Features
 from arqon_ray.core.refine.search import Box, Search
 from arqon_ray.core.refine.surrogate import Surrogate, default_theta
+from arqon_ray.core.space.parameters import Categorical, Continuous, Discrete
 from tests.core.refine.studies import cube, evidence, space_of
 
 SWITCH: dict[str, Any] = {"choices": [False, True]}
@@ -130,7 +130,7 @@ def test_the_distances_of_many_points_in_many_dimensions_are_not_taken_for_nothi
     def refuse(X: Any) -> Any:
         raise AssertionError(f"{X.shape} distances, and too few points for a quadratic of so many parameters")
 
-    monkeypatch.setattr("arqon_ray.core.classify._spread_out", refuse)
+    monkeypatch.setattr("arqon_ray.core.propose.classify._spread_out", refuse)
     there = space(300, SWITCH)
     X = there.snap(np.random.default_rng(0).random((400, 300)))
     verdict = classify(evidence(there, X, np.arange(400.0)), {"noise_at": 400}, {})

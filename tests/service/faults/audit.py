@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from arqon_ray.service import SolverClient
-from arqon_ray.service.store import Store, is_shared, open_store
-from arqon_ray.service.study import Study
-from arqon_ray.service.verification import verify
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.server.verification import verify
+from arqon_ray.service.storage.base import Store, is_shared, open_store
 
 
 def objective(params: dict[str, Any]) -> float:

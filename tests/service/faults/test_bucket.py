@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from arqon_ray.service import SolverClient
-from arqon_ray.service.object_store import MERGE_FROM, ObjectStore
+from arqon_ray.service.storage.objects import MERGE_FROM, ObjectStore
 from tests.service.conftest import CONFIG
 from tests.service.faults.audit import Answers, audit, load
 from tests.service.faults.conftest import Start, in_actor
@@ -24,9 +24,9 @@ def tidy_soon(client: SolverClient) -> None:
     """Look every 80 records whether small objects are to be merged; one thread makes one object a record."""
 
     def lower(_: object) -> None:
-        import arqon_ray.service.upkeep
+        import arqon_ray.service.server.snapshotting
 
-        arqon_ray.service.upkeep._TIDY_EVERY = 80
+        arqon_ray.service.server.snapshotting._TIDY_EVERY = 80
 
     in_actor(client, lower)
 

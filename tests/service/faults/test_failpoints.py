@@ -18,9 +18,9 @@ STUDY = {**CONFIG, "budget": BUDGET}
 
 def take_snapshots_often(client: SolverClient) -> None:
     def lower(_: object) -> None:
-        import arqon_ray.service.upkeep
+        import arqon_ray.service.server.snapshotting
 
-        arqon_ray.service.upkeep._EVERY = 10
+        arqon_ray.service.server.snapshotting._EVERY = 10
 
     in_actor(client, lower)
 

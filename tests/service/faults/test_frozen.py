@@ -17,7 +17,8 @@ import pytest
 
 import arqon_ray
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
-from arqon_ray.service import SolverClient, pulse
+from arqon_ray.service import SolverClient
+from arqon_ray.service.client import pulse
 from tests.service.conftest import CONFIG
 from tests.service.live import Start, studies
 
@@ -98,7 +99,7 @@ def test_an_actor_that_is_busy_is_waited_for(start: Start) -> None:
 
 
 def test_coroutines_are_told_too(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("arqon_ray.service.async_client.SLICE", 0.4)
+    monkeypatch.setattr("arqon_ray.service.client.async_client.SLICE", 0.4)
     client = start(CONFIG)
 
     async def ask() -> None:

@@ -11,9 +11,9 @@ import ray
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import PoisonedCallError
-from arqon_ray.service.chain import accepted, read_chain
-from arqon_ray.service.changes import Ask
-from arqon_ray.service.local_store import LocalStore
+from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.server.changes import Ask
+from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG
 from tests.service.faults.audit import Answers, audit, load
 from tests.service.faults.conftest import ROOT, Start

@@ -78,9 +78,9 @@ def test_a_storage_that_stays_away_is_named_and_served_when_it_is_back(
     away, before = killed_without(client, storage)
 
     def lose_patience(_: object) -> int:
-        import arqon_ray.service.host
+        import arqon_ray.service.server.host
 
-        arqon_ray.service.host._PATIENCE = 1.0
+        arqon_ray.service.server.host._PATIENCE = 1.0
         return os.getpid()
 
     pid = in_actor(client, lose_patience)

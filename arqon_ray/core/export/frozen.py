@@ -1,0 +1,240 @@
+"""All that a solver knows at one moment, taken in no time and written down later, in another thread if need be."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.export import state
+from arqon_ray.core.export.recall import check_memories
+from arqon_ray.core.ledger.ledger import Candidate, DataView, Ledger, Report
+from arqon_ray.core.objectives.pareto import front
+from arqon_ray.core.record import columns
+from arqon_ray.core.record.error_kinds import RAISED
+from arqon_ray.core.record.evaluation import Error, Evaluation, Step
+from arqon_ray.core.record.running import Running
+from arqon_ray.core.space.space import Space
+from arqon_ray.core.strategies.memories import Standing
+from arqon_ray.errors import ArqonError, ConfigError, StateError
+
+_PART = 1000
+"""Observations in one part: small enough that writing one keeps no other thread waiting for long."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Copies of what changes and references to what does not.
+
+    Attributes:
+        config: the study's.
+        moment: what was known.
+        log: the ledger's observations, which grow while this is kept.
+        seqs: the numbers of the changes that brought them, likewise.
+        told: how many there were.
+        withdrawn: candidates that wait to be handed out again.
+        retracted: candidates whose result was taken back.
+        unsaid: see :class:`.Ledger`.
+        running: what the candidates without a result have reported, by number.
+        enqueued: how many points ever came into the queue.
+        memory: what the strategies remember.
+        phases: the phases so far.
+    """
+
+    config: StudyConfig
+    moment: DataView
+    log: list[Evaluation]
+    seqs: list[int]
+    told: int
+    withdrawn: list[Candidate]
+    retracted: list[Candidate]
+    unsaid: frozenset[int]
+    running: dict[int, Running]
+    enqueued: int
+    memory: dict[str, Any]
+    phases: list[list[Any]]
+
+    @property
+    def observations(self) -> list[Evaluation]:
+        """The observations in the order in which they were told, as they were told."""
+        return self.log[: self.told]
+
+    def evaluations(self, first: int = 0) -> list[Evaluation]:
+        """Return the observations from a place on; of those of which nobody said it, with whether they were stopped.
+
+        In what releases before this record told, a step says how far an evaluation came: it was stopped where another
+        one went further.
+        """
+        there = self.log[first : self.told]
+        if not self.unsaid:
+            return there
+        furthest = max((e.step for e in self.observations if e.step is not None), default=0)
+        return [
+            replace(e, status="stopped") if e.number in self.unsaid and (e.step or 0) < furthest else e for e in there
+        ]
+
+    def underway(self) -> list[Evaluation]:
+        """Return the candidates in flight, with what they have reported, in the order of their asks."""
+        return [running_of(candidate, self.running.get(candidate.number)) for candidate in self.moment.pending]
+
+    def reports(self) -> list[Report]:
+        """Return the intermediate results as :meth:`.Ledger.report` takes them."""
+        sign = 1.0 if self.config.mode == "min" else -1.0
+        rows = self.moment.reports
+        slices = (rows[start : start + _PART].tolist() for start in range(0, len(rows), _PART))
+        return [
+            (int(number), int(step), sign * value, int(place)) for each in slices for number, step, value, place in each
+        ]
+
+    def history(self, since: int | None = None) -> list[dict[str, Any]]:
+        """Return the observations as :meth:`.ArqonSolver.history` does."""
+        first = 0 if since is None else bisect_right(self.seqs, since, 0, self.told)
+        evaluations = zip(self.evaluations(first), self.seqs[first : self.told], strict=True)
+        return [{**evaluation.to_dict(), "seq": seq} for evaluation, seq in evaluations]
+
+    def pareto(self) -> list[dict[str, Any]]:
+        """Return the observations that no other one beats in all objectives, as :meth:`history` has them.
+
+        Raises:
+            ConfigError: when the config has no ``objectives``.
+        """
+        if self.config.objectives is None:
+            raise ConfigError("objectives is None: a study with a single objective has best(), and no Pareto set")
+        return front(self.history(), self.config.objectives)
+
+    def export(self) -> str:
+        """Return the state as JSON; see :mod:`.state`."""
+        return state.export(
+            self.config,
+            self.observations,
+            self.moment.number,
+            {"pending": self.moment.pending, "withdrawn": self.withdrawn, "retracted": self.retracted},
+            self.reports(),
+            self.unsaid,
+            self.running,
+            (self.moment.queue, self.enqueued),
+            self.memory,
+            self.phases,
+        )
+
+    def parts(self) -> Iterator[dict[str, Any]]:
+        """Yield the state in parts of plain Python and bytes, for :func:`thaw`."""
+        reports, observations = self.reports(), self.observations
+        yield {
+            "config": self.config.to_dict(),
+            "handed_out": self.moment.number,
+            "pending": [_row(candidate) for candidate in self.moment.pending],
+            "withdrawn": [_row(candidate) for candidate in self.withdrawn],
+            "retracted": [_row(candidate) for candidate in self.retracted],
+            "unsaid": sorted(self.unsaid),
+            "queue": list(self.moment.queue),
+            "enqueued": self.enqueued,
+            "running": [[number, running.to_plain()] for number, running in self.running.items()],
+            "memory": self.memory,
+            "phases": self.phases,
+            **({"reports": reports} if reports else {}),
+        }
+        points = np.empty((len(observations), self.moment.X.shape[1]))
+        complete = np.zeros(len(points), dtype=bool)
+        complete[self.moment.places] = True
+        points[complete], points[~complete] = self.moment.X, self.moment.failed
+        for i in range(0, len(points), _PART):
+            there = observations[i : i + _PART]
+            yield {
+                "count": len(there),
+                "evaluations": columns.pack(there),
+                "seqs": self.seqs[i : i + len(there)],
+                "points": points[i : i + _PART].astype("<f8").tobytes(),
+            }
+
+
+def running_of(candidate: Candidate, running: Running | None) -> Evaluation:
+    """Return the evaluation of a candidate without a result, with what it has reported."""
+    steps, metrics = ((), {}) if running is None else (running.sorted(), running.metrics)
+    return Evaluation(
+        id=candidate.id,
+        params=candidate.params,
+        status="running",
+        number=candidate.number,
+        metrics=metrics,
+        steps=steps,
+        origin=candidate.origin,
+    )
+
+
+def _row(candidate: Candidate) -> list[Any]:
+    return [candidate.number, candidate.params, candidate.origin]
+
+
+def _of_tuple(row: list[Any]) -> Evaluation:
+    """Return an observation of a snapshot that was written before this record."""
+    number, params, value, origin, cost, status, step, reason, *values = row
+    return Evaluation(
+        id=None if number < 0 else str(number),
+        params=params,
+        value=value,
+        status=status,
+        number=None if number < 0 else number,
+        values=tuple(values[0]) if values else None,
+        step=step,
+        steps=() if step is None or value is None else (Step(step, value),),
+        cost=cost,
+        error=None if value is not None else Error(RAISED, reason or "failed"),
+        origin=origin,
+    )
+
+
+def _observations(part: dict[str, Any]) -> list[Evaluation]:
+    if "evaluations" in part:
+        return columns.unpack(part["evaluations"], part["count"])
+    return [_of_tuple(row) for row in part["observations"]]
+
+
+def thaw(parts: Iterable[dict[str, Any]], seq: int = 0) -> tuple[StudyConfig, Ledger, dict[str, Any], list[list[Any]]]:
+    """Return config, ledger, memory and phases of a state that :meth:`Frozen.parts` wrote.
+
+    The parts are taken at their word: whoever kept them has checked that they are whole.
+
+    Args:
+        parts: the state.
+        seq: the number of the last change, for states of before this record, which do not tell each one's.
+
+    Raises:
+        StateError: they are of another form.
+    """
+    rest = iter(parts)
+    try:
+        head = next(rest)
+        config = load_config(head["config"])
+        space = Space(config.bounds)
+        ledger = Ledger(space, config.mode, config.objectives)
+        for part in rest:
+            observations = _observations(part)
+            points = np.frombuffer(part["points"], dtype="<f8").reshape(len(observations), space.d)
+            ledger.restore(observations, points, part.get("seqs") or [seq] * len(observations))
+            if "evaluations" not in part:
+                ledger.unsaid |= {e.number for e in observations if e.number is not None and e.step is not None}
+        ledger.handed_out = head["handed_out"]
+        ledger.unsaid |= set(head.get("unsaid", ()))
+        for state_of, rows in (("pending", head["pending"]), ("withdrawn", head["withdrawn"])):
+            for number, params, origin in rows:
+                ledger.readmit(Candidate(number, params, origin), space.encode(params))
+                if state_of == "withdrawn":
+                    ledger.withdraw(number)
+        for number, params, origin in head.get("retracted", ()):
+            ledger.keep_retracted(Candidate(number, params, origin), space.encode(params))
+        for report in head.get("reports", ()):
+            ledger.weigh(*report)
+        ledger.queue, ledger.enqueued = list(head.get("queue", ())), head.get("enqueued", 0)
+        if "running" not in head:
+            ledger.recall(tuple(report) for report in head.get("reports", ()))
+        for number, plain in head.get("running", ()):
+            ledger.running[number] = Running.from_plain(plain)
+        check_memories(head["memory"], Standing(space, ledger.handed_out))
+        return config, ledger, head["memory"], head["phases"]
+    except (ArqonError, ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
+        raise StateError(f"the parts of a state are malformed: {error!r}") from None

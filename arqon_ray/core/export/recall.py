@@ -1,0 +1,52 @@
+"""All that a solver remembers, checked before it goes on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from arqon_ray.core.propose import classify
+from arqon_ray.core.refine import STRATEGIES
+from arqon_ray.core.strategies.memories import Closed, Count, Standing, check
+from arqon_ray.errors import StateError
+
+
+class _Probe(Closed):
+    index: Count = 0
+    cell: Count = 0
+
+
+class _Trouble(Closed):
+    strategy: str
+    candidate: Count
+    error: str
+
+
+def _by_type(schema: type[Closed]) -> Callable[[Mapping[str, Any], Standing], None]:
+    return lambda memory, standing: check(schema, memory)
+
+
+_CHECKS: dict[str, Callable[[Mapping[str, Any], Standing], None]] = {
+    "probe": _by_type(_Probe),
+    "trouble": _by_type(_Trouble),
+    "classify": classify.check_memory,
+    **{name: strategy.check_memory for name, strategy in STRATEGIES.items()},
+}
+
+
+def check_memories(memories: Mapping[str, Any], standing: Standing) -> None:
+    """Refuse memories with which the solver could not go on.
+
+    Args:
+        memories: by the name of whoever wrote them; that of a strategy which is not known here is left alone.
+        standing: the study's.
+
+    Raises:
+        StateError: naming the memory, the key and what is wrong.
+    """
+    for name, memory in memories.items():
+        try:
+            if name in _CHECKS:
+                _CHECKS[name](memory, standing)
+        except ValueError as error:
+            raise StateError(f"state.memory.{name}.{error}") from None

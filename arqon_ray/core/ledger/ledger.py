@@ -1,0 +1,392 @@
+"""Who was asked and what came back: candidates, observations, and the arrays made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arqon_ray.core.record.evaluation import Evaluation, Metric, Step
+from arqon_ray.core.record.running import Running
+from arqon_ray.core.space.space import Params, Space
+from arqon_ray.errors import UnknownCandidateError
+
+USER = "user"
+"""The origin of a candidate that a user brought: it is handed out and counted as any other, and no strategy's."""
+
+ENQUEUED = "enqueued"
+"""The origin of a candidate that a user put before the solver's own."""
+
+_SPACING = 1.03
+"""How much farther the next intermediate result of a candidate that is kept must be, so that long curves stay short."""
+
+Array = NDArray[np.float64]
+Report = tuple[int, int, float, int]
+"""Candidate, step, native value, and the number of observations before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A point that the solver proposed.
+
+    Attributes:
+        number: 0-based, in the order in which candidates were handed out.
+        params: native values.
+        origin: what made it: ``probe``, ``repeat``, the name of a strategy, or :data:`USER`.
+        memory: what the strategies and the classifier want to remember and changed with this ask; JSON-able.
+        point: ``(d,)`` its canonical point, where it is at hand; the params are the truth.
+    """
+
+    number: int
+    params: Params
+    origin: str
+    memory: dict[str, Any] = field(default_factory=dict)
+    point: Array | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def id(self) -> str:
+        """The candidate's name to the outside."""
+        return str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class DataView:
+    """What a ledger knew at one moment; it stays as it is while the ledger goes on.
+
+    Attributes:
+        number: the number of the next candidate.
+        X: ``(n, d)`` points of the observations that have a value.
+        y: ``(n,)`` their values, to be minimized.
+        numbers: ``(n,)`` their candidates' numbers, -1 for a point from outside.
+        failed: ``(f, d)`` points whose evaluation failed.
+        outside: how many of the observations with a value are of points from outside.
+        pending: candidates in flight, in the order of their asks.
+        points: their ``(d,)`` points.
+        places: ``(n,)`` where they stand among all observations, failed ones included.
+        steps: ``(n,)`` how far they went; infinity for a whole evaluation.
+        reports: ``(r, 4)`` the intermediate results in the order in which they came: candidate, step, value, and how
+            many observations there were before.
+        vectors: ``(n, m)`` values of all objectives, to be minimized; ``m`` is 0 where there is only one.
+        withdrawn: whether any candidate waits to be handed out again.
+        distinct: how many distinct points are known.
+        version: how often the ledger had changed; of one ledger, moments of the same version are the same.
+        queue: the points that are handed out before all others, the next one first.
+    """
+
+    number: int
+    X: Array
+    y: Array
+    numbers: NDArray[np.int64]
+    failed: Array
+    outside: int
+    pending: tuple[Candidate, ...]
+    points: tuple[Array, ...]
+    places: NDArray[np.int64]
+    steps: Array
+    reports: Array
+    vectors: Array
+    withdrawn: bool
+    distinct: int
+    version: int
+    queue: tuple[Params, ...]
+    _known: dict[bytes, int]
+
+    def knows(self, key: bytes) -> bool:
+        """Tell whether the point with these bytes was handed out or observed by then."""
+        return self._known.get(key, self.distinct) < self.distinct
+
+
+class _Rows:
+    """Arrays that grow at their end together; what ``view`` returned stays as it is, read-only and never copied."""
+
+    def __init__(self, *columns: tuple[int | None, type]) -> None:
+        """Begin with no rows; a column has a width, None for a single number a row, and a type."""
+        self._data: list[NDArray[Any]] = [
+            np.empty((16,) if width is None else (16, width), dtype) for width, dtype in columns
+        ]
+        self._count = 0
+
+    def append(self, *row: Any) -> None:
+        count = self._count
+        if count == len(self._data[0]):
+            self._data = [np.concatenate([data, np.empty_like(data)]) for data in self._data]
+        for data, value in zip(self._data, row, strict=True):
+            data[count] = value
+        self._count = count + 1
+
+    def keep(self, rows: NDArray[np.bool_]) -> None:
+        """Keep these rows alone."""
+        self._data = [np.concatenate([data[: self._count][rows], np.empty_like(data[:1])]) for data in self._data]
+        self._count = int(np.count_nonzero(rows))
+
+    def replace(self, column: int, values: NDArray[Any]) -> None:
+        """Put other values into a column."""
+        self._data[column] = np.concatenate([values, self._data[column][self._count :]])
+
+    def view(self, column: int = 0) -> NDArray[Any]:
+        view = self._data[column][: self._count]
+        view.setflags(write=False)
+        return view
+
+
+class Ledger:
+    """Every candidate is pending, withdrawn (held by nobody, may come back), told or retracted, exactly one of them.
+
+    Attributes:
+        handed_out: how many candidates there are.
+        pending: candidates in flight, in the order of their asks.
+        withdrawn: candidates whose lease ended without a result.
+        retracted: candidates whose result was taken back; each may be told again.
+        observations: what is known of each evaluation, in the order in which they were told. The list grows at its end
+            alone; a retraction begins another list.
+        seqs: for each of them the number of the change that brought it, ascending.
+        unsaid: numbers of candidates of which nobody said whether they were stopped, see :class:`.results.Entry`.
+        running: what the candidates without a result have reported, by number.
+        queue: points that wait to be handed out before all others, whole.
+        enqueued: how many points ever came into the queue.
+        version: advances with whatever a proposal may depend on.
+    """
+
+    def __init__(self, space: Space, mode: Literal["min", "max"], objectives: Sequence[str] | None = None) -> None:
+        """Begin an empty ledger; ``objectives`` are the modes of all, where there are several."""
+        self._space = space
+        self._sign = 1.0 if mode == "min" else -1.0
+        self.handed_out = self.version = 0
+        self.pending: dict[int, Candidate] = {}
+        self.withdrawn: dict[int, Candidate] = {}
+        self.retracted: dict[int, Candidate] = {}
+        self.observations: list[Evaluation] = []
+        self.seqs: list[int] = []
+        self._last_seq = 0
+        self.unsaid: set[int] = set()
+        self.running: dict[int, Running] = {}
+        self.queue: list[Params] = []
+        self.enqueued = 0
+        self.told: dict[int, int] = {}
+        self._points: dict[int, Array] = {}
+        self._open_at: dict[bytes, list[int]] = {}
+        # Point, value, candidate, step and place of each observation with a value.
+        self._complete = _Rows(
+            (space.d, np.float64), (None, np.float64), (None, np.int64), (None, np.float64), (None, np.int64)
+        )
+        self._failed = _Rows((space.d, np.float64))
+        self._signs = np.array([1.0 if each == "min" else -1.0 for each in objectives or ()])
+        self._vectors = _Rows((len(self._signs), np.float64))
+        self._reports = _Rows((4, np.float64))
+        self._reported: dict[int, int] = {}
+        # With the order in which they became known: a moment sees those before it. None is ever forgotten.
+        self._known: dict[bytes, int] = {}
+        self._outside = 0
+
+    def hand_out(self, candidate: Candidate, point: Array) -> None:
+        """Register the next candidate at its canonical ``(d,)`` point."""
+        self.readmit(candidate, point)
+        self.handed_out += 1
+        if candidate.origin == ENQUEUED and self.queue:
+            del self.queue[0]
+
+    def enqueue(self, points: Sequence[Params]) -> None:
+        """Put whole points at the end of the queue."""
+        self.queue.extend(points)
+        self.enqueued += len(points)
+        self.version += 1
+
+    def readmit(self, candidate: Candidate, point: Array) -> None:
+        """Register a candidate that was counted before, as pending."""
+        self.version += 1
+        self._points[candidate.number] = point
+        self._open_at.setdefault(point.tobytes(), []).append(candidate.number)
+        self._known.setdefault(point.tobytes(), len(self._known))
+        self.pending[candidate.number] = candidate
+
+    def keep_retracted(self, candidate: Candidate, point: Array) -> None:
+        """Register a candidate whose result was taken back before."""
+        self._points[candidate.number] = point
+        self._known.setdefault(point.tobytes(), len(self._known))
+        self.retracted[candidate.number] = candidate
+
+    def restore(self, observations: Sequence[Evaluation], points: Array, seqs: Sequence[int]) -> None:
+        """Take observations that were told before, with their ``(n, d)`` points and the numbers of their changes."""
+        for observation, point, seq in zip(observations, points, seqs, strict=True):
+            self._store(observation, point, seq)
+
+    def candidate(self, number: int) -> Candidate:
+        """Return a known candidate, whatever became of it."""
+        without_result = self.pending.get(number) or self.withdrawn.get(number) or self.retracted.get(number)
+        if without_result is not None:
+            return without_result
+        observation = self.observations[self.told[number]]
+        return Candidate(number, dict(observation.params), observation.origin)
+
+    def withdraw(self, number: int) -> None:
+        """Take a candidate out of the pending ones."""
+        self.withdrawn[number] = self._open(number, self.pending)
+
+    def reissue(self, number: int) -> Candidate:
+        """Make a withdrawn candidate pending again; its evaluation begins anew."""
+        self.running.pop(number, None)
+        candidate = self.pending[number] = self._open(number, self.withdrawn)
+        return candidate
+
+    def _open(self, number: int, where: dict[int, Candidate]) -> Candidate:
+        if number not in where:
+            raise UnknownCandidateError(f"candidate {number} is {self.state_of(number)}: only another state allows it")
+        self.version += 1
+        return where.pop(number)
+
+    def state_of(self, number: int) -> str:
+        """Return ``pending``, ``withdrawn``, ``told``, ``retracted`` or ``unknown``."""
+        open_ones = (("pending", self.pending), ("withdrawn", self.withdrawn))
+        for state, numbers in (*open_ones, ("told", self.told), ("retracted", self.retracted)):
+            if number in numbers:
+                return state
+        return "unknown"
+
+    def find(self, point: Array, besides: Container[int] = ()) -> int | None:
+        """Return the oldest candidate without a result at this point, a pending one if there is any.
+
+        Args:
+            point: the ``(d,)`` point.
+            besides: candidates that are not meant.
+        """
+        there = (n for n in self._open_at.get(point.tobytes(), ()) if n not in besides)
+        return min(there, key=lambda n: (n not in self.pending, n), default=None)
+
+    def record(
+        self, observation: Evaluation, point: Array | None = None, seq: int | None = None, unsaid: bool = False
+    ) -> None:
+        """Take a result.
+
+        Args:
+            observation: the evaluation.
+            point: the ``(d,)`` point of one from outside; it is not needed of a candidate.
+            seq: the number of the change that brings it; None for the one after the last.
+            unsaid: whether nobody said if it was stopped.
+        """
+        number = observation.number
+        if number is not None:
+            point = self._points.pop(number)
+            if self.retracted.pop(number, None) is None:
+                del (self.pending if number in self.pending else self.withdrawn)[number]
+                self._forget(number, point)
+            self._reported.pop(number, None)
+            self.running.pop(number, None)
+            if unsaid and observation.step is not None:
+                self.unsaid.add(number)
+        if point is None:
+            raise UnknownCandidateError(f"an observation of {observation.params!r} has neither a candidate nor a point")
+        self._store(observation, point, self._last_seq + 1 if seq is None else seq)
+
+    def report(self, number: int, step: Step, metrics: Mapping[str, Metric] | None = None) -> None:
+        """Take an intermediate result of a candidate without a result."""
+        self.running.setdefault(number, Running()).add(step, metrics)
+        if step.value is not None:
+            self.weigh(number, step.step, step.value)
+
+    def weigh(self, number: int, step: int, value: float, place: int | None = None) -> None:
+        """Let the model see an intermediate result; those of neighboring steps say the same.
+
+        Args:
+            number: the candidate's.
+            step: how far its evaluation has come.
+            value: native.
+            place: how many observations there were; None for those that there are.
+        """
+        last = self._reported.get(number, 0)
+        if last <= step < _SPACING * last and step != last:
+            return
+        self._reported[number] = step
+        place = len(self.observations) if place is None else place
+        self._reports.append((number, step, self._sign * value, place))
+        self.version += 1
+
+    def recall(self, reports: Iterable[Report]) -> None:
+        """Take the reports of a state that has them only as the model saw them for those of the evaluations."""
+        steps: dict[int, dict[int, Step]] = {}
+        for number, step, value, _ in reports:
+            steps.setdefault(number, {})[step] = Step(step, value)
+        for number, known in steps.items():
+            if number not in self.told:
+                self.running[number] = Running(known.values())
+                continue
+            told = self.observations[self.told[number]]
+            if told.step is not None and told.value is not None:
+                known.setdefault(told.step, Step(told.step, told.value))
+            self.observations[self.told[number]] = replace(told, steps=told.steps or tuple(sorted(known.values())))
+
+    def retract(self, number: int) -> None:
+        """Take a candidate's result back: nothing of it is known any more, but that its point was tried."""
+        place, candidate = self.told[number], self.candidate(number)
+        rows = self._complete
+        if self.observations[place].value is None:
+            # Failed ones have no places: it is as many rows from the first as there are failed ones before it.
+            before = sum(observation.value is None for observation in self.observations[:place])
+            self._points[number] = self._failed.view()[before].copy()
+            self._failed.keep(np.arange(len(self._failed.view())) != before)
+        else:
+            kept = rows.view(4) != place
+            self._points[number] = rows.view(0)[~kept][0].copy()
+            rows.keep(kept)
+            self._vectors.keep(kept)
+        rows.replace(4, rows.view(4) - (rows.view(4) > place))
+        reports = self._reports.view()
+        self._reports.keep(reports[:, 0] != number)
+        reports = self._reports.view().copy()
+        reports[:, 3] -= reports[:, 3] > place
+        self._reports.replace(0, reports)
+        # Other lists: whoever took the old ones down still sees them as they were.
+        self.observations = [*self.observations[:place], *self.observations[place + 1 :]]
+        self.seqs = [*self.seqs[:place], *self.seqs[place + 1 :]]
+        self.told = {n: at - (at > place) for n, at in self.told.items() if n != number}
+        self.unsaid.discard(number)
+        self.retracted[number] = candidate
+        self.version += 1
+
+    def _store(self, observation: Evaluation, point: Array, seq: int) -> None:
+        number = -1 if observation.number is None else observation.number
+        self.version += 1
+        if number >= 0:
+            self.told[number] = len(self.observations)
+        self._known.setdefault(point.tobytes(), len(self._known))
+        self.observations.append(observation)
+        self.seqs.append(seq)
+        self._last_seq = max(self._last_seq, seq)
+        if observation.value is None:
+            self._failed.append(point)
+            return
+        step = np.inf if observation.step is None else observation.step
+        self._complete.append(point, self._sign * observation.value, number, step, len(self.observations) - 1)
+        self._vectors.append(self._signs * (observation.values or ()))
+        self._outside += number < 0
+
+    def _forget(self, number: int, point: Array) -> None:
+        numbers = self._open_at[point.tobytes()]
+        numbers.remove(number)
+        if not numbers:
+            del self._open_at[point.tobytes()]
+
+    def moment(self) -> DataView:
+        """Return what is known now."""
+        pending = tuple(self.pending.values())
+        return DataView(
+            number=self.handed_out,
+            X=self._complete.view(0),
+            y=self._complete.view(1),
+            numbers=self._complete.view(2),
+            failed=self._failed.view(),
+            outside=self._outside,
+            pending=pending,
+            points=tuple(self._points[candidate.number] for candidate in pending),
+            places=self._complete.view(4),
+            steps=self._complete.view(3),
+            reports=self._reports.view(),
+            vectors=self._vectors.view(),
+            withdrawn=bool(self.withdrawn),
+            distinct=len(self._known),
+            version=self.version,
+            queue=tuple(self.queue),
+            _known=self._known,
+        )

@@ -1,0 +1,149 @@
+"""What results mean to a study, told before anything of them is taken: whose they are, and whether they count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arqon_ray.core.ledger.ledger import Array, Candidate, Ledger
+from arqon_ray.core.ledger.results import OUTSIDE, Entry
+from arqon_ray.core.record.evaluation import Evaluation, Step
+from arqon_ray.core.record.metrics import joined
+from arqon_ray.core.record.running import thinned
+from arqon_ray.core.space.space import Space
+from arqon_ray.errors import ResultsError, UnknownCandidateError
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of one result.
+
+    Attributes:
+        number: the candidate that it is about; None for a point from outside.
+        evaluation: what is to be kept; None when the candidate has a result already.
+        point: ``(d,)`` of a point from outside.
+        unsaid: whether nobody said if it was stopped, see :class:`.results.Entry`.
+        answer: what whoever told it is answered: ``id``, ``accepted`` and, where it was not, a ``note``.
+    """
+
+    number: int | None
+    evaluation: Evaluation | None
+    point: Array | None
+    answer: dict[str, Any]
+    unsaid: bool = False
+
+
+def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> list[Verdict]:
+    """Judge results in their order, each as if those before it were taken; nothing is changed.
+
+    Args:
+        entries: the results.
+        space: of the study.
+        ledger: of the study.
+        objectives: the modes of all objectives, where there are several.
+
+    Raises:
+        ResultsError: when one has params that do not fit the space, or another number of values than objectives.
+        UnknownCandidateError: when one without params has an id that was never handed out.
+    """
+    points = [_locate(entry, place, space, ledger, objectives) for place, entry in enumerate(entries)]
+    taken: set[int] = set()
+    verdicts = []
+    for entry, point in zip(entries, points, strict=True):
+        number = _number_of(entry, point, space, ledger, taken)
+        if number is not None and (number in ledger.told or number in taken):
+            late = {"id": str(number), "accepted": False, "note": "already told: this result was ignored"}
+            verdicts.append(Verdict(number, None, None, late))
+            continue
+        if number is None:
+            of = Candidate(-1, space.native(entry.params or {}), "outside")
+        else:
+            taken.add(number)
+            of, point = ledger.candidate(number), None
+        answer = {"id": None if number is None else str(number), "accepted": True}
+        verdicts.append(Verdict(number, _placed(entry.told, of, ledger), point, answer, entry.unsaid))
+    return verdicts
+
+
+def _placed(told: Evaluation, of: Candidate, ledger: Ledger) -> Evaluation:
+    """Return what was told of a candidate's evaluation as that candidate's, with what it had reported before."""
+    running = ledger.running.get(of.number)
+    steps, metrics = told.steps, told.metrics
+    if running is not None:
+        again = {step.step for step in steps}
+        kept = (step for step in running.sorted() if step.step not in again and not _of_an_earlier(step, told))
+        steps, metrics = thinned((*kept, *steps)), joined(running.metrics, metrics)
+    if told.step is not None and told.value is not None and all(step.step != told.step for step in steps):
+        steps = thinned((*steps, Step(told.step, told.value, told.ended)))
+    outside = of.number < 0
+    # In the order of the record's fields: there are many of them, and names cost.
+    return Evaluation(
+        None if outside else str(of.number),
+        of.params,
+        told.value,
+        told.status,
+        None if outside else of.number,
+        told.values,
+        metrics,
+        told.step,
+        steps,
+        told.cost,
+        told.started,
+        told.ended,
+        told.seconds,
+        told.node,
+        told.pid,
+        told.error,
+        of.origin,
+        told.attempt,
+    )
+
+
+def _of_an_earlier(step: Step, told: Evaluation) -> bool:
+    """Tell whether a report is of an attempt that died before the one that gave the result began."""
+    return told.attempt > 1 and told.started is not None and step.time is not None and step.time < told.started
+
+
+def check_number(number: int, ledger: Ledger, where: str = "") -> None:
+    """Raise UnknownCandidateError when no candidate of this number was handed out; ``where`` it stands in a list."""
+    if not 0 <= number < ledger.handed_out:
+        place = f"{where}." if where else ""
+        raise UnknownCandidateError(
+            f"{place}id {number!r} was never handed out: {ledger.handed_out} candidates were, from '0' on; "
+            "give a point from outside to seed(), with its params"
+        )
+
+
+def _locate(entry: Entry, place: int, space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> Array | None:
+    """Return the point of an entry with params; check the id of one without, and how many values there are."""
+    expected = objectives and len(objectives)
+    given = entry.told.values and len(entry.told.values)
+    if entry.told.value is not None and given != expected:
+        raise ResultsError(
+            f"results[{place}] has {given or 'no list of'} values: it must have {expected or 'one value, no list'}, "
+            f"as the config's objectives are {objectives!r}"
+        )
+    if entry.params is None:
+        number = -1 if entry.number is None else entry.number
+        if not 0 <= number < ledger.handed_out:
+            check_number(number, ledger, f"results[{place}]")
+        return None
+    try:
+        return space.encode(entry.params)
+    except ResultsError as error:
+        raise type(error)(f"results[{place}].{error}") from None
+
+
+def _number_of(entry: Entry, point: Array | None, space: Space, ledger: Ledger, taken: set[int]) -> int | None:
+    """Return the candidate that an entry is about: by its id, unless its params are another's; else by its params."""
+    if entry.number == OUTSIDE:
+        return None
+    if point is None:
+        return entry.number
+    if entry.number is None or ledger.state_of(entry.number) == "unknown":
+        return ledger.find(point, taken)
+    same = np.array_equal(space.encode(ledger.candidate(entry.number).params), point)
+    return entry.number if same else ledger.find(point, taken)

@@ -1,0 +1,154 @@
+"""Intermediate results by rung, arranged as they come.
+
+:class:`Curves` reads the reports of a ledger once each and keeps, for each candidate and rung, the one that says how it
+was there. So what a further report costs does not grow with those before it. Only where the rungs themselves change
+all reports are read again; there are a dozen rungs at most, and each only moves up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from arqon_ray.core.ledger.ledger import DataView
+    from arqon_ray.core.strategies.evidence import Array
+
+_MOST_RUNGS = 12
+_APART = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What evaluations were worth on the rungs; those of the observations first, then those in flight.
+
+    Attributes:
+        numbers: ``(n,)`` their candidates, -1 for a point from outside.
+        rungs: ``(k,)`` steps, ascending; infinity for whole evaluations.
+        values: ``(n, k)``, NaN where an evaluation did not come.
+        first: ``(n,)`` when each of them said something first; only the order has a meaning.
+    """
+
+    numbers: NDArray[np.int64]
+    rungs: Array
+    values: Array
+    first: Array
+
+
+class Curves:
+    """What the reports say of each candidate; it can only go on to later moments of one ledger.
+
+    Attributes:
+        read: how many reports it has read so far.
+        touched: how many it has sorted by rung in all; one counts as often as it was.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing read."""
+        self.read = self.touched = self._arranged = 0
+        self._rungs: Array = np.empty(0)
+        self._beyond: list[int] = []
+        # By candidate: the farthest step, the place and the index of the first report; by rung its step and value.
+        self._reached, self._place, self._index = np.empty(0), np.empty(0), np.empty(0)
+        self._steps, self._values = np.empty((0, 0)), np.empty((0, 0))
+
+    def at(self, moment: DataView) -> Levels | None:
+        """Return the levels at a moment with no fewer reports than were read; None when all went equally far.
+
+        An evaluation is known to be cut short when another one, told or still in flight, went farther.
+        """
+        told, reports = len(moment.y), moment.reports
+        flying = np.array([candidate.number for candidate in moment.pending], dtype=np.int64)
+        numbers = np.concatenate([moment.numbers, flying])
+        self._note(moment.number, reports)
+        inside = numbers >= 0
+        reached, first = np.full(len(numbers), -np.inf), np.full(len(numbers), np.inf)
+        reached[inside] = self._reached[numbers[inside]]
+        between = (self._index[numbers[inside]] + 1.0) / (len(reports) + 1.0)
+        first[inside] = self._place[numbers[inside]] - 1.0 + between
+        first[:told] = np.minimum(first[:told], moment.places)
+        furthest = float(np.max(reached[told:], initial=-np.inf))
+        if told and np.min(moment.steps) == np.max(moment.steps) >= furthest:
+            return None
+        if not told and furthest == -np.inf:
+            return None
+        reached[:told] = np.maximum(reached[:told], moment.steps)
+        ends = moment.steps if told else reports[np.isin(reports[:, 0], numbers), 1]
+        rungs = _rungs(ends)
+        self._arrange(rungs, reports)
+        values = np.full((len(numbers), len(rungs)), np.nan)
+        values[inside] = self._values[numbers[inside]]
+        if furthest >= _APART * rungs[-1]:
+            ahead = np.full(len(self._reached), np.nan)
+            rows = reports[self._beyond]
+            rows = rows[rows[:, 1] <= furthest]
+            rows = rows[np.argsort(rows[:, 1], kind="stable")]
+            ahead[rows[:, 0].astype(np.int64)] = rows[:, 2]
+            rungs = np.append(rungs, furthest)
+            values = np.column_stack([values, np.where(inside, ahead[numbers], np.nan)])
+        values[reached[:, None] < rungs] = np.nan
+        _add_ends(values, rungs, moment)
+        return Levels(numbers, rungs, values, first)
+
+    def _note(self, count: int, reports: Array) -> None:
+        """Make room for so many candidates; note how far the reporters came, and when they said something first."""
+        short = count - len(self._reached)
+        if short > 0:
+            more = max(short, len(self._reached), 16)
+            self._reached = np.concatenate([self._reached, np.full(more, -np.inf)])
+            self._place = np.concatenate([self._place, np.full(more, np.inf)])
+            self._index = np.concatenate([self._index, np.zeros(more)])
+            self._steps = np.concatenate([self._steps, np.full((more, len(self._rungs)), -np.inf)])
+            self._values = np.concatenate([self._values, np.full((more, len(self._rungs)), np.nan)])
+        fresh = reports[self.read :]
+        who = fresh[:, 0].astype(np.int64)
+        np.maximum.at(self._reached, who, fresh[:, 1])
+        begun, at = np.unique(who, return_index=True)
+        new = np.isinf(self._place[begun])
+        self._place[begun[new]] = fresh[at[new], 3]
+        self._index[begun[new]] = self.read + at[new]
+        self.read = len(reports)
+
+    def _arrange(self, rungs: Array, reports: Array) -> None:
+        """Sort what was not read yet by rung; all of it where the rungs are others."""
+        if not np.array_equal(rungs, self._rungs):
+            self._rungs, self._arranged, self._beyond = rungs, 0, []
+            self._steps = np.full((len(self._reached), len(rungs)), -np.inf)
+            self._values = np.full(self._steps.shape, np.nan)
+        fresh = reports[self._arranged :]
+        who, steps = fresh[:, 0].astype(np.int64), fresh[:, 1]
+        # The last result since the rung below says how it was on a rung.
+        rung = np.searchsorted(rungs, steps, side="left")
+        self._beyond += (self._arranged + np.flatnonzero(rung == len(rungs))).tolist()
+        here = np.flatnonzero(rung < len(rungs))
+        here = here[steps[here] >= self._steps[who[here], rung[here]]]
+        here = here[np.argsort(steps[here], kind="stable")]
+        self._steps[who[here], rung[here]] = steps[here]
+        self._values[who[here], rung[here]] = fresh[here, 2]
+        self._arranged, self.touched = len(reports), self.touched + len(fresh)
+
+
+def _add_ends(values: Array, rungs: Array, moment: DataView) -> None:
+    """Set what evaluations were told at their ends; on a rung below its end a report has the say."""
+    told = np.arange(len(moment.y))
+    own = np.maximum(np.searchsorted(rungs, moment.steps, side="right") - 1, 0)
+    take = (rungs[own] == moment.steps) | np.isnan(values[told, own])
+    values[told[take], own[take]] = moment.y[take]
+
+
+def _rungs(ends: Array) -> Array:
+    """Return the steps ``(k,)`` at which evaluations ended, ascending, thinned where they are many."""
+    steps = np.unique(ends)[::-1]
+    return (_thinned(steps) if len(steps) > _MOST_RUNGS else steps)[::-1]
+
+
+def _thinned(steps: Array) -> Array:
+    """Return the steps, descending, of which each is well below the one before."""
+    kept = [float(steps[0])]
+    for step in steps[1:].tolist():
+        if _APART * step <= kept[-1]:
+            kept.append(step)
+    return np.array(kept)

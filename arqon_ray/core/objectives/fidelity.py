@@ -1,0 +1,204 @@
+"""Values of evaluations that went differently far, on one scale.
+
+A value after 3 of 81 steps is no value after 81. Where curves cross at different heights, comparing one with the other
+says which trial was trained for longer. So each value is carried from its rung to the next and on to the highest:
+there by the line that the trials on both rungs draw, ``b = mean(b) + slope (a - mean(a))``. It is fair although
+the poor trials were stopped, since they were stopped for ``a``, which the line is conditional on. Few trials draw a
+line badly; :data:`_BELIEF` of them say that its slope is 1, i.e. that all improve by as much.
+
+A training that diverges says nothing about the others. A value that lies far outside, orders of magnitude from the
+better ones, is no value: its evaluation counts as failed there, unless it recovers on a later rung. Pairs that moved
+quite otherwise than most take no part in the line. And what is left of a long upper tail is drawn in, in its order,
+so that a few poor values do not hide the differences of the good ones.
+
+The rungs are where evaluations ended; beyond a dozen only some of them. A candidate in flight
+(or paused) that has reported from a rung counts with its value there. See :mod:`.curves`.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arqon_ray.core.objectives.curves import Curves
+
+if TYPE_CHECKING:
+    from arqon_ray.core.ledger.ledger import DataView
+    from arqon_ray.core.strategies.evidence import Array
+
+_BELIEF = 2.0
+_STEEPEST = 3.0
+_FAR, _FAR_IN_SIZE = 1e4, 1e2
+"""A value has diverged when it is so many times farther from the best one than the lower quartile is, and so many times
+larger than that: losses that all grow from rung to rung have not."""
+_OTHERWISE = 10.0
+"""A pair is left out of the line when it moved otherwise than the median by so many median deviations of all values."""
+_TAIL = 10.0
+"""So many times farther from the best value than the median is begins the tail that is drawn in."""
+_LARGEST = 2.0**500
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """What is known, with all values on the scale of the highest rung.
+
+    Attributes:
+        X: ``(n, d)`` points of the observations and of the candidates in flight that have reported, in the order in
+            which they said something first; but for those that diverged.
+        y: ``(n,)`` values.
+        numbers: ``(n,)`` their candidates.
+        failed: ``(f, d)`` points of those that diverged.
+        diverged: ``(f,)`` their candidates.
+        rungs: ``(k,)`` the steps of the rungs, ascending; infinity for whole evaluations.
+        counts: ``(k,)`` how many values come from each.
+    """
+
+    X: Array
+    y: Array
+    numbers: NDArray[np.int64]
+    failed: Array
+    diverged: NDArray[np.int64]
+    rungs: Array
+    counts: NDArray[np.int64]
+
+
+class Fidelity:
+    """The carried values of one study, computed once for each version of its ledger; any thread may ask for them.
+
+    It saves time and changes nothing else: :func:`scaled` returns the same, bit for bit.
+
+    Attributes:
+        computed: how often values were carried.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing computed."""
+        self.computed = 0
+        self._curves = Curves()
+        self._latest: tuple[int, Scaled | None] = (-1, None)
+        self._lock = threading.Lock()
+
+    @property
+    def touched(self) -> int:
+        """How many reports were sorted by rung so far; one counts as often as it was."""
+        return self._curves.touched
+
+    def at(self, moment: DataView) -> Scaled | None:
+        """Return what :func:`scaled` does."""
+        if _plain(moment):
+            return None
+        with self._lock:
+            version, known = self._latest
+            if version != moment.version:
+                self.computed += 1
+                if version > moment.version:
+                    return scaled(moment)  # an older draft: what is kept has gone on
+                known = _scaled(moment, self._curves)
+                self._latest = moment.version, known
+            return known
+
+
+def scaled(moment: DataView) -> Scaled | None:
+    """Bring all values to one scale; None when every evaluation went as far as any other."""
+    return None if _plain(moment) else _scaled(moment, Curves())
+
+
+def _plain(moment: DataView) -> bool:
+    """Tell whether there are no steps to speak of; every ask passes here."""
+    return not len(moment.reports) and (not len(moment.y) or np.min(moment.steps) == np.max(moment.steps))
+
+
+def _scaled(moment: DataView, curves: Curves) -> Scaled | None:
+    levels = curves.at(moment)
+    if levels is None:
+        return None
+    seen = ~np.isnan(levels.values)
+    known = seen.any(axis=1)
+    points = np.concatenate([moment.X, np.reshape(moment.points, (len(moment.points), moment.X.shape[1]))])
+    order = np.flatnonzero(known)[np.argsort(levels.first[known], kind="stable")]
+    top = len(levels.rungs) - 1 - np.argmax(seen[known, ::-1], axis=1)
+    values = _carried(levels.values[order])
+    kept, lost = order[np.isfinite(values)], order[np.isinf(values)]
+    return Scaled(
+        X=points[kept],
+        y=values[np.isfinite(values)],
+        numbers=levels.numbers[kept],
+        failed=points[lost],
+        diverged=levels.numbers[lost],
+        rungs=levels.rungs,
+        counts=np.bincount(top, minlength=len(levels.rungs)),
+    )
+
+
+def _carried(levels: Array) -> Array:
+    """Return the ``(n,)`` values of ``levels (n, k)`` carried to the highest rung, never beyond the best one there.
+
+    Infinity stands for an evaluation that diverged on the highest rung that it reached. Each row of ``levels`` has a
+    value at least.
+    """
+    # A power of two that brings the better values to order one: nothing overflows, and nothing is rounded.
+    finite = levels[~np.isnan(levels)]
+    exponent = int(np.frexp(np.max(np.abs(_best_and_quartile(finite))))[1])
+    with np.errstate(over="ignore"):
+        levels = np.clip(np.ldexp(levels, -exponent), -_LARGEST, _LARGEST)
+    values = levels[:, 0].copy()
+    for k in range(levels.shape[1]):
+        here = levels[:, k]
+        reached = ~np.isnan(here)
+        alive = np.isfinite(values)
+        if not reached.any():
+            continue
+        here = np.where(here > _limit(np.concatenate([values[alive], here[reached]])), np.inf, here)
+        both = alive & np.isfinite(here)
+        if k and both.any():
+            carried = _line(values[both], here[both], values[alive])
+            values[alive] = np.maximum(carried, np.min(here[both]))
+        values = np.where(reached, here, values)
+    with np.errstate(over="ignore"):
+        back = np.ldexp(_drawn_in(values), exponent)
+    largest = np.finfo(np.float64).max
+    return np.where(np.isinf(values), np.inf, np.clip(back, -largest, largest))
+
+
+def _best_and_quartile(values: Array) -> tuple[float, float]:
+    """Return the best of ``values (n,)``, and the one that a quarter of them do not exceed; at least the second."""
+    ordered = np.sort(values)
+    return float(ordered[0]), float(ordered[min(max(len(ordered) // 4, 1), len(ordered) - 1)])
+
+
+def _limit(values: Array) -> float:
+    """Return the value above which an evaluation has diverged; infinity where ``values (n,)`` do not tell."""
+    best, quartile = _best_and_quartile(values)
+    limit = max(best + _FAR * (quartile - best), _FAR_IN_SIZE * max(abs(best), abs(quartile)))
+    return limit if limit > quartile else np.inf
+
+
+def _line(a: Array, b: Array, at: Array) -> Array:
+    """Return what the line through the pairs ``a``, ``b`` says at values ``at`` on the scale of ``a``.
+
+    It is written as a move from there, so that values of unlike sizes keep their digits.
+    """
+    moved = b - a
+    usual = np.sort(moved)[(len(moved) - 1) // 2]
+    deviation = float(np.median(np.abs(at - np.median(at)))) or float(np.ptp(at)) or 1.0
+    alike = np.abs(moved - usual) <= _OTHERWISE * deviation
+    a, moved = a[alike], moved[alike]
+    da, dm = a - np.mean(a), moved - np.mean(moved)
+    steeper = float(da @ dm) / ((float(da @ da) + _BELIEF * float(np.var(at))) or 1.0)
+    return np.asarray(at + np.mean(moved) + np.clip(steeper, -1.0, _STEEPEST - 1.0) * (at - np.mean(a)))
+
+
+def _drawn_in(values: Array) -> Array:
+    """Return ``values (n,)`` whose tail, above ten times the median's distance from the best, is logarithmic."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return values
+    best, unit = float(np.min(finite)), float(np.median(finite) - np.min(finite))
+    if unit <= 0.0:
+        return values
+    excess = np.maximum((values - best) / unit - _TAIL, 0.0)
+    return np.where(excess > 0.0, best + unit * (_TAIL + np.log1p(excess)), values)

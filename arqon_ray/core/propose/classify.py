@@ -1,0 +1,187 @@
+"""Classify: decide from the evidence what kind of landscape this is; :mod:`.plan` says which strategies suit it.
+
+The decision is made anew at every ask. What it may rest on: the kinds of parameters, whether values are noisy
+(found by evaluating the incumbent once more), how well a separable quadratic predicts held-out values, for how long
+nothing better was found, the share of the budget that is left and what is in flight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from arqon_ray.core.objectives.fidelity import Scaled
+from arqon_ray.core.propose.noise import judge, wanted
+from arqon_ray.core.strategies.evidence import Evidence, Memory
+from arqon_ray.core.strategies.memories import Closed, Count, Finite, Standing, check, require
+from arqon_ray.core.strategies.plan import budget_share, plan, plan_on_rungs
+
+Array = NDArray[np.float64]
+
+_STALLED = 5
+"""Observations without a better value, beyond those in flight, after which a surrogate of discrete parameters shares.
+
+Learners have losses with steps and ripples. A surrogate that believes its plateau polishes it; density ratios go on
+trying what lies among the good points. On 19 tuning tasks the regret after 100 evaluations was .18 with the two in
+turns and .26 without; on smooth mixed spaces, where the surrogate seldom stalls, it is the same.
+"""
+
+_SMOOTH = 0.7
+_APART = 0.05
+_ROWS = 300
+"""Rank correlation of held-out predictions from which a landscape is called smooth; how far apart, in the unit
+cube, and how many the points are on which it is taken."""
+
+
+class _Memory(Closed):
+    """The noise that the surrogate finds, repeats, rank correlation, and where evolution began.
+
+    ``repeated``, ``value`` and ``noisy`` are those of release 0.1.0, which made one test and kept its verdict.
+    """
+
+    noise_share: Finite | None = None
+    noise_at: Count = 0
+    repeats: list[Annotated[tuple[Count, Finite, Count], Field(strict=False)]] = Field(default_factory=list)
+    repeated: Count = 0
+    value: Finite = 0.0
+    noisy: bool | None = None
+    correlation: Finite | None = None
+    correlation_at: Count = 0
+    evolving: Count = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What Classify decided for one ask.
+
+    Attributes:
+        landscape: ``unknown``, ``smooth``, ``rugged``, ``noisy``, ``mixed`` or ``conditional``.
+        strategies: names in the order in which they are to be tried.
+        reason: why, in one sentence.
+        findings: the numbers that it rests on.
+        memory: what the classifier wants back at its next call; JSON-able.
+        repeat: the row of the observation to evaluate once more, or None.
+        coarse: whether a local search is to leave the last digits for later.
+    """
+
+    landscape: str
+    strategies: tuple[str, ...]
+    reason: str
+    findings: dict[str, Any]
+    memory: dict[str, Any] = field(default_factory=dict)
+    repeat: int | None = None
+    coarse: bool = False
+
+
+def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
+    """Decide which strategies to try for the next candidate.
+
+    Args:
+        evidence: what is known; at least one observation.
+        memory: what the last verdict wanted back.
+        surrogate: the Gaussian process's memory, where its search for noise begins.
+    """
+    memory = dict(memory)
+    noise = judge(evidence, memory)
+    findings = {
+        "observations": len(evidence.y),
+        "failed": len(evidence.failed),
+        "in_flight": len(evidence.pending),
+        "noisy": noise.noisy,
+        "noise": noise.size,
+        "noise_share": memory.get("noise_share"),
+        "quadratic_rank_correlation": _rank_correlation(evidence, memory),
+        "since_best": len(evidence.y) - 1 - int(np.argmin(evidence.y)),
+        "budget_share": budget_share(evidence),
+    }
+    repeat = wanted(evidence, memory, noise, surrogate)
+    landscape = _landscape(evidence, findings)
+    chosen = plan(evidence, landscape, findings, memory)
+    return Verdict(landscape, chosen.strategies, chosen.reason, findings, memory, repeat, chosen.coarse)
+
+
+def check_memory(memory: Memory, standing: Standing) -> None:
+    """Refuse a memory that :func:`classify` did not write.
+
+    Raises:
+        ValueError: saying what is wrong with it.
+    """
+    check(_Memory, memory)
+    for key, companion in (
+        ("correlation", "correlation_at"),
+        ("repeated", "value"),
+        ("noise_share", "noise_at"),
+    ):
+        require(key not in memory or companion in memory, f"{companion}: it is missing beside {key}")
+
+
+WEIGHED = Verdict(
+    "several objectives", ("noisy_gaussian_process", "tpe"), "the objectives are weighed anew at each ask", {}
+)
+"""On several objectives; each ask has a value of its own, on which no local model can go on."""
+
+
+def on_rungs(scaled: Scaled, number: int) -> Verdict:
+    """Return the verdict on evaluations that went differently far, for candidate ``number``."""
+    counts = zip(scaled.rungs.tolist(), scaled.counts.tolist(), strict=True)
+    findings = {"observations": len(scaled.y), "rungs": {f"{step:g}": count for step, count in counts}}
+    chosen = plan_on_rungs(number)
+    return Verdict("multi-fidelity", chosen.strategies, chosen.reason, findings)
+
+
+def _landscape(evidence: Evidence, findings: dict[str, Any]) -> str:
+    if evidence.space.conditional:
+        return "conditional"
+    if not evidence.space.continuous:
+        return "mixed"
+    if findings["noisy"]:
+        return "noisy"
+    correlation = findings["quadratic_rank_correlation"]
+    if correlation is None:
+        return "unknown"
+    return "smooth" if correlation >= _SMOOTH else "rugged"
+
+
+def _rank_correlation(evidence: Evidence, memory: dict[str, Any]) -> float | None:
+    """Return Spearman's correlation of the values with held-out predictions of a separable quadratic.
+
+    Leave-one-out residuals of a ridge regression are ``r_i / (1 - h_ii)`` (Hastie et al., "The elements of
+    statistical learning", eq. 7.64). None while there are too few points; renewed when a tenth is new.
+    """
+    n = len(evidence.y)
+    if "correlation" in memory and n < 1.1 * memory["correlation_at"] + 1:
+        known: float | None = memory["correlation"]
+        return known
+    wanted = 2 * evidence.space.d + 3
+    rows = _spread_out(evidence.X[:_ROWS]) if min(n, _ROWS) >= wanted else np.empty(0, dtype=np.int64)
+    X, y = 2.0 * evidence.X[rows] - 1.0, evidence.y[rows]
+    correlation = _held_out_correlation(X, y) if len(rows) >= wanted else None
+    memory.update(correlation=correlation, correlation_at=n)
+    return correlation
+
+
+def _spread_out(X: Array) -> NDArray[np.int64]:
+    """Return the rows of ``(n, d)`` points that are no close neighbor of an earlier one.
+
+    The steps of a strategy that converges tell about the strategy, not about the landscape.
+    """
+    distance = np.max(np.abs(X[:, None, :] - X[None, :, :]), axis=2)
+    chosen: list[int] = []
+    for i in range(len(X)):
+        if not chosen or distance[i, chosen].min() > _APART:
+            chosen.append(i)
+    return np.array(chosen, dtype=np.int64)
+
+
+def _held_out_correlation(X: Array, y: Array) -> float:
+    """Return the rank correlation for ``(n, d)`` points in [-1, 1] and their ``(n,)`` values."""
+    ranks = np.argsort(np.argsort(y)).astype(np.float64)
+    P = np.hstack([np.ones((len(X), 1)), X, X * X])
+    hat = P @ np.linalg.solve(P.T @ P + 1e-3 * np.eye(P.shape[1]), P.T)
+    held_out = ranks - (ranks - hat @ ranks) / np.maximum(1.0 - np.diag(hat), 1e-9)
+    predicted = np.argsort(np.argsort(held_out)).astype(np.float64)
+    return float(np.corrcoef(predicted, ranks)[0, 1])

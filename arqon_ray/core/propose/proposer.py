@@ -1,0 +1,275 @@
+"""Probe, Classify, Refine: the next candidates, on what was known at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from arqon_ray.core.config import StudyConfig
+from arqon_ray.core.ledger.ledger import ENQUEUED, Candidate, DataView
+from arqon_ray.core.objectives.fidelity import Fidelity, Scaled
+from arqon_ray.core.objectives.pareto import weighed
+from arqon_ray.core.probe.coverage import Coverage
+from arqon_ray.core.propose.classify import WEIGHED, Verdict, classify, on_rungs
+from arqon_ray.core.propose.noise import judge
+from arqon_ray.core.random import generator
+from arqon_ray.core.refine import STRATEGIES, recommend
+from arqon_ray.core.space.space import Params, Space
+from arqon_ray.core.strategies.evidence import Array, Evidence
+from arqon_ray.core.strategies.memories import remember
+from arqon_ray.core.threads import one_thread
+
+_COVERING = Verdict("unknown", ("probe",), "the space is being covered", {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The next point, what made it, and the memories that changed with it."""
+
+    point: Array
+    origin: str
+    memory: dict[str, Any]
+    params: Params | None = None
+
+
+def _quietly() -> AbstractContextManager[object]:
+    """Let values near the largest float overflow in silence: what is not finite loses every comparison."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+class Draft:
+    """Candidates that are proposed one after another on the same evidence; make one with ``ArqonSolver.draft``.
+
+    It reads nothing that changes, so it may compute in one thread while others tell the solver. A candidate of a draft
+    is in flight for those after it. It becomes the solver's only by ``ArqonSolver.adopt``, in the order of the numbers.
+
+    A candidate is a pure function of the config, the moment, the candidates that were admitted, and its place in the
+    draft: after the first, strategies may reuse what they computed for the first.
+
+    Making one copies what is in flight and no more; what an ask costs beyond that is paid by whoever proposes.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        space: Space,
+        coverage: Coverage,
+        fidelity: Fidelity,
+        moment: DataView,
+        memory: Mapping[str, Any],
+    ) -> None:
+        self._config, self._space, self._coverage, self._moment = config, space, coverage, moment
+        self._fidelity, self._carried = fidelity, list[Scaled | None]()
+        self._memory = dict(memory)
+        self._ahead: list[Candidate] = []
+        self._points: list[Array] = []
+        self._taken: set[bytes] = set()
+        self._fresh = self._queued = 0
+        self._memo: dict[str, Any] = {}
+        self.first = moment.number
+
+    @property
+    def number(self) -> int:
+        """The number of the next candidate."""
+        return self._moment.number + len(self._ahead)
+
+    @property
+    def version(self) -> int:
+        """How often the solver's ledger had changed; the draft is up to date as long as the solver's is the same."""
+        return self._moment.version
+
+    @property
+    def covering(self) -> bool:
+        """Whether the next candidate is the probe's: it takes no model, and next to no time."""
+        place, observed = (self.number, self._moment.outside), len(self._moment.y)
+        least, most = (self._coverage.remaining(*place, observed, on_rungs) > 0 for on_rungs in (False, True))
+        if least == most and observed:
+            return least  # whatever the rungs
+        known = self._moment if self._scaled is None else self._scaled
+        return self._coverage.remaining(*place, len(known.y), self._scaled is not None) > 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all points of a finite space were handed out or observed."""
+        return self._coverage.exhausted(self._moment.distinct + self._fresh)
+
+    @property
+    def _scaled(self) -> Scaled | None:
+        """The values on one scale where evaluations went differently far; see :class:`.fidelity.Fidelity`."""
+        if not self._carried:
+            self._carried.append(self._fidelity.at(self._moment) if self._config.objectives is None else None)
+        return self._carried[0]
+
+    def admit(self, candidate: Candidate) -> None:
+        """Count a candidate that was proposed before, and is not yet the solver's, as in flight.
+
+        All are admitted before the first proposal, in the order of their numbers.
+        """
+        self._take(candidate)
+        self.first = self.number
+
+    def propose(self, probe: bool = False) -> Candidate | None:
+        """Return the next candidate, or None when the budget is spent or nothing can be handed out now.
+
+        Enqueued points come first, whether or not they are known.
+
+        Args:
+            probe: take the probe's next point, whatever the phase: for when a strategy cannot be run.
+        """
+        if self._config.budget is not None and self.number >= self._config.budget:
+            return None
+        if self._queued < len(self._moment.queue):
+            candidate = Candidate(self.number, self._moment.queue[self._queued], ENQUEUED)
+            self._take(candidate)
+            return candidate
+        choice = self._probe() if probe or self.covering else self._exploit()
+        if choice is None:
+            return None
+        params = self._space.decode(choice.point) if choice.params is None else choice.params
+        candidate = Candidate(self.number, params, choice.origin, choice.memory, choice.point)
+        self._take(candidate)
+        return candidate
+
+    def _take(self, candidate: Candidate) -> None:
+        point = self._space.encode(candidate.params) if candidate.point is None else candidate.point
+        self._ahead.append(candidate)
+        self._queued += candidate.origin == ENQUEUED
+        self._points.append(point)
+        self._fresh += not self._knows(point)
+        self._taken.add(point.tobytes())
+        remember(self._memory, candidate.memory)
+
+    def explain(self) -> dict[str, Any]:
+        """Return phase, landscape, strategy, the reason and the evidence for them."""
+        probing = self.covering
+        with one_thread(), _quietly():
+            verdict = _COVERING if probing else self._classify(self.evidence())
+        return {
+            "phase": "probe" if probing else "refine",
+            "landscape": verdict.landscape,
+            "strategy": "probe" if probing else verdict.strategies[0],
+            "reason": verdict.reason,
+            "evidence": verdict.findings,
+            "exhausted": self.exhausted,
+            "trouble": self._memory.get("trouble"),
+        }
+
+    def recommend(self) -> tuple[int, float | None] | None:
+        """Return the place of the best observation, and what the model predicts there; None before any value.
+
+        On noisy values it is the one that the model predicts to be best, not the luckiest; without noise there is no
+        prediction. Evaluations that were stopped early are passed over while there are any that went further.
+        """
+        moment = self._moment
+        if not len(moment.y):
+            return None
+        furthest = np.isinf(moment.steps)
+        if not furthest.all():
+            furthest |= moment.steps == np.max(moment.steps[~furthest])
+        elif self._noisy():
+            with one_thread(), _quietly():
+                row, predicted = recommend(self.evidence(), self._memory.get("noisy_gaussian_process", {}), warp=False)
+            return int(moment.places[row]), predicted if self._config.mode == "min" else -predicted
+        rows = np.flatnonzero(furthest)
+        return int(moment.places[rows[np.argmin(moment.y[rows])]]), None
+
+    def _noisy(self) -> bool:
+        """Tell whether values are noisy: the config says so, or repeats of a point."""
+        if self._config.objectives is not None:
+            return False
+        if self._config.strategy == "noisy_gaussian_process":
+            return True
+        return judge(self.evidence(), self._memory.get("classify", {})).noisy is True
+
+    # The three phases
+
+    def _exploit(self) -> _Choice | None:
+        """Decide what the landscape is like, then exploit that."""
+        with one_thread(), _quietly():
+            evidence = self.evidence()
+            verdict = self._classify(evidence)
+            if verdict.repeat is not None:
+                return _Choice(evidence.X[verdict.repeat], "repeat", {"classify": verdict.memory})
+            return self._refine(replace(evidence, coarse=verdict.coarse), verdict)
+
+    def _probe(self) -> _Choice | None:
+        """Return the next point of the probe that nobody knows; in an exhausted space, a known one."""
+        memory: dict[str, Any] = {}
+        if not self.exhausted:
+            found, memory["probe"] = self._coverage.fresh(self._memory.get("probe", {}), self._knows)
+            if found is not None:
+                return _Choice(found.point, "probe", memory, found.params)
+        if self._moment.withdrawn:
+            return None  # in an exhausted space what was taken back goes first
+        known = self._coverage.known_again(self.evidence())
+        return None if known is None else _Choice(known, "repeat", memory)
+
+    def _classify(self, evidence: Evidence) -> Verdict:
+        """Return what the evidence says and which strategies follow from it."""
+        if self._config.strategy != "auto":
+            return Verdict("unknown", (self._config.strategy,), "the config names the strategy", {})
+        if self._config.objectives is not None:
+            return WEIGHED
+        if self._scaled is not None:
+            return on_rungs(self._scaled, self.number)
+        surrogate = self._memory.get("gaussian_process", {})
+        return classify(evidence, self._memory.get("classify", {}), surrogate)
+
+    def _refine(self, evidence: Evidence, verdict: Verdict) -> _Choice | None:
+        """Return the point of the first strategy that has a new one; the probe's when none has."""
+        memory: dict[str, Any] = {"classify": verdict.memory} if verdict.memory else {}
+        for name in () if self.exhausted else verdict.strategies:
+            if name not in STRATEGIES:
+                continue
+            rng = generator(self._config.seed, name, evidence.number)
+            try:
+                proposal = STRATEGIES[name].propose(evidence, self._memory.get(name, {}), rng)
+            except (ArithmeticError, np.linalg.LinAlgError) as error:
+                # A matrix that will not factorize must not end a study: the next strategy answers, explain() tells.
+                memory["trouble"] = {"strategy": name, "candidate": evidence.number, "error": str(error)}
+                continue
+            if proposal is None:
+                continue
+            memory[name] = proposal.memory
+            params = self._space.decode(proposal.point)
+            point = self._space.encode(params)
+            if not self._knows(point):
+                return _Choice(point, name, memory, params)
+        choice = self._probe()
+        return choice and _Choice(choice.point, choice.origin, {**memory, **choice.memory}, choice.params)
+
+    def _knows(self, point: Array) -> bool:
+        key = point.tobytes()
+        return key in self._taken or self._moment.knows(key)
+
+    def evidence(self) -> Evidence:
+        """Return what a strategy may see at the next place."""
+        # Each candidate of several objectives has weights of its own, and so nothing to go on with.
+        single = self._config.objectives is None
+        scaled = self._scaled
+        known = self._moment if scaled is None else scaled
+        candidates = (*self._moment.pending, *self._ahead)
+        flying = np.array([candidate.number for candidate in candidates], dtype=np.int64)
+        spoken: Array = np.array([]) if scaled is None else np.concatenate([scaled.numbers, scaled.diverged])
+        reported = np.isin(flying, spoken)
+        waiting = zip(candidates, (*self._moment.points, *self._points), reported.tolist(), strict=True)
+        pending = [(candidate, point) for candidate, point, known_already in waiting if not known_already]
+        return Evidence(
+            space=self._space,
+            X=known.X,
+            y=known.y if single else weighed(self._moment.vectors, self._config.seed, self.number),
+            numbers=known.numbers,
+            failed=self._moment.failed if scaled is None else np.concatenate([self._moment.failed, scaled.failed]),
+            pending=np.array([point for _, point in pending]).reshape(len(pending), self._space.d),
+            pending_numbers=np.array([candidate.number for candidate, _ in pending], dtype=np.int64),
+            pending_origins=tuple(candidate.origin for candidate, _ in pending),
+            number=self.number,
+            budget=self._config.budget,
+            params=self._config.strategy_params,
+            place=self.number - self.first if single else 0,
+            memo=self._memo,
+        )

@@ -1,0 +1,255 @@
+"""The search space: named parameters on one side, the unit cube on the other.
+
+Users see native values, the code works in the unit cube. The dimensions stand in the order of the sorted
+names, whatever the order in the config, so that a config that went through JSON means the same space.
+
+A point has one canonical form in the cube, ``encode(decode(u))``: a discrete or categorical value is the
+center of its cell, an inactive conditional parameter is 0.5, a constant is 0.5.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arqon_ray.core.config import ParameterConfig
+from arqon_ray.core.inputs.plain import Scalar
+from arqon_ray.core.inputs.spelling import did_you_mean
+from arqon_ray.core.inputs.values import is_missing, shown
+from arqon_ray.core.space.parameters import (
+    INACTIVE,
+    Categorical,
+    Continuous,
+    Discrete,
+    OutsideError,
+    Parameter,
+    make_parameter,
+)
+from arqon_ray.core.space.snapping import Snapping
+from arqon_ray.errors import OutOfBoundsError, ResultsError
+
+Array = NDArray[np.float64]
+Params = dict[str, Scalar]
+
+_MOST_NUMBERS = 2**22
+"""Coordinates of the largest finite space whose points are listed: 32 MB."""
+
+__all__ = ["INACTIVE", "Categorical", "Continuous", "Discrete", "Parameter", "Params", "Space"]
+
+
+class Space:
+    """The parameters of a study and their maps to the unit cube.
+
+    Attributes:
+        names: the parameters' names, sorted by their UTF-8 bytes; the dimension order.
+        d: their number.
+        parameters: the same order; see :mod:`arqon_ray.core.space.parameters`.
+    """
+
+    def __init__(self, bounds: Mapping[str, ParameterConfig]) -> None:
+        """Build the space of checked bounds, in declared order."""
+        self._declared = tuple(bounds)
+        self.names = tuple(sorted(bounds, key=str.encode))
+        self.d = len(self.names)
+        self.parameters: tuple[Parameter, ...] = tuple(make_parameter(bounds[name]) for name in self.names)
+        self._snapping = Snapping(self.parameters)
+        self._points: dict[int, Array | None] = {}
+        self._column = {name: j for j, name in enumerate(self.names)}
+        # Parents are declared before their children, so this order resolves chains of conditions.
+        self._conditions = [
+            (self._column[name], self._conditions_of(bounds[name])) for name in self._declared if bounds[name].when
+        ]
+        self._conditional = {self.names[child] for child, _ in self._conditions}
+        # Those with members of an enumeration among their choices.
+        self._named = {
+            name: p
+            for name, p in zip(self.names, self.parameters, strict=True)
+            if isinstance(p, Categorical) and any(m is not c for m, c in zip(p.members, p.choices, strict=True))
+        }
+
+    def _conditions_of(self, config: ParameterConfig) -> list[tuple[int, NDArray[np.float64]]]:
+        """Return, for each parent, its column and its unit-cube values under which the child exists."""
+        conditions = []
+        for parent, values in (config.when or {}).items():
+            parameter = self.parameters[self._column[parent]]
+            conditions.append((self._column[parent], np.array([parameter.encode(value) for value in values])))
+        return conditions
+
+    @property
+    def conditional(self) -> bool:
+        """Whether any parameter depends on another."""
+        return bool(self._conditions)
+
+    @property
+    def continuous(self) -> bool:
+        """Whether all parameters are real numbers, constants aside, and none depends on another."""
+        return not self.conditional and all(p.kind == "continuous" or p.levels == 1 for p in self.parameters)
+
+    @property
+    def cardinality(self) -> int | None:
+        """The number of distinct points, conditions ignored; None when it is infinite."""
+        levels = [parameter.levels for parameter in self.parameters]
+        return None if None in levels else math.prod(level for level in levels if level is not None)
+
+    def points(self, limit: int) -> Array | None:
+        """Return all canonical points ``(q, d)`` of a finite space, in lexicographic order; computed once.
+
+        Parameters that depend on others count as often as they exist: ten learners with parameters of their own have
+        few points however many combinations there are.
+
+        Args:
+            limit: None is returned for a space of more points, or an infinite one.
+        """
+        if limit not in self._points:
+            small = self.cardinality is not None and (self.conditional or self.cardinality <= limit)
+            self._points[limit] = self._enumerate(min(limit, _MOST_NUMBERS // self.d)) if small else None
+        return self._points[limit]
+
+    def _enumerate(self, limit: int) -> Array | None:
+        """Branch on one parameter after another, in the order in which they are declared, parents first."""
+        U, here = np.full((1, self.d), INACTIVE), np.ones((1, self.d), dtype=bool)
+        conditions = dict(self._conditions)
+        for j in (self._column[name] for name in self._declared):
+            for parent, values in conditions.get(j, ()):
+                here[:, j] &= here[:, parent] & np.isin(U[:, parent], values)
+            parameter = self.parameters[j]
+            if parameter.kind == "continuous":
+                return None
+            counts = np.where(here[:, j], parameter.levels, 1)
+            if np.sum(counts, dtype=np.float64) > limit:
+                return None
+            rows = np.repeat(np.arange(len(U)), counts)
+            level = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+            U, here = U[rows], here[rows]
+            U[:, j] = np.where(here[:, j], parameter.coordinate(level), INACTIVE)
+        return np.unique(self.snap(U), axis=0)
+
+    def active(self, U: Array) -> NDArray[np.bool_]:
+        """Tell which parameters exist at ``(n, d)`` points: a boolean ``(n, d)``."""
+        return self._activity(self._snap_each(U))
+
+    def snap(self, U: Array) -> Array:
+        """Return the canonical form of ``(n, d)`` points."""
+        snapped = self._snap_each(U)
+        if self._conditions:
+            snapped[~self._activity(snapped)] = INACTIVE
+        return snapped
+
+    def decode(self, u: Array) -> Params:
+        """Return the native values at a ``(d,)`` point, in declared order, inactive parameters left out."""
+        return self.decode_array(np.asarray(u)[None])[0]
+
+    def decode_array(self, U: Array) -> list[Params]:
+        """Return the native values at ``(n, d)`` points, a dict each."""
+        U = np.asarray(U, dtype=np.float64)
+        columns = [parameter.decode(U[:, j]) for j, parameter in enumerate(self.parameters)]
+        order = [self._column[name] for name in self._declared]
+        rows = zip(*(columns[j] for j in order), strict=True)
+        if not self._conditions:
+            return [dict(zip(self._declared, row, strict=True)) for row in rows]
+        active = self.active(U)[:, order].tolist()
+        return [
+            {name: value for name, value, here in zip(self._declared, row, mask, strict=True) if here}
+            for row, mask in zip(rows, active, strict=True)
+        ]
+
+    def to_native(self, U: Array) -> Array:
+        """Return ``(n, d)`` native float64 values; a category is its index, an inactive parameter NaN."""
+        native = np.stack([p.to_native(U[:, j]) for j, p in enumerate(self.parameters)], axis=1)
+        if self._conditions:
+            native[~self.active(U)] = np.nan
+        return native
+
+    def encode(self, params: Mapping[str, Any]) -> Array:
+        """Return the canonical ``(d,)`` point of native values.
+
+        An inactive parameter is left out, or is what a table has in such a cell: None, NaN or ``pandas.NA``.
+
+        Raises:
+            ResultsError: when a name is unknown, an active one is missing, an inactive one is given, or a value
+                is not one that the parameter can have, which is an OutOfBoundsError where its type is right or it
+                is an empty cell.
+        """
+        point: Array = self.encode_many([params])[0]
+        return point
+
+    def native(self, params: Mapping[str, Any]) -> Params:
+        """Return encodable values as plain Python within the bounds, in declared order, what is inactive left out."""
+        here = set(params)
+        if any(is_missing(params[name]) for name in here & self._conditional):
+            active = self._activity(self.encode(params)[None])[0]
+            here = {name for name, there in zip(self.names, active, strict=True) if there}
+        return {
+            name: self.parameters[self._column[name]].native(params[name]) for name in self._declared if name in here
+        }
+
+    def given(self, params: Params) -> dict[str, Any]:
+        """Return native values as users see them: a choice that was given as a member of an enumeration is that."""
+        if not self._named:
+            return dict(params)
+        return {n: self._named[n].member(value) if n in self._named else value for n, value in params.items()}
+
+    def encode_many(self, rows: Sequence[Mapping[str, Any]]) -> Array:
+        """Return the canonical ``(n, d)`` points of ``n`` dicts of native values; see :meth:`encode`."""
+        U = np.full((len(rows), self.d), INACTIVE)
+        given = np.zeros(U.shape, dtype=bool)
+        for i, params in enumerate(rows):
+            self._encode_into(U[i], given[i], params)
+        if self._conditions:
+            self._check_conditions(U, given, rows)
+        # No negative zero: a point is found again by its bytes.
+        return U + 0.0
+
+    def _encode_into(self, u: Array, given: NDArray[np.bool_], params: Any) -> None:
+        """Set the coordinates that params have, and which parameters they give."""
+        if not isinstance(params, Mapping):
+            names = _listed(self._declared)
+            raise ResultsError(f"params is {shown(params)}: it must be a dict with the values of {names}")
+        for name, value in params.items():
+            j = self._column.get(name)
+            if j is None:
+                names, near = _listed(self._declared), did_you_mean(name, self._declared)
+                raise ResultsError(f"params has {shown(name)}{near}: the parameters of this study are {names}")
+            try:
+                u[j] = self.parameters[j].encode(value)
+            except ValueError as error:
+                if name in self._conditional and is_missing(value):
+                    continue
+                kind = OutOfBoundsError if isinstance(error, OutsideError) else ResultsError
+                raise kind(f"params.{name} is {shown(value)}: {error}") from None
+            given[j] = True
+        if len(params) < self.d and not self._conditions:
+            missing = _listed([name for name in self._declared if name not in params])
+            raise ResultsError(f"params {shown(dict(params))} lacks {missing}: give every parameter a value")
+
+    def _check_conditions(self, U: Array, given: NDArray[np.bool_], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Compare what is given with what exists; an empty cell of what does not exist there is not given."""
+        active = self._activity(U)
+        for i, j in np.argwhere(active & ~given):
+            kind = OutOfBoundsError if self.names[j] in rows[i] else ResultsError  # an empty cell, or a row of others
+            raise kind(f"params {shown(dict(rows[i]))}: {self.names[j]} is missing")
+        for i, j in np.argwhere(given & ~active):
+            name = self.names[j]
+            if not is_missing(rows[i][name]):
+                raise ResultsError(f"params {shown(dict(rows[i]))}: {name} is given, but its condition does not hold")
+            U[i, j] = INACTIVE
+
+    def _snap_each(self, U: Array) -> Array:
+        return self._snapping(np.asarray(U, dtype=np.float64))
+
+    def _activity(self, snapped: Array) -> NDArray[np.bool_]:
+        active = np.ones(snapped.shape, dtype=bool)
+        for child, parents in self._conditions:
+            for parent, values in parents:
+                active[:, child] &= active[:, parent] & np.isin(snapped[:, parent], values)
+        return active
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names for a message, cut when there are many."""
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return ", ".join(names[:20]) + more

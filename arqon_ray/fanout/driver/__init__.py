@@ -1,0 +1,4 @@
+"""What every driver of remote tasks needs: the pool of tasks, interrupts, resources, progress, when to stop.
+
+``optimize`` and ``sweep`` are built from it.
+"""

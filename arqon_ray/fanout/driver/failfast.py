@@ -1,0 +1,79 @@
+"""Noticing that every evaluation fails of the same cause, before a night is spent on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from arqon_ray.core.record.error_kinds import INTERRUPTED, NODE_LOST
+
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf|True|False)\b)")
+_NO_FAILURES = frozenset({NODE_LOST, INTERRUPTED})
+
+
+def likeness(kind: str | None, error: str) -> str:
+    """Return what failures of the same cause have in common: kind and message, numbers and addresses aside."""
+    return f"{kind}: {_NUMBER.sub('#', error)}"
+
+
+def common_likeness(failures: Iterable[tuple[str | None, str]]) -> str | None:
+    """Return the likeness of failures that are all alike, as kinds and messages; None where two differ."""
+    first = None
+    for kind, error in failures:
+        this = likeness(kind, error)
+        if first is None:
+            first = this
+        elif this != first:
+            return None
+    return first
+
+
+class FailFast:
+    """Counts the first evaluations of a call while all of them fail alike.
+
+    Attributes:
+        count: how many did; lost nodes are left out.
+        error: the message of the first, one line.
+        trace: its traceback, or None.
+    """
+
+    def __init__(self, most: int | None) -> None:
+        """Begin to count.
+
+        Args:
+            most: how many are enough to give up; None for never.
+        """
+        self._most = most
+        self._likeness: str | None = None
+        self._watching = most is not None
+        self.count = 0
+        self.error = ""
+        self.trace: str | None = None
+
+    @property
+    def reached(self) -> bool:
+        """Whether that many of the first evaluations, and all of them, failed alike."""
+        return self._watching and self._most is not None and self.count >= self._most
+
+    def see(self, kind: str | None, error: str | None, trace: str | None) -> None:
+        """Note the next evaluation; ``error`` is None where it succeeded."""
+        if kind in _NO_FAILURES or not self._watching or self.reached:
+            return
+        self.see_many(1, None if error is None else likeness(kind, error), error or "", trace)
+
+    def see_many(self, count: int, alike: str | None, error: str, trace: str | None) -> None:
+        """Note several evaluations; ``alike`` is None when one of them succeeded or two failed otherwise."""
+        if not self._watching or self.reached:
+            return
+        if alike is None or self._likeness not in (None, alike):
+            self._watching = False
+            return
+        if self._likeness is None:
+            self._likeness, self.error, self.trace = alike, error, trace
+        self.count += count
+
+    def message(self) -> str:
+        """Return what to tell: how many and the error, in the first line, what to do, and the traceback."""
+        line = f"the first {self.count} evaluations all failed alike: {self.error}"
+        advice = "\nfail_fast=None goes on whatever fails"
+        return line + advice + (f"\n\nThe first one:\n{self.trace}" if self.trace else "")

@@ -1,0 +1,229 @@
+"""Remote tasks in flight: submit under a key, take what is done, run again what a dead process took along."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import ray
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayError,
+    TaskCancelledError,
+    WorkerCrashedError,
+)
+
+from arqon_ray.core.record.error_kinds import DIED, NODE_LOST, OUT_OF_MEMORY, TIMEOUT
+from arqon_ray.fanout.driver.cancelling import cancel
+from arqon_ray.fanout.driver.interrupts import Interrupts
+from arqon_ray.fanout.worker.handover import Handover, Place
+from arqon_ray.fanout.worker.outcome import Outcome, died, timed_out
+from arqon_ray.fanout.worker.watchdog import GRACE
+
+K = TypeVar("K")
+
+_log = logging.getLogger(__name__)
+_LOST = (NodeDiedError, LocalRayletDiedError, ObjectLostError)
+DEATHS = (WorkerCrashedError, OutOfMemoryError, *_LOST)
+"""What says that the process or node died, not that the function raised."""
+
+_LOSSES = 10  # nodes that may be lost under one task; more, and it is the task that ends them
+_NEARLY_DONE = 0.5  # seconds in which tasks may still end by themselves when all is to end
+_SOFTLY = 2.0  # seconds for those that Ray has interrupted
+_KILLED = 2.0  # seconds for those whose process is killed
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The process that ran the task died on every attempt.
+
+    Attributes:
+        reason: the last death, one line.
+        attempts: how often the task was started.
+        kind: ``died``, ``out_of_memory``, ``node_lost``, or ``timeout`` when it would not let itself be ended.
+    """
+
+    reason: str
+    attempts: int
+    kind: str = DIED
+
+
+class Interrupted:
+    """The task was cancelled, by whomever: it has no result, and its work is to be done again."""
+
+
+@dataclass(slots=True)
+class _Running(Generic[K]):
+    key: K
+    args: tuple[Any, ...]
+    retries: int
+    attempts: int = 1
+    losses: int = 0
+
+
+class TaskPool(Generic[K]):
+    """Tasks of one remote function, which is given how often it was started as its last argument.
+
+    The retries are counted here and not by Ray, whose own are endless when the memory monitor kills a worker, and
+    which would not tell how often a candidate was tried. A task whose node was lost is started again without counting.
+
+    Attributes:
+        interrupted: whether Ctrl-C came while :meth:`wind_down` waited.
+    """
+
+    def __init__(
+        self, function: Any, options: dict[str, Any], interrupts: Interrupts, handover: Handover | None = None
+    ) -> None:
+        """Take the remote function that every task calls.
+
+        Args:
+            function: what ``ray.remote`` made.
+            options: Ray's options of each task, such as ``num_cpus``.
+            interrupts: where Ctrl-C may interrupt.
+            handover: where a task whose process had to end has left its result; None when none does.
+        """
+        self._function = function.options(**options, max_retries=0)
+        self._interrupts, self._handover = interrupts, handover
+        self._running: dict[ray.ObjectRef[Any], _Running[K]] = {}
+        self._ending = False
+        self.interrupted = False
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @property
+    def keys(self) -> list[K]:
+        """The keys of the tasks in flight, oldest first."""
+        return [task.key for task in self._running.values()]
+
+    def place(self, key: K) -> Place:
+        """Return where the task of this key leaves what it has when its process must end."""
+        assert self._handover is not None, "the pool has no handover"
+        return self._handover.place(key)
+
+    def submit(self, key: K, *args: Any, retries: int) -> None:
+        """Start a task.
+
+        Args:
+            key: what :meth:`take` gives back with the result.
+            args: the arguments of the remote function, without the last.
+            retries: how often it is started again when its process dies.
+        """
+        self._start(_Running(key, args, retries))
+
+    def _start(self, task: _Running[K]) -> None:
+        self._running[self._function.remote(*task.args, task.attempts + task.losses)] = task
+
+    def take(self, timeout: float | None = None) -> list[tuple[K, Any]]:
+        """Wait for a task to end, and return all that have: the key with the result.
+
+        In place of a result there may be :class:`Died` or :class:`Interrupted`.
+
+        Args:
+            timeout: seconds; after it the answer is an empty list. None waits as long as it takes.
+
+        Raises:
+            KeyboardInterrupt: while it waits.
+            RayError: when the function could not run at all (it cannot be imported there, its environment fails).
+        """
+        references = list(self._running)
+        if not references:
+            return []
+        with self._interrupts.waiting():
+            ready, _ = ray.wait(references, num_returns=1, timeout=timeout)
+        if ready and len(references) > 1:
+            ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
+        finished = (self._finish(reference) for reference in ready)
+        return [done for done in finished if done is not None]
+
+    def _finish(self, reference: ray.ObjectRef[Any]) -> tuple[K, Any] | None:
+        task = self._running.pop(reference)
+        try:
+            return task.key, ray.get(reference)
+        except TaskCancelledError:
+            return task.key, Interrupted()
+        except DEATHS as death:
+            return self._bury(task, death)
+        except RayError:
+            if not self._ending:
+                raise
+            return task.key, Interrupted()
+
+    def _bury(self, task: _Running[K], death: Exception) -> tuple[K, Any] | None:
+        """Return what a dead task comes to, or None when it is started again."""
+        lost = isinstance(death, _LOST)
+        left = self._handover.take(task.key) if self._handover and not lost else None
+        if left is not None:
+            return task.key, left
+        if self._ending:
+            return task.key, Interrupted()
+        if lost:
+            task.losses += 1
+            if task.losses >= _LOSSES:
+                return task.key, Died(describe_death(death), task.losses, NODE_LOST)
+        elif self._handover and self._handover.overran(task.key):
+            return task.key, Died(describe_death(death), task.attempts, TIMEOUT)
+        elif task.attempts > task.retries:
+            kind = OUT_OF_MEMORY if isinstance(death, OutOfMemoryError) else DIED
+            return task.key, Died(describe_death(death), task.attempts, kind)
+        else:
+            task.attempts += 1
+        self._start(task)
+        return None
+
+    def wind_down(self) -> list[tuple[K, Any]]:
+        """End what is in flight; return the results that still came, without those that did not.
+
+        What is nearly done may end, the rest is interrupted, and the processes of what does not notice are killed.
+        Ctrl-C meanwhile leaves the waiting out.
+        """
+        kept: list[tuple[K, Any]] = []
+        self._ending = True
+        try:
+            self._drain(kept, _NEARLY_DONE)
+            cancel(self._newest_first(), force=False)
+            self._drain(kept, _SOFTLY)
+            cancel(self._newest_first(), force=True)
+            self._drain(kept, _KILLED)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            cancel(self._newest_first(), force=True)
+        finally:
+            self._running.clear()
+        self._clear()
+        return [(key, result) for key, result in kept if not isinstance(result, Interrupted | Died)]
+
+    def _clear(self) -> None:
+        if self._handover is None:
+            return
+        try:
+            self._handover.clear()
+        except Exception as error:  # the cluster is gone, and what was left with it
+            _log.warning("what workers left was not removed: %s", error)
+
+    def _newest_first(self) -> list[ray.ObjectRef[Any]]:
+        """Return the tasks so that those that wait are cancelled before one that ends makes room for them."""
+        return list(self._running)[::-1]
+
+    def _drain(self, kept: list[tuple[K, Any]], patience: float) -> None:
+        until = time.monotonic() + patience
+        while self._running and (left := until - time.monotonic()) > 0:
+            kept += self.take(left)
+
+
+def judge_death(death: Died, limit: float | None) -> Outcome:
+    """Return what became of an evaluation whose process died on every attempt."""
+    if death.kind == TIMEOUT and limit is not None:
+        return timed_out(limit, limit + GRACE, None)
+    return died(death.reason, death.attempts, death.kind)
+
+
+def describe_death(death: BaseException) -> str:
+    """Return Ray's error as one short line."""
+    first = next((line.strip() for line in str(death).splitlines() if line.strip()), "")
+    return f"{type(death).__name__}: {first}"[:300]

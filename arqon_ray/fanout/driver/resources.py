@@ -1,0 +1,81 @@
+"""What one evaluation needs, in Ray's words, and how many of them the cluster runs at once."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from arqon_ray.core.inputs.values import broken, number
+from arqon_ray.errors import ConfigError
+
+_OPTION = {"cpu": "num_cpus", "num_cpus": "num_cpus", "gpu": "num_gpus", "num_gpus": "num_gpus", "memory": "memory"}
+_CLUSTER_NAME = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+
+
+def task_options(resources: Mapping[str, float] | None) -> dict[str, Any]:
+    """Translate ``{"cpu": 2, "gpu": 0.5, "my_node": 1}`` into the options of a remote function.
+
+    Args:
+        resources: what one evaluation takes: ``cpu`` (default 1; a task with 0 is slow, since Ray then starts one
+            worker process after another), ``gpu``, ``memory`` in bytes, and custom resources by name.
+
+    Raises:
+        ConfigError: for an amount that is no number or is negative.
+    """
+    options: dict[str, Any] = {"num_cpus": 1}
+    custom: dict[str, float] = {}
+    for name, amount in (resources or {}).items():
+        amount = number(f"resources.{name}", amount, ConfigError)
+        if amount < 0:
+            raise ConfigError(broken(f"resources.{name}", amount, "0 or more"))
+        option = _OPTION.get(name.lower())
+        if option is not None:
+            options[option] = amount
+        elif amount:
+            custom[name] = amount
+    return {**options, "resources": custom} if custom else options
+
+
+def slots(options: Mapping[str, Any]) -> int:
+    """Return how many tasks with these options run at once on the cluster as it is now; at least 1.
+
+    It warns when it is none, since such a task waits until a node with enough joins.
+    """
+    total = _cluster_resources()
+    needs = {cluster: options.get(option, 0) for option, cluster in _CLUSTER_NAME.items()}
+    needs |= options.get("resources", {})
+    lacking = {name: amount for name, amount in needs.items() if amount > total.get(name, 0.0)}
+    if lacking:
+        have = {name: total.get(name, 0.0) for name in lacking}
+        warnings.warn(f"an evaluation asks for {lacking} and the whole cluster has {have}: it waits", stacklevel=3)
+        return 1
+    return max(1, min((int(total[name] / amount) for name, amount in needs.items() if amount), default=1))
+
+
+def _cluster_resources() -> dict[str, float]:
+    import ray
+
+    resources: Any = ray.cluster_resources  # untyped in Ray
+    return dict(resources())
+
+
+def ensure_ray() -> str | None:
+    """Start Ray when this process has none; return a remark that says so, or None.
+
+    Inside a job or on a node where ``RAY_ADDRESS`` is set that cluster is joined; otherwise a local Ray is started,
+    never one that happens to run on this machine. It lasts until the process ends or ``ray.shutdown()``.
+    """
+    import ray
+
+    from arqon_ray.service import init
+
+    if ray.is_initialized():
+        return None
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        init(address)
+        return f"connected to the Ray cluster at {address} (RAY_ADDRESS)"
+    init("local", include_dashboard=False)
+    return f"started a local Ray with {_cluster_resources().get('CPU', 0):g} CPUs"

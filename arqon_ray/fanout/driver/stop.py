@@ -1,0 +1,142 @@
+"""When a run ends before its study's budget does."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from arqon_ray.core.inputs import values
+from arqon_ray.errors import ConfigError
+
+_LONGEST_METRIC = 1000  # characters
+
+
+@dataclass(slots=True)
+class StopRule:
+    """The stop conditions of one call of ``optimize``.
+
+    Attributes:
+        mode: ``min`` or ``max``.
+        max_evaluations: evaluations of this call; None for no limit.
+        deadline: on the monotonic clock; infinity for none.
+        target: a value that is good enough; None for none.
+        patience: evaluations that may bring nothing better; None for any number.
+        reason: which condition held; empty while none did.
+        best: the best value seen; None before the first. One of an evaluation that was stopped only as long as there
+            is no other, and then of the furthest step.
+        best_step: at which step it was taken; None where it is a whole evaluation's.
+    """
+
+    mode: str
+    max_evaluations: int | None
+    deadline: float
+    target: float | None
+    patience: int | None = None
+    reason: str = ""
+    best: float | None = None
+    best_step: int | None = None
+    _reach: tuple[bool, int] = (False, 0)  # how far the best one's evaluation went
+    _idle: int = 0  # evaluations since it became better
+
+    def look(self) -> bool:
+        """Return whether to stop now; the clock is read here."""
+        if not self.reason and time.monotonic() >= self.deadline:
+            self.reason = "time_budget_s"
+        return bool(self.reason)
+
+    def know(self, value: float, step: int | None = None, stopped: bool = False) -> None:
+        """Note a value, of whichever driver.
+
+        Args:
+            value: the value.
+            step: at which step it was taken; None for a whole evaluation's.
+            stopped: whether the evaluation was stopped there.
+        """
+        reach = (not stopped, (step or 0) if stopped else 0)
+        if self.best is None or reach > self._reach or (reach == self._reach and self._is_better(value)):
+            self.best, self.best_step, self._reach, self._idle = value, step, reach, 0
+        if self.target is None or self.reason:
+            return
+        if (value >= self.target) if self.mode == "max" else (value <= self.target):
+            self.reason = "target"
+
+    def _is_better(self, value: float) -> bool:
+        assert self.best is not None
+        return value > self.best if self.mode == "max" else value < self.best
+
+    def see(self, value: float | None) -> None:
+        """Note an evaluation of this call; None for one that failed."""
+        self._idle += 1
+        if value is not None:
+            self.know(value)
+        if self.patience is not None and self._idle >= self.patience and not self.reason:
+            self.reason = "patience"
+
+    def remaining(self, started: int) -> float:
+        """Return how many evaluations may still be started."""
+        return math.inf if self.max_evaluations is None else self.max_evaluations - started
+
+    def wait(self, longest: float) -> float:
+        """Return how long to wait at most, in seconds."""
+        return max(0.0, min(longest, self.deadline - time.monotonic()))
+
+
+def make_stop_rule(
+    began: float,
+    mode: str,
+    max_evaluations: int | None,
+    time_budget_s: float | None,
+    target: float | None,
+    patience: int | None,
+) -> StopRule:
+    """Return the rule; the arguments are those of ``optimize``, ``began`` is on the monotonic clock."""
+    deadline = math.inf if time_budget_s is None else began + time_budget_s
+    return StopRule(mode, max_evaluations, deadline, target, patience)
+
+
+def check_whole(name: str, number: Any, least: int) -> int:
+    """Return a whole number of at least ``least``, numpy's too, as a plain one.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    return values.whole(name, number, least, error=ConfigError)
+
+
+def check_most(name: str, number: Any) -> int | None:
+    """Return a limit: None, or a whole number of at least 1.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    return None if number is None else check_whole(name, number, 1)
+
+
+def check_metric(name: Any) -> str | None:
+    """Return the name of the metric that counts: None, or a text.
+
+    Raises:
+        ConfigError: when it is none.
+    """
+    return None if name is None else values.text("metric", name, _LONGEST_METRIC, error=ConfigError)
+
+
+def check_seconds(name: str, number: Any) -> float | None:
+    """Return a duration in seconds: None, or a finite number above 0.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    return values.seconds(name, number, error=ConfigError)
+
+
+def check_limits(time_budget_s: Any, target: Any) -> tuple[float | None, float | None]:
+    """Return the limits as plain numbers.
+
+    Raises:
+        ConfigError: when one is no finite number, or the time is not above 0.
+    """
+    seconds = check_seconds("time_budget_s", time_budget_s)
+    return seconds, None if target is None else values.number("target", target, ConfigError)

@@ -1,0 +1,290 @@
+"""The loop of one driver: ask the study, evaluate by remote tasks, tell what comes back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ray.exceptions import RayError
+
+from arqon_ray.core.record.error_kinds import NODE_LOST, RAISED
+from arqon_ray.errors import ArqonError, AskTimeoutError, NodesLostError, StudyRefusedError
+from arqon_ray.fanout.driver.failfast import FailFast
+from arqon_ray.fanout.driver.interrupts import Interrupts
+from arqon_ray.fanout.driver.missing_metric import MetricCheck
+from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, judge_death
+from arqon_ray.fanout.driver.progress import Progress
+from arqon_ray.fanout.driver.resources import slots
+from arqon_ray.fanout.driver.stop import StopRule
+from arqon_ray.fanout.driver.warn_once import Noted
+from arqon_ray.fanout.optimization.results import Failure
+from arqon_ray.fanout.optimization.task import Asked, make_task
+from arqon_ray.fanout.worker.handover import Handover
+from arqon_ray.fanout.worker.outcome import Outcome
+from arqon_ray.fanout.worker.shipped_function import ShippedFunction
+from arqon_ray.service import Heartbeat, SolverClient
+
+Callback = Callable[[dict[str, Any]], Any]
+"""Called in the driver after each evaluation with its record, see :meth:`.Evaluation.to_dict`; True stops the run.
+
+What only the study knows is not in it: ``origin`` is empty, and ``steps`` has the reports that came with the result;
+the history of the result has those too that were sent before.
+"""
+
+FAIL_FAST = "fail_fast"
+"""The reason to stop when the first evaluations all failed alike."""
+
+_ASK_AT_ONCE = 16  # so that a large cluster begins to work while the rest of its candidates are computed
+_TICK = 1.0  # seconds after which stop conditions and other drivers' releases are looked at while nothing happens
+_REFRESH = 10.0  # seconds between two looks at the cluster's size and at what other drivers did
+_SHOWN_FAILURES = 3
+_TRACES = 100  # failures that keep their traceback
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """How one evaluation is run.
+
+    Attributes:
+        parcel: the user's function.
+        metric: which entry counts when it returns a dict.
+        options: Ray's options of the task.
+        retries: how often a candidate whose process dies is started again.
+        max_concurrency: evaluations at once; None for what the cluster has resources for.
+        limit: seconds that an evaluation may take; None for any time.
+        given: turns a candidate's params into what the function gets: members of an enumeration where the config had
+            them.
+        seed: the study's, for a function that takes a context; None for one that does not.
+    """
+
+    parcel: ShippedFunction
+    metric: str | None
+    options: dict[str, Any]
+    retries: int
+    max_concurrency: int | None
+    limit: float | None = None
+    given: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    seed: int | None = None
+
+
+class Loop:
+    """One call of ``optimize`` on a study.
+
+    Attributes:
+        evaluator: how an evaluation is run.
+        evaluations: how many ended, failed ones too.
+        failures: those that gave no value.
+    """
+
+    def __init__(
+        self,
+        study: SolverClient,
+        beat: Heartbeat,
+        evaluator: Evaluator,
+        stop: StopRule,
+        fail_fast: FailFast,
+        callbacks: Sequence[Callback],
+        shown: Progress,
+        interrupts: Interrupts,
+    ) -> None:
+        """Prepare the first ask.
+
+        Args:
+            study: what is asked and told.
+            beat: keeps what this driver holds.
+            evaluator: how an evaluation is run.
+            stop: when to end before the budget does.
+            fail_fast: when to give up.
+            callbacks: called after each evaluation.
+            shown: the progress.
+            interrupts: where Ctrl-C may interrupt.
+        """
+        self._study, self._beat, self.evaluator = study, beat, evaluator
+        self._stop, self._fail_fast, self._callbacks, self._shown = stop, fail_fast, callbacks, shown
+        self._interrupts = interrupts
+        self._handover = None if evaluator.limit is None else Handover(evaluator.limit)
+        self._pool: TaskPool[str] = TaskPool(
+            make_task(evaluator.parcel, evaluator.metric, evaluator.limit),
+            evaluator.options,
+            interrupts,
+            self._handover,
+        )
+        self._held: dict[str, dict[str, Any]] = {}
+        self._metric_check: MetricCheck[tuple[str, dict[str, Any], Outcome]] = MetricCheck()
+        self._started = 0
+        self.evaluations = 0
+        self.failures: list[Failure] = []
+        self._noted = Noted()
+        self._elsewhere = (0, 0)  # evaluations, and failed ones, that are not this call's
+        self._limit = 1
+        self._looked = float("-inf")
+
+    def run(self) -> str:
+        """Work until the study is finished or a stop condition holds; return which.
+
+        What is in flight when it is left, by an exception too, is ended; what still gave a value is told, the rest
+        is released.
+        """
+        calling_back = False
+        try:
+            reason = self._work()
+            self._metric_check.conclude()
+            calling_back = True
+            return reason
+        except KeyboardInterrupt:
+            calling_back = True
+            raise
+        finally:
+            self._end(calling_back)
+
+    def _work(self) -> str:
+        while True:
+            self._refresh()
+            finished = not self._stop.look() and self._fill()
+            if self._stop.look():
+                return self._stop.reason
+            if not self._pool:
+                self._metric_check.conclude()
+            if not self._pool and (finished or self._stop.remaining(self._started) <= 0):
+                return "finished" if finished else "max_evaluations"
+            self._take(self._stop.wait(_TICK))
+
+    def _fill(self) -> bool:
+        """Start evaluations while there are slots and candidates; return whether the study is finished."""
+        while (room := int(min(self._limit - len(self._pool), self._stop.remaining(self._started)))) > 0:
+            patience = 0.0 if self._pool else self._stop.wait(_TICK)
+            try:
+                with self._interrupts.waiting():
+                    candidates = self._study.ask(
+                        min(room, _ASK_AT_ONCE), owner=self._beat.owner, lease=self._beat.lease, timeout=patience
+                    )
+            except AskTimeoutError:
+                return False
+            for candidate in candidates:
+                self._submit(candidate["id"], candidate["params"])
+            if not candidates:
+                return True
+            if len(self._pool) < self._limit:
+                self._take(0.0)
+        return False
+
+    def _submit(self, identity: str, params: dict[str, Any]) -> None:
+        params = self._held[identity] = self.evaluator.given(params)
+        self._started += 1
+        place = None if self._handover is None else self._pool.place(identity)
+        seed, stored = self.evaluator.seed, self.evaluator.parcel.stored
+        asked = None if seed is None else Asked(identity, seed, self._study)
+        self._pool.submit(identity, params, stored, asked, place, retries=self.evaluator.retries)
+
+    def _take(self, timeout: float) -> None:
+        """Tell what has ended."""
+        ended = self._pool.take(timeout)
+        interrupted = [identity for identity, result in ended if _is_given_back(result)]
+        self._tell([row for row in ended if not _is_given_back(row[1])])
+        if interrupted:
+            self._started -= len(interrupted)
+            for identity in interrupted:
+                del self._held[identity]
+            self._study.release(interrupted)
+        lost = [(identity, result) for identity, result in ended if isinstance(result, Died) and _is_given_back(result)]
+        if lost:
+            identity, death = lost[0]
+            raise NodesLostError(
+                f"{death.attempts} nodes were lost one after another under candidate {identity} ({death.reason}): it "
+                "was given back and the run ends; see why the cluster loses its nodes, the same call goes on"
+            )
+
+    def _tell(self, ended: Sequence[tuple[str, Any]], calling_back: bool = True) -> None:
+        if not ended:
+            return
+        rows = [row for identity, result in ended for row in self._sift(identity, self._outcome(result))]
+        if not rows:
+            return
+        self._study.tell([{"id": identity, **outcome.evaluation.told()} for identity, _, outcome in rows])
+        self.evaluations += len(rows)
+        for identity, params, outcome in rows:
+            if outcome.error is not None:
+                self._fail(identity, params, outcome)
+            self._note(outcome)
+            if calling_back:
+                self._call_back(identity, params, outcome)
+        self._show()
+
+    def _sift(self, identity: str, outcome: Outcome) -> list[tuple[str, dict[str, Any], Outcome]]:
+        row = identity, self._held.pop(identity), outcome
+        return self._metric_check.sift(row, outcome.value is not None, int(outcome.lacking), outcome.error or "")
+
+    def _outcome(self, result: Outcome | Died) -> Outcome:
+        return judge_death(result, self.evaluator.limit) if isinstance(result, Died) else result
+
+    def _fail(self, identity: str, params: dict[str, Any], outcome: Outcome) -> None:
+        trace = outcome.trace if len(self.failures) < _TRACES else None
+        kind, error = outcome.kind or RAISED, outcome.error or ""
+        self.failures.append(Failure(identity, params, error, trace, outcome.evaluation.attempt, kind))
+        if len(self.failures) <= _SHOWN_FAILURES:
+            self._shown.note(f"evaluation {identity} failed: {error}")
+
+    def _note(self, outcome: Outcome) -> None:
+        self._noted.see(outcome.notes)
+        self._stop.see(outcome.value)
+        self._fail_fast.see(outcome.kind, outcome.error, outcome.trace)
+        if self._fail_fast.reached and not self._stop.reason:
+            self._stop.reason = FAIL_FAST
+
+    def _call_back(self, identity: str, params: dict[str, Any], outcome: Outcome) -> None:
+        evaluation = replace(outcome.evaluation, id=identity, number=int(identity), params=params)
+        for callback in self._callbacks:
+            if callback(evaluation.to_dict()) is True and not self._stop.reason:
+                self._stop.reason = "callback"
+
+    def _refresh(self) -> None:
+        """Look, now and then, how large the cluster is and what others on the study did."""
+        now = time.monotonic()
+        if now - self._looked < _REFRESH:
+            return
+        self._looked = now
+        self._limit = self.evaluator.max_concurrency or slots(self.evaluator.options)
+        status = self._study.status()
+        if status["state"] == "refused":
+            raise StudyRefusedError(status["reason"])
+        counts, best = status["counts"], status["best"]
+        self._elsewhere = counts["told"] - self.evaluations, counts["failed"] - len(self.failures)
+        self._shown.total = status["budget"]
+        if best is not None:
+            self._stop.know(best["value"], best.get("step"), best.get("status") == "stopped")
+        self._show()
+
+    def _show(self) -> None:
+        done, failed = self._elsewhere
+        stop = self._stop
+        self._shown.update(done + self.evaluations, failed + len(self.failures), stop.best, stop.best_step)
+
+    def _end(self, calling_back: bool) -> None:
+        kept = self._pool.wind_down()
+        try:
+            self._tell(kept, calling_back)
+        except (ArqonError, RayError) as error:
+            # The study is gone, or storage fails. What ended the run is the better error.
+            _log.warning("%d results were not told: %s", len(kept), error)
+        finally:
+            self._give_back()
+        if self._pool.interrupted:
+            raise KeyboardInterrupt
+
+    def _give_back(self) -> None:
+        self._beat.stop()
+        try:
+            # By the owner's name, not by the ids: an ask that was interrupted may hold some that never arrived here.
+            self._study.release(owner=self._beat.owner)
+        except (ArqonError, RayError) as error:
+            # Leases run out.
+            _log.warning("what %s held was not released: %s", self._beat.owner, error)
+
+
+def _is_given_back(result: Outcome | Died | Interrupted) -> bool:
+    """Tell whether what became of a task says nothing about its point."""
+    return isinstance(result, Interrupted) or (isinstance(result, Died) and result.kind == NODE_LOST)

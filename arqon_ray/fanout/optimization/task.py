@@ -1,0 +1,99 @@
+"""The remote function of ``optimize``: one evaluation in a worker.
+
+A worker imports this module when an evaluation is timed, or has a context: it needs the standard library, Ray, and
+what the evaluation itself needs.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from arqon_ray.fanout.worker.context import Context, Report, seed_of
+from arqon_ray.fanout.worker.evaluate import Objective, evaluate_point
+from arqon_ray.fanout.worker.handover import Place
+from arqon_ray.fanout.worker.outcome import Outcome, timed_out
+from arqon_ray.fanout.worker.shipped_function import ShippedFunction, unpack
+from arqon_ray.fanout.worker.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from arqon_ray.service import SolverClient
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the worker has to know of a candidate whose function takes a context.
+
+    Attributes:
+        id: the candidate's.
+        seed: the study's.
+        study: takes the reports.
+    """
+
+    id: str
+    seed: int
+    study: SolverClient
+
+    def context(self, attempt: int, watchdog: Watchdog) -> Context:
+        """Return the context of an evaluation that begins in this process."""
+        index = int(self.id)
+        seed = seed_of(self.seed, index)
+        return Context(self.id, index, 0, attempt, seed, self._send, lambda: watchdog.cancelled)
+
+    def _send(self, reports: list[Report]) -> None:
+        self.study.report([{"id": self.id, **report} for report in reports])
+
+
+def make_task(parcel: ShippedFunction, metric: str | None, limit: float | None) -> Any:
+    """Make the remote function ``(params, stored, asked, place, attempt) -> Outcome`` of one call.
+
+    What it captures reaches every worker once.
+
+    Args:
+        parcel: the user's function.
+        metric: which entry counts when it returns a dict.
+        limit: seconds that an evaluation may take; None for any time.
+    """
+    fn = parcel.fn
+    named: set[str] = set()  # each worker has its own: what it has warned of in this call
+
+    @ray.remote
+    def evaluate(
+        params: dict[str, Any], stored: list[Any], asked: Asked | None, place: Place | None, attempt: int
+    ) -> Outcome:
+        objective = unpack(fn, stored)
+        if asked is None and place is None:
+            return evaluate_point(objective, params, metric, attempt=attempt, named=named)
+        return evaluate_watched(objective, params, metric, limit, asked, place, attempt, named)
+
+    return evaluate
+
+
+def evaluate_watched(
+    fn: Objective,
+    params: dict[str, Any],
+    metric: str | None,
+    limit: float | None,
+    asked: Asked | None,
+    place: Place | None,
+    attempt: int,
+    named: set[str],
+) -> Outcome:
+    """Evaluate under a watchdog: it ends what takes longer than ``limit``, and sees a cancellation in every thread."""
+    context: Context | None = None
+
+    def hand_on(trace: str | None) -> None:
+        if trace is not None and place is not None and limit is not None:
+            seconds = time.perf_counter() - began
+            place.leave(timed_out(limit, seconds, trace, here=True, context=context, attempt=attempt))
+
+    if place is not None:
+        place.begin()
+    began = time.perf_counter()
+    with Watchdog(limit, hand_on) as watchdog:
+        context = None if asked is None else asked.context(attempt, watchdog)
+        timer = None if limit is None else watchdog
+        return evaluate_point(fn, params, metric, timer, context, attempt, named)

@@ -1,0 +1,167 @@
+"""A range of the probe, sampled or evaluated in a worker."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import ray
+
+from arqon_ray.core.config import load_config
+from arqon_ray.core.probe.probe import ArqonProbe
+from arqon_ray.fanout.driver.warn_once import Noted
+from arqon_ray.fanout.sweeps.table import Bounds, pack_rows
+from arqon_ray.fanout.worker.context import Context, seed_of, takes_context
+from arqon_ray.fanout.worker.evaluate import Objective, evaluate_point
+from arqon_ray.fanout.worker.handover import Place
+from arqon_ray.fanout.worker.outcome import Outcome, timed_out
+from arqon_ray.fanout.worker.shipped_function import ShippedFunction, unpack
+from arqon_ray.fanout.worker.watchdog import GRACE, Watchdog
+
+_BEGIN_AGAIN = 1.0  # seconds: an evaluation's beginning is known to that, and short ones pay for it once in many
+
+
+@ray.remote(num_cpus=1)
+def probe_shard(
+    config: Mapping[str, Any] | str,
+    seed: int,
+    start: int,
+    count: int,
+    evaluate: Objective | None = None,
+    metric: str | None = None,
+    sequence: str = "sobol",
+) -> list[dict[str, Any]]:
+    """Sample the probe at ``start .. start + count - 1``, and evaluate the points when a function is given.
+
+    A remote function: call ``probe_shard.remote(...)``, with ``probe_shard.options(...)`` for other resources. It
+    asks for one CPU, since Ray starts one worker process after another for tasks without. Shards that are aligned
+    powers of two (``start`` a multiple of ``count``) keep the sequence's evenness each on its own.
+
+    Args:
+        config: an arqon config, dict or JSON string; only ``bounds`` is needed.
+        seed: 0 .. 2**64 - 1.
+        start: the first index.
+        count: how many.
+        evaluate: takes one point's parameters as a dict; returns a number or a dict of metrics. It may be a coroutine
+            function or a class, and have a parameter ``context``, as for ``optimize``. What is no metric in the dict
+            is named in a warning in the worker.
+        metric: which entry of that dict counts; None for its only entry, or ``loss``.
+        sequence: ``sobol`` or ``kronecker``.
+
+    Returns:
+        Without ``evaluate`` the list of points, equal to ``ArqonProbe(config, seed).sample_range(start, count)``:
+        dicts and not an array, since only they hold choices and leave out what is inactive. With it a list of rows
+        ``{"index", "params", "value", "metrics", "error", "error_kind", "seconds", "started", "ended", "node", "pid",
+        "steps"}``, as :class:`.Evaluation` has them: ``value`` is None where the evaluation failed (it raised, or gave
+        None, NaN or an infinity), and ``error``, its message, is None where it did not.
+
+    Raises:
+        ConfigError: for a config, seed or sequence that breaks a rule.
+        ValueError: for a range that is none.
+    """
+    points = ArqonProbe(config, seed, sequence).sample_range(start, count)
+    if evaluate is None:
+        return points
+    about, named, noted = _about(evaluate, seed), set[str](), Noted()
+    rows = []
+    for index, point in enumerate(points, start):
+        outcome = evaluate_point(evaluate, point, metric, None, about(index), 1, named)
+        noted.see(outcome.notes)
+        rows.append(_row(index, point, outcome))
+    return rows
+
+
+def _row(index: int, point: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    told = outcome.evaluation
+    return {
+        "index": index,
+        "params": point,
+        "value": told.value,
+        "metrics": dict(told.metrics),
+        "error": outcome.error,
+        "error_kind": outcome.kind,
+        "seconds": told.seconds,
+        "started": told.started,
+        "ended": told.ended,
+        "node": told.node,
+        "pid": told.pid,
+        "steps": [list(step) for step in told.steps],
+    }
+
+
+def _about(
+    fn: Objective, seed: int, attempt: int = 1, stopped: Callable[[], bool] | None = None
+) -> Callable[[int], Context | None]:
+    """Return what makes the context of an index, for a function that takes one."""
+    if not takes_context(fn):
+        return lambda index: None
+    return lambda index: Context(None, index, 0, attempt, seed_of(seed, index), None, stopped)
+
+
+@lru_cache(maxsize=8)
+def open_probe(config: str, seed: int, sequence: str) -> tuple[ArqonProbe, Bounds]:
+    """Return the probe and the bounds of a config in JSON, made once in a process."""
+    return ArqonProbe(config, seed, sequence), load_config(config).bounds
+
+
+def remote_shard(
+    parcel: ShippedFunction, config: str, seed: int, sequence: str, metric: str | None, limit: float | None = None
+) -> Any:
+    """Make the remote function ``(start, stop, stored, place, tried, attempt) -> bytes`` of one sweep.
+
+    It returns the rows of the whole range. Those that are finished, when the task is cancelled; the finished ones and
+    the one that ran too long, when the process has to end for it: then they are left at ``place``.
+
+    Args:
+        parcel: the user's function.
+        config: the sweep's config in JSON.
+        seed: the probe's seed.
+        sequence: the probe's sequence.
+        metric: which entry counts when the function returns a dict.
+        limit: seconds that one evaluation may take; None for any time.
+    """
+    fn = parcel.fn
+    named: set[str] = set()  # each worker has its own: what it has warned of in this call
+
+    @ray.remote
+    def sweep_shard(start: int, stop: int, stored: list[Any], place: Place, tried: int, attempt: int) -> bytes:
+        probe, bounds = open_probe(config, seed, sequence)
+        objective, attempt = unpack(fn, stored), tried + attempt
+        points = probe.sample_range(start, stop - start)
+        outcomes: list[Outcome] = []
+        context: Context | None = None
+
+        def rows(*more: Outcome) -> bytes:
+            finished = [*outcomes, *more]
+            return pack_rows(bounds, start, points[: len(finished)], finished)
+
+        def hand_on(trace: str | None) -> None:
+            if trace is not None:
+                assert limit is not None
+                late = timed_out(limit, limit + GRACE, trace, here=True, context=context, attempt=attempt)
+                place.leave(rows(late))
+            elif outcomes:
+                place.leave(rows())
+
+        begun = -math.inf
+        with Watchdog(limit, hand_on) as watchdog:
+            timer = watchdog if limit is not None else None
+            about = _about(objective, seed, attempt, lambda: watchdog.cancelled)
+            try:
+                for index, point in enumerate(points, start):
+                    if limit is not None and (now := time.monotonic()) - begun > _BEGIN_AGAIN:
+                        begun = now
+                        place.begin()
+                    context = about(index)
+                    outcomes.append(evaluate_point(objective, point, metric, timer, context, attempt, named))
+                    if watchdog.cancelled:
+                        break
+            except KeyboardInterrupt:
+                if not outcomes:
+                    raise
+        return rows()
+
+    return sweep_shard

@@ -1,0 +1,256 @@
+"""What a sweep gave: counts, the best row, and its table, read from the shards when it is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arqon_ray.core.config import load_config
+from arqon_ray.core.inputs.spelling import did_you_mean
+from arqon_ray.core.inputs.values import shown
+from arqon_ray.errors import ConfigError
+from arqon_ray.fanout.sweeps.store import (
+    FORMAT_VERSION,
+    MANIFEST,
+    DirectoryStore,
+    Range,
+    ShardStore,
+    file_of,
+    read_manifest,
+    refuse_overlap,
+    shards_in,
+)
+from arqon_ray.fanout.sweeps.summary import Summary, unpack_summary
+from arqon_ray.fanout.sweeps.table import schema, with_more
+from arqon_ray.fanout.sweeps.tally import Tally
+from arqon_ray.report.columns import Kind
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+class SweepResult:
+    """The rows of a sweep, read from its shards when they are asked for.
+
+    Attributes:
+        path: the directory of the Parquet files; None when they are kept in memory.
+        config: what was swept: ``bounds``, ``seed``, ``sequence``, ``num_samples``, ``metric`` and ``mode``.
+        num_done: indices with a row.
+        num_failed: how many of them failed.
+        best: ``{"index", "params", "value", "metrics"}``; None when nothing succeeded. The lowest index of equal ones.
+        failures: the first failures in the order of the indices, at most 20: ``{"index", "params", "error", "kind"}``.
+        seconds: the wall time of the call; None for a sweep that was opened.
+    """
+
+    def __init__(self, store: ShardStore, seconds: float | None = None) -> None:
+        """Sum up what the store holds.
+
+        Args:
+            store: where the shards lie.
+            seconds: the wall time of the call.
+        """
+        self._store = store
+        self.path: Path | None = store.path if isinstance(store, DirectoryStore | StoredShards) else None
+        self.config: dict[str, Any] = dict(store.manifest)
+        self.num_done: int = store.tally.count
+        self.num_failed: int = store.tally.failed
+        self.best: dict[str, Any] | None = store.tally.best(self.mode)
+        self.failures: list[dict[str, Any]] = list(store.tally.errors)
+        self.seconds = seconds
+
+    @property
+    def mode(self) -> str:
+        """``min`` or ``max``: what ``best`` means."""
+        return str(self.config.get("mode") or "min")
+
+    @property
+    def metric(self) -> str | None:
+        """The name of what ``value`` measures; None where nobody named it."""
+        return self.config.get("metric")
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the table shard by shard, in the order of the indices; all have the same columns.
+
+        They are ``index``, the parameters, ``value``, ``error``, ``seconds``, and what else :mod:`.table` names. What a
+        shard does not have is null there. A metric that is a whole number in one shard and any number in another is a
+        float; one of several kinds is text, its JSON.
+
+        Args:
+            columns: the names of the columns to read, in their order; None for all.
+
+        Raises:
+            ConfigError: for a column that the sweep does not have.
+        """
+        import pyarrow.parquet as pq
+
+        types = self._schema(columns)
+        kinds = self._store.tally.metrics()
+        for source in self._store.sources():
+            with pq.ParquetFile(source) as file:
+                there = set(file.schema_arrow.names)
+                table = file.read(columns=[name for name in types.names if name in there])
+                yield _fitted(table, types, _to_write_out(unpack_summary(file.metadata), kinds))
+
+    def _schema(self, columns: Sequence[str] | None) -> pa.Schema:
+        import pyarrow as pa
+
+        bounds = load_config({"bounds": self.config["bounds"]}).bounds
+        tally = self._store.tally
+        types = with_more(schema(bounds), bounds, tally.metrics(), steps=tally.steps)
+        if columns is None:
+            return types
+        for name in columns:
+            if name not in types.names:
+                raise ConfigError(
+                    f"columns has {shown(name)}: the sweep has no such column{did_you_mean(name, types.names)}"
+                )
+        return pa.schema([types.field(name) for name in columns])
+
+    def to_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return one Arrow table with one row per index, in their order.
+
+        Args:
+            columns: as in :meth:`batches`.
+        """
+        import pyarrow as pa
+
+        if not self.num_done:
+            raise ValueError("the sweep was interrupted before its first row: there is no table")
+        return pa.concat_tables(self.batches(columns))
+
+    def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return one pandas table with one row per index, in their order.
+
+        Whole numbers and truth values that are missing somewhere are pandas' ``Int64`` and ``boolean``, but for the
+        parameters.
+
+        Args:
+            columns: as in :meth:`batches`.
+        """
+        import pyarrow as pa
+
+        table = self.to_table(columns)
+        frame: pd.DataFrame = table.to_pandas()
+        for name in table.column_names:
+            column = table[name]
+            if name not in self.config["bounds"] and column.null_count and column.type in (pa.int64(), pa.bool_()):
+                frame[name] = _nullable(column)
+        return frame
+
+    def __len__(self) -> int:
+        return self.num_done
+
+    def __repr__(self) -> str:
+        where = f", path={str(self.path)!r}" if self.path else ""
+        return f"SweepResult(num_done={self.num_done}, num_failed={self.num_failed}, best={self.best}{where})"
+
+
+def _nullable(column: pa.ChunkedArray) -> pd.Series[Any]:
+    """Return a column with gaps for pandas, in which whole numbers and truth values stay what they are."""
+    import pandas as pd
+    import pyarrow as pa
+
+    kinds: dict[Any, Any] = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    series: pd.Series[Any] = column.to_pandas(types_mapper=kinds.get)
+    return series
+
+
+def _to_write_out(summary: Summary, kinds: Mapping[str, Kind]) -> set[str]:
+    """Return the metrics whose entries are of one kind in this shard, and of several in the sweep."""
+    return {
+        name
+        for name, kind in summary["metrics"].items()
+        if kind is not None and kinds[name] is Kind.MIXED is not Kind[kind]
+    }
+
+
+def _fitted(table: pa.Table, types: pa.Schema, to_write_out: Collection[str]) -> pa.Table:
+    """Return a shard's table with these columns; the entries of some of them as their JSON."""
+    import pyarrow as pa
+
+    arrays = []
+    for field in types:
+        column = table[field.name] if field.name in table.column_names else None
+        if column is None or column.null_count == len(table):
+            column = pa.nulls(len(table), field.type)
+        elif field.name in to_write_out:
+            texts = [None if entry is None else json.dumps(entry) for entry in column.to_pylist()]
+            column = pa.array(texts, pa.string())
+        elif column.type != field.type:
+            column = column.cast(field.type, safe=False)  # a whole number beyond 2**53 is rounded
+        arrays.append(column)
+    return pa.table(arrays, schema=types)
+
+
+class StoredShards:
+    """The shards of a directory, for reading alone: nothing is locked, moved or written.
+
+    Attributes:
+        path: the directory.
+        manifest: what the sweep is.
+        finished: the ranges that are there.
+        tally: the sum of their summaries.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Look at what is there.
+
+        Raises:
+            ConfigError: there is no sweep, or it is damaged; it names the file.
+        """
+        manifest = read_manifest(path) if path.is_dir() else None
+        if manifest is None:
+            raise ConfigError(f"{path} holds no sweep: give the output folder of one")
+        if manifest.get("format_version") != FORMAT_VERSION:
+            raise ConfigError(
+                f"{path} holds a sweep of format {shown(manifest.get('format_version'))}, and this version knows "
+                f"{FORMAT_VERSION}: open it with the arqon_ray that wrote it"
+            )
+        try:
+            load_config({"bounds": manifest.get("bounds")})
+        except ConfigError as error:
+            raise ConfigError(f"{path / MANIFEST} is damaged ({error})") from None
+        self.path = path
+        self.manifest: Mapping[str, Any] = manifest
+        self.finished: set[Range] = set()
+        self.tally = Tally()
+        for shard, summary, damage in shards_in(path):
+            if summary is None:
+                raise ConfigError(f"{path / file_of(shard)} is damaged ({damage}): the same sweep evaluates it again")
+            self.finished.add(shard)
+            self.tally.add(summary)
+        refuse_overlap(path, self.finished)
+
+    def sources(self) -> Iterator[Any]:
+        """Yield the paths of the files in the order of the indices."""
+        yield from (self.path / file_of(shard) for shard in sorted(self.finished))
+
+
+def open_sweep(path: str | os.PathLike[str], mode: str | None = None) -> SweepResult:
+    """Open the folder of a sweep, finished or not, without its function and without Ray.
+
+    A sweep may go on in it meanwhile: what is there is read as it stands.
+
+    Example::
+
+        done = arqon_ray.open_sweep("results/swing")
+        print(done.num_done, done.best, done.to_pandas().columns)
+
+    Args:
+        path: the ``output`` of :func:`.sweep`, or the results' folder of ``arqon-ray sweep``.
+        mode: ``min`` or ``max``, for ``best``; None for the sweep's own. What 0.1.0 wrote does not say its own, and
+            then it is ``min``.
+
+    Raises:
+        ConfigError: there is no sweep, one of its files is damaged, or the mode is none.
+    """
+    if mode not in (None, "min", "max"):
+        raise ConfigError(f"mode is {shown(mode)}: it must be 'min' or 'max'")
+    shards = StoredShards(Path(path).expanduser())
+    if mode is not None:
+        shards.manifest = {**shards.manifest, "mode": mode}
+    return SweepResult(shards)

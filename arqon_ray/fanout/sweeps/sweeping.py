@@ -1,0 +1,262 @@
+"""A sweep: the function at every point of the probe, in shards, into Parquet files that survive a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from arqon_ray.core.config import load_config
+from arqon_ray.core.probe.probe import check_seed
+from arqon_ray.core.record.error_kinds import NODE_LOST
+from arqon_ray.errors import ConfigError, EvaluationsFailedError, NodesLostError
+from arqon_ray.fanout.driver.failfast import FailFast
+from arqon_ray.fanout.driver.interrupts import Interrupts
+from arqon_ray.fanout.driver.missing_metric import MetricCheck
+from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, judge_death
+from arqon_ray.fanout.driver.progress import Progress, show_progress
+from arqon_ray.fanout.driver.resources import ensure_ray, task_options
+from arqon_ray.fanout.driver.stop import check_metric, check_most, check_seconds, check_whole
+from arqon_ray.fanout.driver.warn_once import Noted
+from arqon_ray.fanout.optimization.results import SweepInterrupted
+from arqon_ray.fanout.sweeps.plan import ShardPlan
+from arqon_ray.fanout.sweeps.shard import open_probe, remote_shard
+from arqon_ray.fanout.sweeps.shards import Shards
+from arqon_ray.fanout.sweeps.store import DirectoryStore, MemoryStore, Range, WritableStore
+from arqon_ray.fanout.sweeps.summary import Summary, read_summary
+from arqon_ray.fanout.sweeps.sweep_result import SweepResult
+from arqon_ray.fanout.sweeps.table import check_names, pack_rows
+from arqon_ray.fanout.worker.evaluate import Objective
+from arqon_ray.fanout.worker.handover import Handover
+from arqon_ray.fanout.worker.outcome import Outcome
+from arqon_ray.fanout.worker.shipped_function import pack
+
+
+def sweep(
+    fn: Objective,
+    config: Mapping[str, Any] | str,
+    num_samples: int,
+    *,
+    seed: int | None = None,
+    shard_size: int | None = None,
+    output: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    metric: str | None = None,
+    mode: str | None = None,
+    max_in_flight: int | None = None,
+    resources: Mapping[str, float] | None = None,
+    evaluation_timeout_s: float | None = None,
+    fail_fast: int | None = 10,
+    retries: int = 2,
+    sequence: str = "sobol",
+    progress: bool = True,
+) -> SweepResult:
+    """Evaluate ``fn`` at the indices ``0 .. num_samples - 1`` of the probe, on all of the cluster.
+
+    The points depend on (config, seed, sequence) alone, not on shards, cluster or crashes. A point whose evaluation
+    raises, or gives None, NaN or an infinity, is a failed row. A shard whose process dies is tried once more and then
+    cut into pieces until the point that kills it is alone, which becomes a failed row after ``retries``.
+
+    The driver writes the files, so the workers need no file system in common; each shard's file appears whole.
+    Ctrl-C raises :class:`SweepInterrupted`, a KeyboardInterrupt, whose ``result`` has every finished row, also those of
+    shards that still ran. With an ``output`` the same call continues, after a killed driver too.
+
+    Args:
+        fn: takes one point's parameters as a dict; returns a number or a dict of metrics, all of which are kept in
+            columns ``metrics.NAME``. It may be a coroutine function or a class, and have a parameter ``context``, as
+            for ``optimize``: what it reports is in the column ``steps``. A resumed sweep takes for granted that it is
+            the same function.
+        config: an arqon config, dict or JSON string; only ``bounds`` is needed.
+        num_samples: how many points.
+        seed: the probe's seed; None for the config's.
+        shard_size: points of one task; None for powers of two that take a few seconds each.
+        output: a directory for the Parquet files, created if need be; None keeps the rows in memory, compressed.
+        resume: whether finished shards under ``output`` are kept; False refuses a directory that has any.
+        metric: which entry counts when ``fn`` returns a dict; None for the config's ``metric``, or else for the only
+            entry, or ``loss``. All other entries are kept, in columns ``metrics.NAME``.
+        mode: ``min`` or ``max``, for ``best``; None for the config's.
+        max_in_flight: shards submitted at once; None for twice what the cluster runs at once.
+        resources: what one shard takes: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
+        evaluation_timeout_s: seconds that one evaluation may run, from when the function starts; None for any time.
+            One that takes longer gets an exception raised in it, and 5 s later its process is ended, without the rows
+            that are finished being lost; its own is a failed row that says ``timeout``.
+        fail_fast: give up when so many evaluations, the first of this call, all failed alike: of one kind and with one
+            message, numbers aside; lost nodes do not count. None for never.
+        retries: how often a point that kills its process is tried again.
+        sequence: ``sobol`` or ``kronecker``.
+        progress: whether progress is shown, on standard error.
+
+    Returns:
+        The best row, the counts, the first failures, and access to the table.
+
+    Raises:
+        ConfigError: for a config or argument that breaks a rule, an ``output`` that holds another sweep, or a
+            ``metric`` that none of the first results has.
+        EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; finished rows are kept.
+        NodesLostError: when one node after another is lost under the same points; finished rows are kept.
+        SweepInterrupted: on Ctrl-C.
+        TypeError: when ``fn`` cannot be sent to the workers.
+    """
+    began = time.monotonic()
+    checked = load_config(config)
+    metric = check_metric(metric) or checked.metric
+    seed = checked.seed if seed is None else check_seed(seed)
+    mode = checked.mode if mode is None else mode
+    if mode not in ("min", "max"):
+        raise ConfigError(f"mode is {mode!r}: it must be 'min' or 'max'")
+    num_samples, retries = check_whole("num_samples", num_samples, 1), check_whole("retries", retries, 0)
+    shard_size, max_in_flight = check_most("shard_size", shard_size), check_most("max_in_flight", max_in_flight)
+    limit, fail_fast = check_seconds("evaluation_timeout_s", evaluation_timeout_s), check_most("fail_fast", fail_fast)
+    check_names(checked.bounds)
+    bounds = checked.to_dict()["bounds"]
+    text = json.dumps({"bounds": bounds})
+    probe = open_probe(text, seed, sequence)[0]
+    try:
+        probe.sample_range(num_samples - 1, 1)
+    except ValueError as error:  # beyond the end of the sequence
+        raise ConfigError(f"num_samples is {num_samples}: {error}") from None
+    options = task_options(resources)
+    manifest = {"num_samples": num_samples, "seed": seed, "sequence": sequence, "metric": metric, "bounds": bounds}
+    remark = ensure_ray()
+    parcel = pack(fn)
+    store = open_store(output, manifest, mode, resume=resume)
+    failing = FailFast(fail_fast)
+    try:
+        with show_progress("sweep", num_samples, enabled=progress) as shown, Interrupts() as interrupts:
+            if remark:
+                shown.note(remark)
+            plan = ShardPlan(list(store.finished), num_samples, shard_size)
+            function = remote_shard(parcel, text, seed, sequence, metric, limit)
+            pool: TaskPool[Range] = TaskPool(function, options, interrupts, Handover(limit))
+            shards = Shards(pool, plan, options, parcel.stored, retries, max_in_flight)
+            point = partial(_one_point, text, seed, sequence)
+            _Sweep(store, plan, shards, failing, mode, limit, point).work(shown)
+    except ConfigError:
+        store.withdraw()
+        raise
+    except KeyboardInterrupt:
+        raise SweepInterrupted(SweepResult(store, time.monotonic() - began), num_samples) from None
+    except NodesLostError as error:
+        error.result = SweepResult(store, time.monotonic() - began)
+        raise
+    finally:
+        store.close()
+    result = SweepResult(store, time.monotonic() - began)
+    if failing.reached:
+        raise EvaluationsFailedError(failing.message(), result)
+    return result
+
+
+def _one_point(config: str, seed: int, sequence: str, index: int, outcome: Outcome) -> bytes:
+    """Return the rows of one index whose worker could not return them."""
+    probe, bounds = open_probe(config, seed, sequence)
+    return pack_rows(bounds, index, probe.sample_range(index, 1), [outcome])
+
+
+def open_store(
+    output: str | os.PathLike[str] | None, manifest: dict[str, Any], mode: str, *, resume: bool
+) -> WritableStore:
+    """Return where the rows go.
+
+    Raises:
+        ConfigError: when ``output`` holds something else, or is a URI.
+    """
+    if output is None:
+        return MemoryStore({**manifest, "mode": mode})
+    if "://" in os.fspath(output):
+        raise ConfigError(f"output is {output!r}: it must be a directory, local or mounted; copy it to a bucket after")
+    return DirectoryStore(Path(output).expanduser(), manifest, mode, resume=resume)
+
+
+def _is_lost(ended: tuple[Range, bytes | Died | Interrupted]) -> bool:
+    result = ended[1]
+    return isinstance(result, Died) and result.kind == NODE_LOST
+
+
+class _Sweep:
+    """One call of :func:`sweep`: shards out, files in."""
+
+    def __init__(
+        self,
+        store: WritableStore,
+        plan: ShardPlan,
+        shards: Shards,
+        failing: FailFast,
+        mode: str,
+        limit: float | None,
+        one_point: Callable[[int, Outcome], bytes],
+    ) -> None:
+        self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
+        self._mode, self._limit, self._one_point = mode, limit, one_point
+        self._noted = Noted()
+        self._metric_check: MetricCheck[tuple[int, bytes, Summary]] = MetricCheck(
+            store.tally.count > store.tally.failed
+        )
+
+    def work(self, shown: Progress) -> None:
+        """Run until every index has its row, or it is known that each fails."""
+        self._show(shown)
+        try:
+            while not self._failing.reached and self._shards.fill():
+                for shard, result in sorted(self._shards.take(), key=_is_lost):  # what was done meanwhile is kept
+                    self._finish(shard, result)
+                self._show(shown)
+            self._metric_check.conclude()
+        finally:
+            for (start, _), result in self._shards.wind_down():
+                # Of results without the metric none is kept; what ended the sweep is the better error.
+                with contextlib.suppress(ConfigError):
+                    self._write(start, result)
+            self._show(shown)
+        if self._shards.interrupted:
+            raise KeyboardInterrupt
+
+    def _finish(self, shard: Range, result: bytes | Died | Interrupted) -> None:
+        start, stop = shard
+        if isinstance(result, bytes):
+            summary = self._write(start, result)
+            self._plan.learn(summary["count"], summary["seconds"])
+            self._shards.again(start + summary["count"], stop)  # what its process did not come to
+        elif isinstance(result, Interrupted):
+            self._shards.again(start, stop)
+        elif result.kind == NODE_LOST:
+            raise NodesLostError(
+                f"{result.attempts} nodes were lost one after another under the indices {start} to {stop - 1} "
+                f"({result.reason}): what is done is kept, in the files or in this exception's result; see why the "
+                "cluster loses its nodes, with an output the same call goes on"
+            )
+        elif stop - start > 1:
+            self._shards.split(start, stop, result.attempts)
+        else:
+            outcome = judge_death(result, self._limit)
+            attempt = self._shards.tried(shard) + result.attempts
+            evaluation = replace(outcome.evaluation, attempt=attempt)
+            self._write(start, self._one_point(start, outcome._replace(evaluation=evaluation)))
+
+    def _write(self, start: int, parquet: bytes) -> Summary:
+        summary = read_summary(io.BytesIO(parquet))
+        has_value, lacking = summary["failed"] < summary["count"], summary.get("lacking", 0)
+        for shard in self._metric_check.sift((start, parquet, summary), has_value, lacking, summary.get("lacks", "")):
+            self._keep(*shard)
+        return summary
+
+    def _keep(self, start: int, parquet: bytes, summary: Summary) -> None:
+        self._noted.see(summary.get("notes", ()))
+        self._store.write(start, parquet, summary)
+        first = summary["errors"][0]["error"] if summary["errors"] else ""
+        if summary["failed"] < summary["count"]:
+            self._failing.see_many(0, None, "", None)
+        elif summary.get("counted"):
+            self._failing.see_many(summary["counted"], summary["alike"], first, summary["trace"])
+
+    def _show(self, shown: Progress) -> None:
+        tally = self._store.tally
+        best = tally.best(self._mode)
+        shown.update(tally.count, tally.failed, best["value"] if best else None)

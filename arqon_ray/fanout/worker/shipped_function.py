@@ -1,0 +1,88 @@
+"""The way of the user's function to the workers."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from typing import Any, NamedTuple
+
+from arqon_ray.core.inputs.values import shown
+from arqon_ray.fanout.worker.evaluate import Objective, one_line
+from arqon_ray.fanout.worker.shipping import Shipped
+
+_LARGE = 8 * 2**20  # bytes; Ray warns from 10 MiB on that a function is too large to be sent as one
+
+
+class ShippedFunction(NamedTuple):
+    """The user's function on its way to the workers.
+
+    Attributes:
+        fn: what the remote function captures; None when it is stored.
+        stored: empty, or the one reference to it, which every task is given.
+    """
+
+    fn: Objective | None
+    stored: list[Any]
+
+
+def pack(fn: Objective) -> ShippedFunction:
+    """Decide how ``fn`` travels.
+
+    What a remote function captures is unpickled once in a worker, not once a task, so what the user's function
+    caches in globals lasts. One that drags much data along goes through the object store, which has no limit of size.
+
+    Raises:
+        TypeError: when it is not callable, or cannot be pickled.
+    """
+    import ray
+
+    size = check_function(fn)
+    return ShippedFunction(fn, []) if size < _LARGE else ShippedFunction(None, [ray.put(fn)])
+
+
+def check_function(fn: Objective) -> int:
+    """Return the size of the pickled function in bytes.
+
+    Raises:
+        TypeError: when it is not callable, or cannot be pickled.
+    """
+    from ray import cloudpickle
+
+    inner = fn.function if isinstance(fn, Shipped) else fn
+    if not callable(inner):
+        raise TypeError(f"fn is {shown(fn)}: it must be a function that takes the parameters as one dict")
+    if isinstance(inner, type):
+        _check_class(inner)
+    try:
+        return len(cloudpickle.dumps(fn))  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise TypeError(f"fn is {shown(fn)}: it cannot be sent to the workers ({one_line(error)})") from error
+
+
+def _check_class(kind: type) -> None:
+    """Refuse a class that cannot be constructed in the workers and called there."""
+    if not any("__call__" in vars(base) for base in kind.__mro__):
+        raise TypeError(f"fn is {shown(kind)}: a class needs __call__, which takes the parameters as one dict")
+    with contextlib.suppress(ValueError):  # some classes of C have no signature
+        try:
+            inspect.signature(kind).bind()
+        except TypeError as error:
+            raise TypeError(
+                f"fn is {shown(kind)}: each worker constructs it without arguments ({error}); give an instance instead"
+            ) from None
+
+
+_unpacked: dict[str, Objective] = {}
+
+
+def unpack(fn: Objective | None, stored: list[Any]) -> Objective:
+    """Return the function in a worker, where a stored one is fetched and unpickled once."""
+    if fn is not None:
+        return fn
+    key = stored[0].hex()
+    if key not in _unpacked:
+        import ray
+
+        _unpacked.clear()  # one at a time: it is large
+        _unpacked[key] = ray.get(stored[0])
+    return _unpacked[key]

@@ -1,0 +1,140 @@
+"""BatchedClient: many threads of one process share a study with few calls of its actor."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Unpack
+
+from arqon_ray.service.background import troubles
+from arqon_ray.service.client.candidate_buffer import Stock
+from arqon_ray.service.client.heartbeat import LEASE, Heartbeat
+from arqon_ray.service.client.result_queue import Outbox
+from arqon_ray.service.told import Told
+from arqon_ray.service.validation import check_count, check_id, check_seconds, checked_entries
+
+if TYPE_CHECKING:
+    from arqon_ray.service.client.client import SolverClient
+
+
+class BatchedClient:
+    """Leases candidates and tells results in blocks; ``SolverClient.batched`` returns one.
+
+    For evaluations of seconds or less by many threads: what this client has leased and not yet handed to a thread,
+    no other client gets, so choose ``size`` such that a block lasts for seconds. A heartbeat keeps all leases alive.
+    What went wrong in the background is raised by the next call of any method.
+
+    Args:
+        client: the study.
+        size: candidates leased at once, and results sent at once; 1 to 4096.
+        delay: seconds for which a result waits for others.
+        owner: who holds the candidates; None for a name that nobody else has.
+        lease: seconds until they go back to the pool when this process dies.
+    """
+
+    def __init__(
+        self, client: SolverClient, size: int = 32, delay: float = 0.1, owner: str | None = None, lease: float = LEASE
+    ) -> None:
+        check_count(size)
+        self._client = client
+        self._beat = Heartbeat(client, owner, check_seconds("lease", lease) or LEASE)
+        self._stock = Stock(client, size, self._beat)
+        self._outbox = Outbox(client, size, check_seconds("delay", delay, zero=True) or 0.0)
+
+    @cached_property
+    def _metric(self) -> str | None:
+        metric: str | None = self._client.config().get("metric")
+        return metric
+
+    @property
+    def owner(self) -> str:
+        """Who holds the candidates."""
+        return self._beat.owner
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a BatchedClient serves the threads of one process: pass the SolverClient to the others")
+
+    def ask_one(self, timeout: float | None = 30.0) -> dict[str, Any] | None:
+        """Return one candidate, ``{"id": str, "params": dict}``; None when the study is finished, and only then.
+
+        Threads are served in the order in which they came. The first of them fetches a block, the others wait for it.
+
+        Args:
+            timeout: seconds to wait while every candidate is held by somebody; None waits for ever.
+
+        Raises:
+            AskTimeoutError: no candidate came free in time.
+        """
+        self._outbox.raise_problems()
+        return self._stock.take(check_seconds("timeout", timeout, zero=True))
+
+    def tell(self, id: str, value: Any = ..., cost: float = 1.0, **rest: Unpack[Told]) -> None:
+        """Take a candidate's result, and send it soon.
+
+        It is not durable yet when this returns: that is promised by ``flush``. Any error but that of a malformed
+        argument is about earlier results; this one was taken all the same.
+
+        Args:
+            id: the candidate's.
+            value: a number; None, NaN and infinities mean a failed evaluation. It may be left out beside ``metrics``
+                where the study's config names its metric.
+            cost: of this evaluation, in the user's units.
+            **rest: ``metrics``, ``status``, ``step``, ``seconds`` and what else is known, as for ``SolverClient.tell``.
+
+        Raises:
+            ResultsError: an argument is malformed; nothing was taken.
+            Exception: an earlier result was refused or could not be sent, see ``flush``.
+        """
+        check_id(id)
+        given = {} if value is ... else {"value": value}
+        entry: dict[str, Any] = {"id": id, **given, "cost": cost, **rest}
+        (checked,) = checked_entries([entry], self._metric if value is ... else None)
+        if "metrics" in entry:
+            entry["metrics"] = dict(checked.told.metrics)  # the caller may go on to change its own until this is sent
+        if "steps" in entry:
+            entry["steps"] = [list(step) for step in checked.told.steps]
+        self._outbox.put(entry)
+        self._outbox.raise_problems()
+
+    def fail(self, id: str, reason: str | None = None) -> None:
+        """Take that a candidate's evaluation failed, and why; as ``tell``."""
+        self.tell(id, None, status="failed", reason=reason)
+
+    def flush(self) -> None:
+        """Return when all that was told before is durable.
+
+        Raises:
+            ResultsError, UnknownCandidateError: the study refused a result, which is dropped.
+            RayError, StudyRefusedError: the study cannot be reached or served. The results are kept, and sent again.
+        """
+        self._outbox.flush()
+
+    def close(self) -> None:
+        """Flush, release what was never handed to a thread, and stop the heartbeat.
+
+        Join the threads first: what they still evaluate goes back to the pool when its lease runs out. When this
+        raises because the study cannot be reached, the results are kept and sent in the background; close again.
+        """
+        rest = self._stock.close()
+        with contextlib.ExitStack() as last:
+            last.callback(self._beat.stop)
+            if rest:
+                last.callback(self._client.release, rest, self.owner)
+            self._outbox.close()
+
+    def status(self) -> dict[str, Any]:
+        """Return the study's status; ``trouble`` names also what does not work in this client's background."""
+        status, own = self._client.status(), troubles(self._outbox.background, self._beat.background)
+        return {**status, "trouble": [*status.get("trouble", []), *own]}
+
+    def __enter__(self) -> BatchedClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            self.close()
+        except Exception as problem:
+            if error is None:
+                raise
+            error.add_note(f"closing the batched client failed too: {problem!r}")

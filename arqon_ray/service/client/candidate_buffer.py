@@ -1,0 +1,129 @@
+"""Candidates leased in blocks, for threads that take one at a time."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from arqon_ray.errors import ArqonError, AskTimeoutError, PoisonedCallError
+from arqon_ray.service.client.heartbeat import Heartbeat
+from arqon_ray.service.protocol import operation_id
+
+if TYPE_CHECKING:
+    from arqon_ray.service.client.client import SolverClient
+
+CLOSED = "this batched client is closed: client.batched() gives a new one"
+_SLICE = 1.0
+
+
+def _timed_out() -> AskTimeoutError:
+    return AskTimeoutError(
+        "every candidate is held by somebody and none came free in time: ask again, or with a longer timeout"
+    )
+
+
+class Stock:
+    """Candidates leased and not yet handed out, and the line of threads that want one.
+
+    Args:
+        client: the study.
+        size: candidates to be leased at once, at most.
+        beat: the heartbeat of their owner; started with the first ask.
+    """
+
+    def __init__(self, client: SolverClient, size: int, beat: Heartbeat) -> None:
+        self._client = client
+        self._size = self._wanted = size
+        self._beat = beat
+        self._changed = threading.Condition()
+        self._items: deque[dict[str, Any]] = deque()
+        self._since = 0.0
+        self._lapsed: list[str] = []
+        self._line: deque[object] = deque()
+        self._key: str | None = None
+        self._closed = False
+
+    def take(self, timeout: float | None) -> dict[str, Any] | None:
+        """Return the next candidate; None when the study is finished."""
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        ticket = object()
+        with self._changed:
+            self._beat.start()
+            self._line.append(ticket)
+        try:
+            while (item := self._wait(ticket, deadline)) is None:
+                if self._fetch(deadline):
+                    return None
+            return item
+        finally:
+            with self._changed:
+                self._line.remove(ticket)
+                self._changed.notify_all()
+
+    def close(self) -> list[str]:
+        """Hand out nothing more; returns the ids of what is left."""
+        with self._changed:
+            self._closed = True
+            rest = [item["id"] for item in self._items] + self._lapsed
+            self._items.clear()
+            self._lapsed = []
+            self._changed.notify_all()
+            return rest
+
+    def _wait(self, ticket: object, deadline: float) -> dict[str, Any] | None:
+        """Return a candidate, or None when it is the caller's turn to fetch a block: it is the first in the line."""
+        with self._changed:
+            while not self._closed:
+                if self._may_have_lapsed():
+                    self._lapsed += [item["id"] for item in self._items]
+                    self._items.clear()
+                place = self._line.index(ticket)
+                if place < len(self._items):
+                    return self._items.popleft()
+                if place == 0:
+                    return None
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise _timed_out()
+                self._changed.wait(min(left, threading.TIMEOUT_MAX))
+        raise ArqonError(CLOSED)
+
+    def _may_have_lapsed(self) -> bool:
+        """Tell whether the beats failed for as long as a lease, now or in between."""
+        beat = self._beat
+        return time.monotonic() - max(self._since, beat.renewed) >= beat.lease or beat.revived > self._since
+
+    def _fetch(self, deadline: float) -> bool:
+        """Ask for a block, for a moment; returns whether the study is finished."""
+        if self._lapsed:
+            # Others may hold some of them by now; the rest goes back.
+            self._client.release(self._lapsed, self._beat.owner)
+            self._lapsed = []
+        self._key = self._key or operation_id()
+        since = time.monotonic()
+        wait = max(0.0, min(_SLICE, deadline - since))
+        try:
+            answer = self._client.ask(self._wanted, self._key, self._beat.owner, self._beat.lease, wait)
+        except AskTimeoutError:
+            if time.monotonic() >= deadline:
+                raise _timed_out() from None
+            return False
+        except PoisonedCallError:
+            self._key = None
+            raise
+        self._key = None
+        # Few are left, or others ask too: smaller blocks, that they need not wait for what lies here.
+        self._wanted = min(2 * self._wanted, self._size) if len(answer) == self._wanted else max(1, self._wanted // 2)
+        block = [item for item in answer if "note" not in item]
+        with self._changed:
+            if not self._closed:
+                self._items.extend(block)
+                self._since = since
+                self._changed.notify_all()
+                return not answer
+        if block:
+            self._client.release([item["id"] for item in block], self._beat.owner)
+        raise ArqonError(CLOSED)

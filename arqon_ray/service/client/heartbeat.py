@@ -1,0 +1,151 @@
+"""What keeps all the leases of one owner alive: a thread, or a task of an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import socket
+import time
+import uuid
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from arqon_ray.service.background import Background
+from arqon_ray.service.validation import check_seconds, check_text
+
+if TYPE_CHECKING:
+    from arqon_ray.service.client.async_client import AsyncSolverClient
+    from arqon_ray.service.client.client import SolverClient
+
+LEASE = 60.0
+_BEATS_A_LEASE = 4
+_PAUSE = 1.0
+_PARTING = 5.0
+_log = logging.getLogger(__name__)
+
+
+def _some_owner() -> str:
+    """Return an owner's name that nobody else has."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+class Heartbeat:
+    """Renews an owner's leases until it is stopped; make one with ``SolverClient.heartbeat``.
+
+    Pass ``owner=heartbeat.owner, lease=heartbeat.lease`` to each ask. A beat that fails (the actor restarts, the
+    network is away) is logged and tried again; the leases outlive three lost beats.
+
+    Args:
+        client: the study.
+        owner: the owner's name; None for one that nobody else has.
+        lease: seconds after the last beat at which what the owner holds goes back to the pool.
+
+    Raises:
+        ResultsError: when the lease is no finite number above 0, or the owner no name.
+
+    Attributes:
+        renewed: when the last beat that succeeded began, by ``time.monotonic``; the start counts as one.
+        revived: when the last one began that succeeded too late: what the owner held before may be with others.
+        background: the thread that beats, with its trouble.
+    """
+
+    def __init__(self, client: SolverClient, owner: str | None = None, lease: float = LEASE) -> None:
+        self.owner = check_text("owner", owner) or _some_owner()
+        self.lease = check_seconds("lease", lease) or LEASE
+        self.renewed = self.revived = -math.inf
+        self._client = client
+        self._next = 0.0
+        beat = self.lease / _BEATS_A_LEASE
+        work = f"renewing the leases of {self.owner}"
+        self.background = Background(work, self._beat, pauses=(min(_PAUSE, beat), beat))
+
+    def start(self) -> Heartbeat:
+        """Begin to beat, or see to it that it still does; returns itself."""
+        if self.renewed == -math.inf:
+            self.renewed = time.monotonic()
+            self._next = self.renewed + self.lease / _BEATS_A_LEASE
+        self.background.wake()
+        return self
+
+    def stop(self, release: bool = False) -> None:
+        """Beat no more.
+
+        Args:
+            release: give back at once what the owner still holds, instead of when its lease runs out.
+        """
+        self.background.close()
+        # A beat may be repeating itself to an actor that is away: it is not waited for, and does no harm later.
+        self.background.join(min(self.lease, _PARTING))
+        if release:
+            self._client.release(owner=self.owner)
+
+    def __enter__(self) -> Heartbeat:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def _beat(self) -> float:
+        began = time.monotonic()
+        if began < self._next:
+            return self._next - began
+        self._client.renew(self.owner)
+        if began - self.renewed >= self.lease:
+            self.revived = began
+        self.renewed, self._next = began, began + self.lease / _BEATS_A_LEASE
+        return 0.0
+
+
+class AsyncHeartbeat:
+    """Renews an owner's leases until it is stopped; make one with ``AsyncSolverClient.heartbeat``.
+
+    Its beats are those of the event loop: where an evaluation keeps the loop busy for longer than the lease, use the
+    thread of ``SolverClient.heartbeat`` instead.
+
+    Args:
+        client: the study.
+        owner: the owner's name; None for one that nobody else has.
+        lease: seconds after the last beat at which what the owner holds goes back to the pool.
+    """
+
+    def __init__(self, client: AsyncSolverClient, owner: str | None = None, lease: float = LEASE) -> None:
+        self.owner = check_text("owner", owner) or _some_owner()
+        self.lease = check_seconds("lease", lease) or LEASE
+        self._client = client
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> AsyncHeartbeat:
+        """Begin to beat in the running event loop; returns itself."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._beat())
+        return self
+
+    async def stop(self, release: bool = False) -> None:
+        """Beat no more.
+
+        Args:
+            release: give back at once what the owner still holds, instead of when its lease runs out.
+        """
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if release:
+            await self._client.release(owner=self.owner)
+
+    async def __aenter__(self) -> AsyncHeartbeat:
+        return self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease / _BEATS_A_LEASE)
+            try:
+                await self._client.renew(self.owner)
+            except Exception as error:
+                _log.warning("the leases of %s were not renewed this time: %s", self.owner, error)

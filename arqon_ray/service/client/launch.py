@@ -1,0 +1,227 @@
+"""Beginning, finding and listing studies: init, start, connect, list."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutError, RayError, RayTaskError
+from ray.util import list_named_actors
+
+from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.space.points import check_points
+from arqon_ray.core.strategies.unread import warn_of_unread
+from arqon_ray.errors import StudyNotFoundError, StudyRefusedError
+from arqon_ray.service.client import authentication
+from arqon_ray.service.client.client import SolverClient
+from arqon_ray.service.client.older_actors import refused_config
+from arqon_ray.service.client.pulse import Pulse, answer
+from arqon_ray.service.client.retry import NAMESPACE, raised_by_actor, require_ray
+from arqon_ray.service.server import actor
+from arqon_ray.service.server.handover import read_snapshot
+from arqon_ray.service.server.idempotency import digest_of
+from arqon_ray.service.storage.base import check_name, check_storage_path, is_shared
+
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_HEAD = {"node:__internal_head__": 0.001}
+_PLACES = ("resources", "scheduling_strategy", "label_selector")
+_ATTEMPTS = 20
+_PAUSE = 0.5
+_PATIENCE = 600.0
+"""Seconds for which an actor is waited for that gives no sign of life: Ray may install its environment first."""
+
+
+def init(address: str | None = None, **kwargs: Any) -> Any:
+    """Call ``ray.init`` in the namespace ``arqon``, so that the bare ``ray.get_actor("arqon")`` finds the study.
+
+    Args:
+        address: the cluster, as for ``ray.init``.
+        **kwargs: everything else that ``ray.init`` takes.
+
+    Returns:
+        What ``ray.init`` returns.
+
+    Raises:
+        ConfigError: when the cluster asks for a token that is not here; the message says where it is.
+    """
+    authentication.prepare(address or os.environ.get("RAY_ADDRESS"))
+    return ray.init(address, **{"namespace": NAMESPACE, **kwargs})
+
+
+def start(
+    config: Mapping[str, Any] | str | StudyConfig,
+    name: str = "arqon",
+    *,
+    storage_path: str | None = None,
+    resume: bool = True,
+    budget: int | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
+    snapshot: Mapping[str, Any] | None = None,
+    points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> SolverClient:
+    """Get the study's actor, or create it; it outlives this driver.
+
+    Args:
+        config: dict, JSON string or checked config. A study that runs or is stored is joined if its identity
+            (seed, mode, bounds, strategy and its parameters) is the same; a larger budget extends it.
+        name: the study's name: the actor's in the namespace ``arqon``, and a folder's under ``storage_path``.
+        storage_path: the directory, or the URI as for Ray Tune (``s3://``, ``gs://``, ``file://``), that holds the
+            journal. By default ``arqon`` in the head node's Ray session, which a new cluster does not see; give one
+            to continue there. A study that runs is joined without one, or with its own.
+        resume: False to set a stored study aside (renamed, never deleted) and begin anew. An actor that is
+            running is joined all the same: ``stop()`` it first.
+        budget: evaluations to be handed out in all; instead of the config's.
+        runtime_env: the actor's, as Ray takes it.
+        snapshot: what another study's ``snapshot()`` returned: where there is neither an actor nor a journal, the
+            study goes on from there, with a uuid of its own. A study that is there is joined and left as it is.
+        points_to_evaluate: points that are handed out before the solver's own, see ``SolverClient.enqueue``; of each
+            study once, however often it is started with them.
+        **options: further options of the Ray actor, such as ``scheduling_strategy``, ``resources``, ``memory``. Without
+            a place among them the actor stays on the head node, where its journal is, or with a bucket for
+            ``storage_path`` runs on any node. For a directory that all nodes mount say ``resources={}``: any node.
+
+    Returns:
+        The client, after the actor has answered.
+
+    Raises:
+        ConfigError: the config, the name, the storage_path or a point breaks a rule.
+        IdentityError: a study of this name has another identity, the message names the keys and both values; or it
+            runs and lies in another place than ``storage_path``.
+        StateError: the snapshot is malformed; nothing was begun.
+        StudyRefusedError: the study's journal cannot be served.
+        StudyUnreachableError: the actor has not answered for ten minutes.
+    """
+    require_ray()
+    checked = load_config(config)
+    if budget is not None:
+        checked = load_config({**checked.to_dict(), "budget": budget})
+    plain, path = checked.to_dict(), None if storage_path is None else check_storage_path(storage_path)
+    check_name(name)
+    warn_of_unread(checked)
+    points = check_points(points_to_evaluate, checked)
+    brought = None if snapshot is None else read_snapshot(snapshot)
+    problem: Exception | None = None
+    token = uuid.uuid4().hex
+    birth = {"name": name, "token": token, "resume": resume, "awaited": snapshot is not None}
+    for _ in range(_ATTEMPTS):
+        handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(birth, path)
+        if not _is_study(handle):
+            raise StudyRefusedError(f"the actor {name!r} in the namespace {NAMESPACE!r} is no study: use another name")
+        try:
+            # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
+            begun = handle.begin.remote(plain, token, brought, path)
+            if answer(begun, Pulse(name, handle, _PATIENCE)) is not None:
+                client = SolverClient(name, handle)
+                enqueue_once(client, points)
+                return client
+        except RayTaskError as error:
+            if actor.LEAVING in getattr(error.cause, "__notes__", ()):
+                for pause in SolverClient(name, handle)._until_gone(handle):
+                    time.sleep(pause)
+            raise refused_config(name, raised_by_actor(error)) from None
+        except (ActorDiedError, ActorUnavailableError) as error:
+            problem = error
+        # An actor that is being stopped holds the name; one that restarts will answer.
+        time.sleep(_PAUSE)
+    raise StudyRefusedError(
+        f"the actor {name!r} dies again and again, see its log in Ray's session directory: {problem}"
+    )
+
+
+def enqueue_once(study: SolverClient, points: Sequence[Mapping[str, Any]]) -> None:
+    """Enqueue points that were not enqueued so in this study before; equal ones as often as they are there."""
+    seen: Counter[str] = Counter()
+    for point in points:
+        digest = digest_of(sorted(point.items())).hex()
+        seen[digest] += 1
+        study.enqueue(point, key=f"points_to_evaluate:{digest}:{seen[digest]}")
+
+
+def _actor_class(name: str, runtime_env: Mapping[str, Any] | None, options: Mapping[str, Any], anywhere: bool) -> Any:
+    """Return the remote class with the options of a durable, shared actor."""
+    ray.cloudpickle.register_pickle_by_value(actor)  # type: ignore[no-untyped-call]
+    environment = dict(runtime_env or {})
+    environment["env_vars"] = {**_ONE_THREAD, **environment.get("env_vars", {})}
+    chosen: dict[str, Any] = {
+        "num_cpus": 0,
+        "max_restarts": -1,
+        "max_task_retries": -1,
+        **({} if anywhere or any(place in options for place in _PLACES) else {"resources": _HEAD}),
+        **options,
+    }
+    fixed = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "get_if_exists": True}
+    decorate: Any = ray.remote(concurrency_groups=actor.GROUPS)  # type: ignore[call-overload]
+    return decorate(actor.SolverActor).options(**chosen, **fixed, runtime_env=environment)
+
+
+def connect(name: str = "arqon") -> SolverClient:
+    """Return the client of a study that runs in this cluster.
+
+    Raises:
+        StudyNotFoundError: there is none of this name; the message lists those that there are.
+    """
+    require_ray()
+    check_name(name)
+    try:
+        handle = ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        raise StudyNotFoundError(_not_found(name)) from None
+    if not _is_study(handle):
+        raise StudyNotFoundError(f"the actor {name!r} in the namespace {NAMESPACE!r} is no study: use another name")
+    return SolverClient(name, handle)
+
+
+def _is_study(handle: Any) -> bool:
+    return hasattr(handle, "begin") and hasattr(handle, "ask_one")
+
+
+def _studies() -> dict[str, Any]:
+    """Return the handles of the studies that run, by name."""
+    names = [each["name"] for each in list_named_actors(all_namespaces=True) if each["namespace"] == NAMESPACE]
+    found = {}
+    for name in sorted(names):
+        try:
+            handle = ray.get_actor(name, namespace=NAMESPACE)
+        except ValueError:
+            continue  # It was stopped in between.
+        if _is_study(handle):
+            found[name] = handle
+    return found
+
+
+def _not_found(name: str) -> str:
+    studies = _studies()
+    elsewhere = [each["namespace"] for each in list_named_actors(all_namespaces=True) if each["name"] == name]
+    there = f"the studies that run are {', '.join(map(repr, studies))}" if studies else "no study runs"
+    message = f"no study {name!r} runs in this cluster, {there}: arqon_ray.start(config, {name!r}) begins one"
+    if elsewhere:
+        message += f". An actor of this name is in the namespace {elsewhere[0]!r}; studies live in {NAMESPACE!r}"
+    return message
+
+
+def list_studies(timeout: float = 10.0) -> list[dict[str, Any]]:
+    """Return the status of every study that runs in this cluster, in the order of their names.
+
+    Args:
+        timeout: seconds to wait for the answers; a study that does not answer in time is ``{"name", "state": "busy"}``.
+    """
+    require_ray()
+    asked: dict[str, Any] = {name: handle.status.remote() for name, handle in _studies().items()}
+    ray.wait(list(asked.values()), num_returns=len(asked), timeout=timeout) if asked else None
+    return [_answer(name, reference) for name, reference in asked.items()]
+
+
+def _answer(name: str, reference: Any) -> dict[str, Any]:
+    try:
+        status: dict[str, Any] = ray.get(reference, timeout=0)
+        return status
+    except GetTimeoutError:
+        return {"name": name, "state": "busy"}
+    except RayError as error:
+        return {"name": name, "state": "gone", "reason": str(error)}

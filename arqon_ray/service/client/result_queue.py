@@ -1,0 +1,151 @@
+"""Results sent to a study in blocks, by one thread in the background."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from arqon_ray.errors import ArqonError, PoisonedCallError, ResultsError, UnknownCandidateError
+from arqon_ray.service.background import Background, short
+from arqon_ray.service.client.candidate_buffer import CLOSED
+from arqon_ray.service.protocol import operation_id
+from arqon_ray.service.validation import MAX_ASK
+
+if TYPE_CHECKING:
+    from arqon_ray.service.client.client import SolverClient
+
+_PAUSES = (1.0, 10.0)
+_REFUSED = (ResultsError, UnknownCandidateError, PoisonedCallError)
+"""What no repetition mends; after any other error a block is kept and sent again."""
+_log = logging.getLogger(__name__)
+
+
+class Outbox:
+    """Results on their way to the study.
+
+    A block is sent under one operation id until it is acknowledged. What went wrong is kept until somebody is told.
+
+    Args:
+        client: the study.
+        size: how many results that wait are sent at once.
+        delay: seconds after which the oldest is sent in any case, with all that wait.
+    """
+
+    def __init__(self, client: SolverClient, size: int, delay: float) -> None:
+        self._client = client
+        self._size = size
+        self._delay = delay
+        self._changed = threading.Condition()
+        self._waiting: list[dict[str, Any]] = []
+        self._since = 0.0
+        self._block: list[dict[str, Any]] = []
+        self._key = ""
+        self._taken = self._settled = 0
+        self._urgent = self._closed = False
+        self._trouble: Exception | None = None
+        self._untold: list[Exception] = []
+        self.background = Background("sending results in blocks", self._step, self._failed, _PAUSES)
+
+    def put(self, entry: dict[str, Any]) -> None:
+        """Take a result."""
+        with self._changed:
+            if self._closed:
+                raise ArqonError(CLOSED)
+            if not self._waiting:
+                self._since = time.monotonic()
+            self._waiting.append(entry)
+            self._taken += 1
+            problem = self.background.wake() if len(self._waiting) in (1, self._size) else None
+            if problem is not None:
+                self._untold.append(problem)
+
+    def flush(self) -> None:
+        """Return when all that was taken before is durable; raise what was refused, or is in the way."""
+        with self._changed:
+            target, self._urgent = self._taken, True
+            self._trouble = self.background.wake(hurry=True) if self._settled < target else None
+            self._changed.wait_for(lambda: self._settled >= target or self._trouble is not None)
+            trouble = self._trouble if self._settled < target else None
+        self.raise_problems()
+        if trouble is not None:
+            raise trouble
+
+    def close(self) -> None:
+        """Take nothing more, and flush."""
+        with self._changed:
+            self._closed = True
+        self.flush()
+
+    def raise_problems(self) -> None:
+        """Raise what nobody was told yet."""
+        with self._changed:
+            problems, self._untold = self._untold, []
+        for other in problems[1:]:
+            problems[0].add_note(f"and: {other!r}")
+        if problems:
+            raise problems[0]
+
+    def _step(self) -> float:
+        left = self._next_block()
+        if left > 0:
+            return left
+        refused = self._send()
+        with self._changed:
+            self._settled += len(self._block)
+            self._block, self._trouble = [], None
+            self._untold += refused
+            self._changed.notify_all()
+        return 0.0
+
+    def _next_block(self) -> float:
+        """Return 0 when a block is due, full, old enough or asked for by ``flush``; else for how long there is none."""
+        with self._changed:
+            if self._block:
+                return 0.0
+            if not self._waiting:
+                self._urgent = False
+                return math.inf
+            left = self._since + self._delay - time.monotonic()
+            if left > 0 and len(self._waiting) < self._size and not self._urgent:
+                return left
+            self._block, self._waiting = self._waiting[:MAX_ASK], self._waiting[MAX_ASK:]
+            self._key = operation_id()
+            return 0.0
+
+    def _send(self) -> list[Exception]:
+        """Tell the block, or one result at a time when the study refuses some; returns the refusals."""
+        try:
+            self._note(self._client.tell(self._block, key=self._key))
+            return []
+        except _REFUSED as error:
+            if len(self._block) == 1:
+                return [_refusal(self._block[0], error)]
+        refused: list[Exception] = []
+        for place, entry in enumerate(self._block):
+            try:
+                self._note(self._client.tell([entry], key=f"{self._key}:{place}"))
+            except _REFUSED as error:
+                refused.append(_refusal(entry, error))
+        return refused
+
+    @staticmethod
+    def _note(answers: list[dict[str, Any]]) -> None:
+        for answer in answers:
+            if not answer["accepted"]:
+                _log.info("the result of candidate %s was ignored: %s", answer["id"], answer.get("note"))
+
+    def _failed(self, error: BaseException) -> None:
+        # SystemExit and its like would end the process of whoever flushes.
+        told = error if isinstance(error, Exception) else RuntimeError(f"sending results failed: {short(error)}")
+        with self._changed:
+            self._trouble = told
+            if repr(told) not in map(repr, self._untold):
+                self._untold.append(told)
+            self._changed.notify_all()
+
+
+def _refusal(entry: dict[str, Any], error: Exception) -> Exception:
+    return type(error)(f"the result of candidate {entry['id']!r} was refused and is dropped: {error}")

@@ -1,0 +1,191 @@
+"""Finding a study's actor and calling it through restarts: what the two clients share."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError, RayTaskError, RpcError
+
+from arqon_ray.errors import ArqonError, AskTimeoutError, StudyNotFoundError
+from arqon_ray.service.client.pulse import SLICE, Pulse
+from arqon_ray.service.protocol import from_plain, operation_id
+from arqon_ray.service.validation import check_position, check_seconds
+
+NAMESPACE = "arqon"
+PATIENCE = 60.0
+_PAUSE = 0.1
+_LONGEST_PAUSE = 1.0
+PLACE = "place() is deprecated since 0.2.0: use ask_one(params=...), which does the same"
+_REPEATED = (RayActorError, ObjectLostError, RpcError, GetTimeoutError)
+"""The actor restarts or is gone, its node died with the answer, or the cluster's head does not reply."""
+
+
+def require_ray() -> None:
+    """Raise ArqonError when Ray is not running in this process; nothing is started silently."""
+    if not ray.is_initialized():
+        raise ArqonError(
+            "Ray is not running in this process: call arqon_ray.init() (or ray.init(...)) first, "
+            "with address='auto' to join a cluster"
+        )
+
+
+def key_or_new(key: str | None) -> str:
+    """Return the caller's operation id, or a new one."""
+    return operation_id() if key is None else key
+
+
+def position_of(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which study, and which record of it, a snapshot was taken at: no more of it is sent to the actor.
+
+    Raises:
+        ResultsError: it is no snapshot.
+    """
+    study, seq = check_position(snapshot)
+    return {"uuid": study, "seq": seq}
+
+
+def report_arguments(id: Any, step: Any, value: Any, metrics: Any) -> tuple[Any, ...]:
+    """Return the arguments of a report without those that were not given: an older actor takes what it knows."""
+    if step is ... and value is ... and metrics is None:
+        return (id,)
+    return (id, step, value) if metrics is None else (id, step, value, metrics)
+
+
+def raised_by_actor(error: RayTaskError) -> BaseException:
+    """Return the exception that a method of the actor raised, as one of ours."""
+    return from_plain(error.cause if isinstance(error.cause, Exception) else error)
+
+
+class Retry:
+    """Decides, for one call, whether it is made again after it failed.
+
+    Ray itself carries a call through a restart of its actor. What is left is an actor that Ray calls unavailable,
+    one that is gone for good while another begins under its name, an answer lost with its node, and a broken
+    connection of Ray Client. Each repeat bears the same operation id, so that the effect happens once.
+
+    Args:
+        patience: seconds from the first failure until the error goes to the caller; None for never.
+    """
+
+    def __init__(self, patience: float | None = PATIENCE) -> None:
+        self._patience = math.inf if patience is None else patience
+        self._began: float | None = None
+        self._pause = _PAUSE
+        self._strange = 0
+
+    def pause_after(self, error: Exception) -> float:
+        """Return the seconds to wait until the call is made again, with a handle looked up anew.
+
+        Raises:
+            Exception: what the caller is to see, when the call is not made again.
+        """
+        if isinstance(error, RayTaskError):
+            raise raised_by_actor(error) from None
+        now = time.monotonic()
+        if not self._worth_repeating(error) or (self._began is not None and now - self._began >= self._patience):
+            raise error
+        self._began = now if self._began is None else self._began
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        return pause * random.uniform(0.5, 1.0)
+
+    def _worth_repeating(self, error: Exception) -> bool:
+        if isinstance(error, StudyNotFoundError):
+            # At the first attempt nobody began it; later, the one that died is being replaced.
+            return self._began is not None
+        if isinstance(error, ArqonError):
+            return False
+        if isinstance(error, ConnectionError):
+            return ray.is_initialized()
+        # A handle of an earlier session of Ray fails with a bare Exception: one more attempt looks it up again.
+        self._strange += not isinstance(error, _REPEATED)
+        return self._strange < 2
+
+
+class Slices:
+    """The slices in which an ask waits, so that no call stays in the actor for long.
+
+    Args:
+        timeout: seconds in all; None for ever.
+    """
+
+    def __init__(self, timeout: float | None) -> None:
+        limit = check_seconds("timeout", timeout, zero=True)
+        self._timeout = timeout
+        self._deadline = math.inf if limit is None else time.monotonic() + limit
+
+    def next(self) -> float:
+        """Return how long the next call may wait in the actor."""
+        return min(SLICE, max(0.0, self._deadline - time.monotonic()))
+
+    def over(self, error: AskTimeoutError) -> None:
+        """Raise AskTimeoutError when that was the last slice."""
+        if time.monotonic() >= self._deadline:
+            raise AskTimeoutError(f"{error} (waited {self._timeout} s in all)") from None
+
+
+class StudyReference:
+    """The name of a study and the way to its actor; pickles by name.
+
+    Args:
+        name: the study's name.
+        handle: the actor's handle, if it is at hand.
+        patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
+            waited for that shows no sign of life; None for ever.
+    """
+
+    def __init__(self, name: str = "arqon", handle: Any = None, patience: float | None = PATIENCE) -> None:
+        self.name = name
+        self.patience = check_seconds("patience", patience, zero=True)
+        self._handle = handle
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.name, None, self.patience))
+
+    @property
+    def handle(self) -> Any:
+        """The actor's handle, for calls with ``.remote``.
+
+        Raises:
+            StudyNotFoundError: the study has no actor in this cluster.
+        """
+        # With a handle at hand too: without Ray, ``.remote`` would start a cluster of its own.
+        require_ray()
+        handle = self._handle
+        if handle is None:
+            try:
+                handle = self._handle = ray.get_actor(self.name, namespace=NAMESPACE)
+            except ValueError:
+                raise StudyNotFoundError(
+                    f"the study {self.name!r} has no actor in this cluster: arqon_ray.start(config, {self.name!r}) it, "
+                    "with the storage_path that it was started with, if any"
+                ) from None
+        return handle
+
+    def _pulse(self, handle: Any) -> Pulse:
+        """Return the pulse to look at while a call of the actor is waited for."""
+        return Pulse(self.name, handle, self.patience)
+
+    def _forget(self) -> None:
+        """Look the handle up again at the next call."""
+        self._handle = None
+
+    def _until_gone(self, handle: Any) -> Iterator[float]:
+        """Yield pauses until an actor that was stopped has left its name; end it when it does not go."""
+        began = time.monotonic()
+        while time.monotonic() - began < PATIENCE:
+            try:
+                if ray.get_actor(self.name, namespace=NAMESPACE) != handle:
+                    return
+            except ValueError:
+                return
+            if time.monotonic() - began > PATIENCE / 6:
+                ray.kill(handle, no_restart=True)
+            yield _PAUSE / 2

@@ -1,0 +1,229 @@
+"""The durable log of one study: what was acknowledged is in it, and it is the truth.
+
+Objects of a study::
+
+    study.json                             uuid, config and format version; written once, at the beginning
+    EPOCH, BEGUN                           who may write, see ``epochs``
+    segments/<epoch, 8 digits>-<uuid>.log  the records of one epoch, one writer each, see ``records`` and ``chain``
+    segments/*.torn-*                      tails that were cut, kept
+    snapshots/*.snap                       the state at some record, see ``snapshots``
+    TOMBSTONE                              the study is being deleted
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from arqon_ray.errors import StudyRefusedError
+from arqon_ray.service.failpoints import failpoint
+from arqon_ray.service.log.fencing import Epoch, FencedError, claim
+from arqon_ray.service.log.group_commit import Commits
+from arqon_ray.service.log.manifest import SEGMENTS
+from arqon_ray.service.log.records import Record, encode
+from arqon_ray.service.log.segments import OffChainError, Part, Position, read_chain
+from arqon_ray.service.log.snapshots import Snapshot, read_snapshots
+from arqon_ray.service.storage.base import Store
+
+_GATHER = 0.001
+"""Seconds for which the leader of a commit waits at most for calls that are about to append."""
+
+__all__ = ["FencedError", "Journal", "Opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What an opening found.
+
+    Attributes:
+        journal: the log, to be written.
+        snapshot: the state from which ``records`` go on; None when they begin at the beginning.
+        records: every accepted record after it, in order, this epoch's first one included.
+    """
+
+    journal: Journal
+    snapshot: Snapshot | None
+    records: list[Record]
+
+
+class Journal:
+    """The log, opened for writing by one epoch. Make one with ``Journal.open``.
+
+    ``append`` is called under the study's lock; ``sync`` outside it, by any number of threads, of which one does
+    the storage's work for all (group commit).
+
+    Attributes:
+        commits: who waits for the storage, and who is about to.
+        passed_over: snapshots that could not be used, and why.
+        last_seq: the number of the newest record.
+    """
+
+    def __init__(self, epoch: Epoch, last_seq: int, passed_over: list[str]) -> None:
+        self.store = epoch.store
+        self.epoch = epoch.n
+        self.last_seq = last_seq
+        self.passed_over = passed_over
+        self._epoch = epoch
+        self._log = epoch.store.begin_log(epoch.segment)
+        self._size = 0
+        self._synced = last_seq
+        self._error: BaseException | None = None
+        self._sealed: BaseException | None = None
+        self.commits = Commits()
+
+    @classmethod
+    def open(cls, store: Store, host: Mapping[str, Any], own: set[str] | None = None) -> Opened:
+        """Claim the next epoch, read the log and begin a segment.
+
+        Args:
+            store: where a study lies (``write_study`` made it).
+            host: who opens it (pid, node, actor); kept in the epoch's first record.
+            own: see ``epochs.claim``.
+
+        Raises:
+            StudyRefusedError: the log is damaged (the message names object and offset) or another actor claims it.
+            OSError: the storage failed; opening again may succeed.
+        """
+        epoch = claim(store, own)
+        snapshot, chain, passed_over = _read(store, epoch)
+        if chain:
+            store.settle(chain[-1].segment)
+        records = [record for part in chain for record in part.records]
+        last = records[-1].seq if records else snapshot.at.seq if snapshot else 0
+        journal = cls(epoch, last, passed_over)
+        previous = [chain[-1].segment, last] if chain else None
+        body = {"op": "epoch", "n": epoch.n, "uuid": epoch.uuid, "previous": previous, "host": dict(host)}
+        try:
+            journal.sync(journal.append(body))
+            epoch.begun()
+        except BaseException as error:
+            journal.close(error)
+            raise
+        records.append(Record(journal.last_seq, body, 0))
+        return Opened(journal, snapshot, records)
+
+    @property
+    def torn(self) -> list[str]:
+        """Where the tails lie that were cut when the log was opened, now or earlier."""
+        names = self.store.names(SEGMENTS)
+        return [self.store.where(f"{SEGMENTS}/{name}") for name in names if ".torn-" in name]
+
+    @property
+    def position(self) -> Position:
+        """The place after the newest record; to be read under the study's lock."""
+        return Position(self._epoch.segment, self.last_seq, self._size)
+
+    def append(self, body: dict[str, Any]) -> int:
+        """Take one record and return its sequence number; it is durable when ``sync`` of it returns.
+
+        Raises:
+            ResultsError: it cannot be written, or could not be read again; the journal is as it was. After any other
+                error it takes nothing more: open it again.
+        """
+        self.check_open()
+        record = encode(self.last_seq + 1, body)
+        try:
+            self._log.append(record, self.last_seq + 1)
+        except BaseException as error:
+            self.fail(error)
+            raise
+        self._size += len(record)
+        self.last_seq += 1
+        return self.last_seq
+
+    def sync(self, seq: int) -> None:
+        """Return when the record ``seq`` and all before it are durable and this epoch was still the owner after.
+
+        Raises:
+            StudyRefusedError: another actor has claimed the study since.
+            OSError: the storage failed; whether the record is there is open until the journal is opened again.
+        """
+        if self._synced >= seq:
+            return
+        if not self.commits.lead(seq, lambda: self._synced >= seq or self._error is not None):
+            if self._synced < seq and self._error is not None:
+                raise self._error
+            return
+        try:
+            self._commit()
+        except BaseException as error:
+            self.fail(error)
+            raise
+        finally:
+            self.commits.done(self._synced, self._error is not None)
+
+    def _commit(self) -> None:
+        self.commits.gather(_GATHER)
+        target = self.last_seq
+        self._log.sync()
+        self._epoch.check()
+        failpoint("synced")
+        self._synced = target
+
+    def tidy(self) -> None:
+        """Merge what lies in many small objects, where the storage makes them."""
+        self._log.tidy()
+
+    @property
+    def problem(self) -> BaseException | None:
+        """The error after which the journal takes nothing more, or None."""
+        return self._error
+
+    def fail(self, error: BaseException) -> None:
+        """Take nothing more: what is in memory may not be what the log says.
+
+        Calls under way meet this error, or where it is not the storage's an OSError that names it: they are to be
+        repeated on the study opened anew.
+        """
+        if not isinstance(error, OSError | StudyRefusedError):
+            anew = OSError(f"the study is opened anew from its log, after {type(error).__name__}: {error}")
+            anew.__cause__ = error
+            error = anew
+        self._error = self._error or error
+
+    def check_open(self) -> None:
+        """Raise the error after which the journal takes nothing more, if there was one."""
+        error = self._error or self._sealed
+        if error is not None:
+            raise error
+
+    def check_owner(self) -> None:
+        """Raise FencedError when another actor has claimed the study since; for answers that no record stands for."""
+        try:
+            self._epoch.check()
+        except (OSError, StudyRefusedError) as error:
+            self.fail(error)
+            raise
+
+    def seal(self, error: BaseException) -> None:
+        """Append nothing more, every later call raises ``error``; what was appended can still be synced."""
+        self._sealed = error
+
+    def close(self, error: BaseException) -> None:
+        """Take nothing more; every later call raises ``error``."""
+        self._error = self._error or error
+        self.commits.end()
+        self._log.close()
+
+
+def _read(store: Store, epoch: Epoch) -> tuple[Snapshot | None, list[Part], list[str]]:
+    """Return the newest usable snapshot, the accepted records after it, and what was passed over; cut torn tails."""
+    passed_over: list[str] = []
+    snapshot: Snapshot | None = None
+    for found in read_snapshots(store):
+        if isinstance(found, str):
+            passed_over.append(found)
+            continue
+        try:
+            chain, torn = read_chain(store, found.at, epoch)
+        except OffChainError as error:
+            passed_over.append(f"{store.where(found.name)}: {error}")
+            continue
+        snapshot = found
+        break
+    else:
+        chain, torn = read_chain(store, None, epoch)
+    for tail in torn:
+        store.cut(tail.name, tail.offset)
+    return snapshot, chain, passed_over

@@ -1,0 +1,272 @@
+"""One thread that computes candidates while the study serves other calls.
+
+It works on a draft: what was known at one moment, named by the number of the log's last record then. Who asks waits
+for its candidates in the line. Where more asks come than are computed, the drafts grow, so that one fit of the model
+serves many asks, and the next candidates are computed before anybody asks for them; where few come, nothing is
+computed ahead, and every candidate rests on all that was told before its ask.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from arqon_ray.core import ArqonSolver
+from arqon_ray.core.ledger.ledger import Candidate
+from arqon_ray.core.propose.proposer import Draft
+from arqon_ray.service.background import Background, short
+from arqon_ray.service.failpoints import failpoint
+from arqon_ray.service.server.crash_guard import Guard
+from arqon_ray.service.server.wait_queue import Line
+
+PROBE_AHEAD = 64
+"""Candidates of a pure probe that lie ready: they do not depend on what is told."""
+
+AHEAD = 64
+DRAFT = 64
+"""At most so many of any other kind lie ready; at most so many are computed on the same observations."""
+
+_RUSH = 1.0
+"""Seconds for which a rush (asks that wait side by side) is remembered, and candidates are computed ahead."""
+
+_MANY = 500
+"""From so many observations on twice as many candidates are computed ahead: missing a few dozen of them costs nothing
+then, and one fit of the model serves more asks."""
+
+_STALE = 4
+"""A candidate that lies ready is used while it missed at most this many observations a candidate of the rush."""
+
+_SHARE = 0.005
+"""Seconds after which what was computed is laid ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A candidate that nobody has asked for yet, and what it rests on.
+
+    Attributes:
+        candidate: it.
+        evidence: the number of the last record that its draft knew.
+        first: the number of the first candidate that the draft proposed.
+        observed: how many observations the draft knew.
+        forced: whether the probe had to stand in for a strategy that kills the process.
+    """
+
+    candidate: Candidate
+    evidence: int
+    first: int
+    observed: int
+    forced: bool
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as the record of an ask holds it."""
+        candidate = self.candidate
+        plain = {
+            "number": candidate.number,
+            "params": candidate.params,
+            "origin": candidate.origin,
+            "memory": candidate.memory,
+            "evidence": self.evidence,
+            "first": self.first,
+        }
+        if self.forced:
+            plain["forced"] = True
+        return plain
+
+
+class Preparer:
+    """The candidates that lie ready, and the thread that computes more; every method is called under the lock.
+
+    Args:
+        lock: the study's.
+        solver: the study's.
+        guard: knows which proposals killed the process.
+        position: returns the number of the log's last record.
+        line: who waits.
+
+    Attributes:
+        told: the number of the newest failure that somebody was told of.
+    """
+
+    def __init__(
+        self, lock: threading.Lock, solver: ArqonSolver, guard: Guard, position: Callable[[], int], line: Line
+    ) -> None:
+        self._lock = lock
+        self._solver = solver
+        self._guard = guard
+        self._position = position
+        self._line = line
+        self._ready: deque[Prepared] = deque()
+        self._generation = 0
+        self._dry: int | None = None
+        self._error: Exception | None = None
+        self._failures = 0
+        self.told = 0
+        self._rush = (0, 0.0)
+        self._background = Background("computing candidates", self._step, self._failed)
+        self._closed = False
+        self._probing = solver.config.strategy == "probe"
+
+    @property
+    def works(self) -> tuple[Background, ...]:
+        """What goes on in the background."""
+        return (self._background,)
+
+    def ready(self, wanted: int, begin: bool = True, since: int | None = None) -> int | None:
+        """Return how many candidates lie ready; None when fewer than ``wanted`` do and more can be computed.
+
+        Args:
+            wanted: how many somebody waits for.
+            begin: whether they are to be computed then.
+            since: what ``told`` was when whoever asks began to wait; None for one who does not.
+
+        Raises:
+            Exception: what computing failed with since then, when nothing lies ready. It is tried again, at once
+                when somebody comes who was not told yet.
+        """
+        if self._stale():
+            self.discard()
+        if len(self._ready) >= wanted or self._exhausted():
+            return len(self._ready)
+        problem: Exception | None = self._background.wake(hurry=self._failures == since) if begin else None
+        if problem is None and since is not None and self._failures > since:
+            problem = self._error
+        if problem is None:
+            return None
+        if not self._ready:
+            self.told = self._failures
+            raise problem
+        return len(self._ready)
+
+    def first(self, count: int) -> list[Prepared]:
+        """Return up to ``count`` of what lies ready, lowest number first; it stays until it is taken."""
+        return list(islice(self._ready, count))
+
+    def take(self, count: int) -> list[Prepared]:
+        """Take up to ``count`` of what lies ready, lowest number first; call it when they were handed out."""
+        taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+        # Not for each one: waking a thread costs more than a probe's point.
+        if self._target() >= 2 * len(self._ready) + 1 and not self._exhausted():
+            self._background.wake()
+        return taken
+
+    def discard(self) -> None:
+        """Forget what lies ready or is being computed: its numbers are taken."""
+        self._ready.clear()
+        self._generation += 1
+
+    def note_rush(self) -> None:
+        """Look how many wait side by side."""
+        if len(self._line) > 1:
+            now = time.monotonic()
+            size, since = self._rush
+            wanted = self._line.wanted
+            if wanted >= size or now - since > _RUSH:
+                self._rush = (wanted, now)
+
+    def close(self) -> None:
+        """Compute nothing more."""
+        self._closed = True
+        self._background.close()
+
+    def _ahead(self) -> int:
+        if self._probing:
+            return PROBE_AHEAD
+        size, since = self._rush
+        if time.monotonic() - since > _RUSH:
+            return 0
+        return min(2 * size if self._solver.get_history_len() >= _MANY else size, AHEAD)
+
+    def _target(self) -> int:
+        return self._line.wanted + self._ahead()
+
+    def _stale(self) -> bool:
+        if self._probing or not self._ready:
+            return False
+        missed = self._solver.get_history_len() - self._ready[0].observed
+        return missed > _STALE * self._ahead()
+
+    def _exhausted(self) -> bool:
+        """Tell whether no further candidate can be proposed as things stand."""
+        budget = self._solver.config.budget
+        spent = budget is not None and self._solver.handed_out + len(self._ready) >= budget
+        return spent or self._dry == self._position()
+
+    # The thread
+
+    def _step(self) -> float:
+        with self._lock:
+            if self._closed or self._target() <= len(self._ready) or self._exhausted():
+                return math.inf
+            self._prepare()
+            return 0.0
+
+    def _failed(self, error: BaseException) -> None:
+        with self._lock:
+            # SystemExit and its like would end the process of whoever meets it.
+            self._error = error if isinstance(error, Exception) else RuntimeError(f"a candidate failed: {short(error)}")
+            self._failures += 1
+            self._line.call()  # each who waited meets it in its turn
+
+    def _prepare(self) -> None:
+        """Compute one draft's candidates and lay them ready as they come; the lock is held on entry and exit."""
+        draft = self._solver.draft()
+        for prepared in self._ready:
+            draft.admit(prepared.candidate)
+        moment = self._position(), draft.first, self._solver.get_history_len()
+        generation = self._generation
+        while draft.number - draft.first < DRAFT:
+            wanted = self._target() - len(self._ready)
+            if self._closed or wanted <= 0 or self._generation != generation:
+                return
+            self._lock.release()
+            try:
+                fresh, error = self._propose(draft, moment, wanted)
+            finally:
+                self._lock.acquire()
+            if self._generation != generation:
+                return
+            self._ready.extend(fresh)
+            if error is not None:
+                raise error
+            self._error = None
+            if not fresh:
+                self._dry = moment[0]
+            self._line.call()
+            if not fresh:
+                return
+
+    def _propose(
+        self, draft: Draft, moment: tuple[int, int, int], wanted: int
+    ) -> tuple[list[Prepared], BaseException | None]:
+        """Compute up to ``wanted`` candidates, for a few milliseconds or at least one, without the lock."""
+        evidence, first, observed = moment
+        fresh: list[Prepared] = []
+        until = time.monotonic() + _SHARE
+        while len(fresh) < wanted and draft.number - first < DRAFT:
+            forced = self._forced(draft.number)
+            try:
+                self._guard.label(f"propose:{draft.number}")
+                with self._guard.running():
+                    failpoint("propose")
+                    candidate = draft.propose(probe=forced)
+            except BaseException as error:
+                # What came before is handed out; whoever waits for more meets the error.
+                return fresh, error
+            if candidate is None:
+                break
+            fresh.append(Prepared(candidate, evidence, first, observed, forced))
+            if time.monotonic() >= until:
+                break
+        return fresh, None
+
+    def _forced(self, number: int) -> bool:
+        """Tell whether the probe must stand in: a proposal killed the process thrice, here or a little before."""
+        fatal = sorted(int(text) for text in self._guard.poisoned("propose:"))
+        return any(at <= number < at + 8 * 2**k for k, at in enumerate(fatal))

@@ -1,0 +1,331 @@
+"""What can happen to a study: one class for each kind of record in its log.
+
+A change is made in three steps, the same ones live and in a replay::
+
+    resolved = change.resolve(state)   # whether it can be made, and what it means; nothing is changed
+    body = change.body()               # its record; live, it is encoded and appended here
+    change.apply(state, resolved)      # the study's memory changes; nothing of it fails
+
+so that a study's memory is never ahead of its log, and never other than what its log makes. Those by which candidates
+are handed out and come back are here, those by what came of them in ``outcomes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self
+
+from arqon_ray.core import ArqonSolver
+from arqon_ray.core.config import StudyConfig
+from arqon_ray.core.ledger.ledger import Candidate
+from arqon_ray.errors import StateError
+from arqon_ray.service.log.records import Record
+from arqon_ray.service.server.idempotency import from_record, to_record
+from arqon_ray.service.server.outcomes import Body, Report, Retract, Tell
+from arqon_ray.service.server.state import Answer, StudyState
+
+
+class Change(Protocol):
+    """One change of a study; the attributes are what its record holds."""
+
+    OP: ClassVar[str]
+    """How records name this kind."""
+
+    @classmethod
+    def of(cls, body: Body) -> Self:
+        """Return the change that a record holds."""
+        ...
+
+    def body(self) -> Body:
+        """Return the record, plain Python."""
+        ...
+
+    def resolve(self, state: StudyState) -> Any:
+        """Return what ``apply`` needs to know; nothing is changed.
+
+        Raises:
+            ArqonError: the change cannot be made.
+        """
+        ...
+
+    def apply(self, state: StudyState, resolved: Any) -> None:
+        """Change the memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Candidates were handed out: fresh ones, and such as were handed out before.
+
+    Attributes:
+        fresh: the new candidates.
+        plain: the same as the record holds them, each with what it was computed from.
+        again: the numbers of those that were handed out before.
+        key: the operation id.
+        owner: who holds them.
+        lease: in seconds.
+        digest: what the operation's arguments are known by; None in records of 0.1.0.
+    """
+
+    OP: ClassVar[str] = "ask"
+    fresh: Sequence[Candidate]
+    plain: Sequence[dict[str, Any]]
+    again: Sequence[int]
+    key: str | None
+    owner: str | None
+    lease: float | None
+    digest: bytes | None = None
+
+    @classmethod
+    def of(cls, body: Body) -> Ask:
+        """Return the change that a record holds; in formats 1 and 2 it has the candidates one by one."""
+        plain = body["fresh"] if "fresh" in body else _rows(body)
+        key, digest = from_record(body)
+        fresh = [candidate_of(each) for each in plain]
+        return cls(fresh, plain, body.get("again", []), key, body.get("owner"), body.get("lease"), digest)
+
+    def body(self) -> Body:
+        """Return the record: the candidates as columns, which begin at their first number."""
+        body: Body = {"op": self.OP, **to_record(self.key, self.digest)}
+        body |= {name: each for name, each in (("owner", self.owner), ("lease", self.lease)) if each is not None}
+        if self.again:
+            body["again"] = list(self.again)
+        if self.plain:
+            body["number"] = self.plain[0]["number"]
+        for name, default in _COLUMNS.items():
+            column = [each.get(name, default) for each in self.plain]
+            if column.count(default) != len(column):
+                body[name] = column
+        return body
+
+    def resolve(self, state: StudyState) -> list[Candidate]:
+        """Return the fresh candidates with their points."""
+        return state.solver.locate(self.fresh)
+
+    def apply(self, state: StudyState, resolved: list[Candidate]) -> None:
+        """Lease them."""
+        for candidate in resolved:
+            state.solver.adopt(candidate)
+        numbers = [candidate.number for candidate in resolved]
+        state.hand_out(numbers, self.again, self.key, self.owner, self.lease)
+        state.remember(self.OP, self.key, [*numbers, *self.again], self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Points came in that are to be handed out before the solver's own.
+
+    Attributes:
+        points: whole ones.
+        key: the operation id.
+        digest: what the operation's arguments are known by.
+    """
+
+    OP: ClassVar[str] = "enqueue"
+    points: Sequence[dict[str, Any]]
+    key: str | None = None
+    digest: bytes | None = None
+
+    @classmethod
+    def of(cls, body: Body) -> Enqueue:
+        """Return the change that a record holds."""
+        return cls(body["points"], *from_record(body))
+
+    def body(self) -> Body:
+        """Return the record."""
+        return {"op": self.OP, **to_record(self.key, self.digest), "points": self.points}
+
+    def resolve(self, state: StudyState) -> list[dict[str, Any]]:
+        """Check that they fit the space."""
+        return state.solver.complete(self.points)
+
+    def apply(self, state: StudyState, resolved: list[dict[str, Any]]) -> None:
+        """Put them into the queue."""
+        state.solver.put(resolved)
+        state.remember(self.OP, self.key, resolved, self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Candidates went back to the pool.
+
+    Attributes:
+        numbers: theirs.
+        why: ``released`` or ``expired``.
+        key: the operation id.
+        answers: what whoever released them was answered.
+        digest: what the operation's arguments are known by; None in records of 0.1.0.
+    """
+
+    OP: ClassVar[str] = "release"
+    numbers: Sequence[int]
+    why: str
+    key: str | None = None
+    answers: Sequence[Answer] = ()
+    digest: bytes | None = None
+
+    @classmethod
+    def of(cls, body: Body) -> Release:
+        """Return the change that a record holds."""
+        key, digest = from_record(body)
+        return cls(body["numbers"], body["why"], key, body.get("answers", ()), digest)
+
+    def body(self) -> Body:
+        """Return the record."""
+        told = {**to_record(self.key, self.digest), "answers": self.answers} if self.answers else {}
+        return {"op": self.OP, "numbers": self.numbers, "why": self.why, **told}
+
+    def resolve(self, state: StudyState) -> None:
+        """Check that they are held."""
+        free = [number for number in self.numbers if number not in state.leases]
+        if free:
+            raise StateError(f"candidates {free} are released and nobody holds them")
+
+    def apply(self, state: StudyState, resolved: None) -> None:
+        """Put them into the pool."""
+        state.put_back(self.numbers)
+        if self.answers:
+            state.remember(self.OP, self.key, list(self.answers), self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The budget was extended; None lifts the limit."""
+
+    OP: ClassVar[str] = "budget"
+    budget: int | None
+
+    @classmethod
+    def of(cls, body: Body) -> Budget:
+        """Return the change that a record holds."""
+        return cls(body["budget"])
+
+    def body(self) -> Body:
+        """Return the record."""
+        return {"op": self.OP, "budget": self.budget}
+
+    def resolve(self, state: StudyState) -> StudyConfig:
+        """Check that it is larger than the present one."""
+        return state.solver.with_budget(self.budget)
+
+    def apply(self, state: StudyState, resolved: StudyConfig) -> None:
+        """Set it."""
+        state.solver.extend_budget(resolved.budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """The study was opened; ``Journal.open`` writes this record, and it is replayed alone."""
+
+    OP: ClassVar[str] = "epoch"
+    record: Body
+
+    @classmethod
+    def of(cls, body: Body) -> Epoch:
+        """Return the change that a record holds."""
+        return cls(body)
+
+    def body(self) -> Body:
+        """Return the record."""
+        return self.record
+
+    def resolve(self, state: StudyState) -> dict[str, Any]:
+        """Return who opened it."""
+        host: dict[str, Any] = self.record["host"]
+        return host
+
+    def apply(self, state: StudyState, resolved: dict[str, Any]) -> None:
+        """Remember who."""
+        state.hosts.append(resolved)
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """The study, which had nothing yet, goes on from another one's snapshot.
+
+    Attributes:
+        uuid: the other study's.
+        seq: the number of the last record of its log that the snapshot knows.
+        export: its solver's state.
+        keys: the candidates of the asks that are under way, by the keys of these.
+    """
+
+    OP: ClassVar[str] = "import"
+    uuid: str
+    seq: int
+    export: str
+    keys: dict[str, int]
+
+    @classmethod
+    def of(cls, body: Body) -> Import:
+        """Return the change that a record holds."""
+        return cls(body["uuid"], body["seq"], body["export"], body["keys"])
+
+    def body(self) -> Body:
+        """Return the record."""
+        return {"op": self.OP, "uuid": self.uuid, "seq": self.seq, "export": self.export, "keys": self.keys}
+
+    def resolve(self, state: StudyState) -> ArqonSolver:
+        """Return the other study's solver, in which the candidates without a result are held by nobody."""
+        solver = ArqonSolver.from_state(self.export)
+        for number in solver.pending:
+            solver.withdraw(number)
+        return solver
+
+    def apply(self, state: StudyState, resolved: ArqonSolver) -> None:
+        """Begin with it; in this log all of it came with this record."""
+        resolved.rebase(state.seq)
+        state.begin_from(resolved, self.uuid, self.seq)
+        for key, number in self.keys.items():
+            state.remember(Ask.OP, key, [number], None)
+            state.asker[number] = key
+
+
+_ALL: tuple[type[Change], ...] = (Ask, Enqueue, Tell, Release, Report, Retract, Budget, Epoch, Import)
+_KINDS = {kind.OP: kind for kind in _ALL}
+
+
+def replay(state: StudyState, record: Record) -> None:
+    """Make the change that a record holds.
+
+    Raises:
+        StateError: the record's operation is not known here.
+        ArqonError, LookupError, TypeError, ValueError: the record cannot be applied.
+    """
+    op = record.body["op"]
+    kind = _KINDS.get(op)
+    if kind is None:
+        raise StateError(f"the operation {op!r} is not known: install the arqon_ray that wrote it")
+    change = kind.of(record.body)
+    state.seq = record.seq
+    change.apply(state, change.resolve(state))
+
+
+_COLUMNS: dict[str, Any] = {
+    "params": None,
+    "origin": None,
+    "memory": {},
+    "evidence": None,
+    "first": None,
+    "forced": False,
+}
+"""What the record of an ask says of each fresh candidate beside its number, with the defaults."""
+
+
+def _rows(body: Body) -> list[dict[str, Any]]:
+    """Return the fresh candidates of an ask one by one."""
+    count, first = len(body.get("params", ())), body.get("number", 0)
+    columns = {name: body.get(name) or [default] * count for name, default in _COLUMNS.items()}
+    rows = enumerate(zip(*columns.values(), strict=True), first)
+    return [{"number": number, **dict(filter(_is_said, zip(columns, row, strict=True)))} for number, row in rows]
+
+
+def _is_said(entry: tuple[str, Any]) -> bool:
+    name, value = entry
+    return name == "memory" or value is not _COLUMNS[name]
+
+
+def candidate_of(plain: dict[str, Any]) -> Candidate:
+    """Return the candidate that the record of an ask holds."""
+    return Candidate(plain["number"], plain["params"], plain["origin"], plain["memory"])

@@ -1,0 +1,217 @@
+"""A study's state and its log behind one lock: the ground that every call of the study stands on.
+
+Every call that changes something appends one record and applies it under the lock, and then, outside the lock, waits
+until the record is durable. Opening a study applies the same records in the same way, and computes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Self, TypeVar
+
+from arqon_ray.core import ArqonSolver
+from arqon_ray.core.config import load_config
+from arqon_ray.errors import ArqonError, StateError, StudyRefusedError
+from arqon_ray.service.background import troubles
+from arqon_ray.service.failpoints import failpoint
+from arqon_ray.service.log.journal import Journal, Opened
+from arqon_ray.service.log.manifest import read_study
+from arqon_ray.service.log.records import Record
+from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.server.candidate_worker import Preparer
+from arqon_ray.service.server.changes import Change, Release, replay
+from arqon_ray.service.server.crash_guard import Guard
+from arqon_ray.service.server.snapshotting import Upkeep
+from arqon_ray.service.server.state import StudyState
+from arqon_ray.service.server.wait_queue import Line
+from arqon_ray.service.storage.base import Store
+
+_T = TypeVar("_T")
+
+
+class DurableState:
+    """A study's state, and the log that makes every change of it durable; open one with ``open``.
+
+    Args:
+        state: what the log's records made.
+        journal: the opened log.
+        clock: returns seconds, never going back.
+        guard: knows which calls killed the process.
+        snapshot_seq: the record that the newest snapshot stands at.
+        uuid: the study's.
+    """
+
+    def __init__(
+        self,
+        state: StudyState,
+        journal: Journal,
+        clock: Callable[[], float] = time.monotonic,
+        guard: Guard | None = None,
+        snapshot_seq: int = 0,
+        uuid: str = "",
+    ) -> None:
+        self._state = state
+        self._journal = journal
+        self._clock = clock
+        self._uuid = uuid
+        self._guard = guard or Guard(None)
+        self._lock = threading.Lock()
+        self._line = Line(self._lock, clock)
+        self._preparer = Preparer(self._lock, state.solver, self._guard, lambda: journal.last_seq, self._line)
+        self._upkeep = Upkeep(self._lock, state, journal, snapshot_seq)
+
+    @classmethod
+    def open(
+        cls,
+        store: Store,
+        host: Mapping[str, Any],
+        clock: Callable[[], float] = time.monotonic,
+        guard: Guard | None = None,
+        own: set[str] | None = None,
+    ) -> Self:
+        """Open a stored study for writing.
+
+        Args:
+            store: where ``description.write_study`` put it.
+            host: who opens it: pid, node, actor.
+            clock: returns seconds, never going back.
+            guard: knows which calls killed the process.
+            own: remembers the claims of whoever opens it again and again; see ``epochs.claim``.
+
+        Raises:
+            StudyRefusedError: it is missing, damaged, of a newer format or owned by another actor.
+            OSError: the storage failed; opening again may succeed.
+        """
+        described = read_study(store)
+        if described is None:
+            raise StudyRefusedError(f"there is no study in {store} where one must be: restore its journal there")
+        opened = Journal.open(store, host, own)
+        try:
+            state, snapshot_seq = _restored(described["config"], opened, clock)
+        except BaseException as error:
+            opened.journal.close(error)
+            raise
+        state.leases.restart()
+        return cls(state, opened.journal, clock, guard, snapshot_seq, described["uuid"])
+
+    def drain(self, error: BaseException) -> None:
+        """Take no new call and let those under way become durable; then as ``close``."""
+        with self._lock:
+            self._journal.seal(error)
+            seq = self._journal.last_seq
+            self._line.call_all()
+        # Whoever waits for one of these records meets the same failure in its own sync.
+        with contextlib.suppress(OSError, StudyRefusedError):
+            self._journal.sync(seq)
+            self._upkeep.finish()
+        self.close(error)
+
+    def close(self, error: BaseException) -> None:
+        """Serve nothing more: calls that wait and calls to come raise ``error``."""
+        self._journal.close(error)
+        with self._lock:
+            self._preparer.close()
+            self._upkeep.close()
+            self._line.call_all()
+
+    @property
+    def trouble(self) -> list[dict[str, Any]]:
+        """What does not work in the background at present; see ``background.Trouble``."""
+        return troubles(*self._preparer.works, *self._upkeep.works)
+
+    @property
+    def problem(self) -> BaseException | None:
+        """Why the log takes nothing more; None while it does. Open the study again then."""
+        return self._journal.problem
+
+    def _make(self, change: Change) -> None:
+        """Make a change that is to be made.
+
+        Raises:
+            ArqonError: it cannot be made, or its record cannot be written; nothing was changed.
+        """
+        self._commit(change, change.resolve(self._state))
+
+    def _commit(self, change: Change, resolved: Any) -> None:
+        """Make a change, as ``resolve`` judged it a moment before: first its record, then the memory.
+
+        Raises:
+            ResultsError: its record cannot be written; nothing was changed.
+        """
+        self._state.seq = self._journal.append(change.body())
+        try:
+            change.apply(self._state, resolved)
+        except BaseException as error:
+            self._journal.fail(error)
+            raise
+
+    def _work(self, work: Callable[[], _T]) -> _T:
+        """Do ``work``, which must not wait, under the lock that is held."""
+        self._journal.check_open()
+        slot = self._guard.enter()
+        try:
+            failpoint("apply")
+            return work()
+        finally:
+            self._guard.leave(slot)
+
+    def _durably(self, work: Callable[[], _T]) -> _T:
+        """Do ``work`` under the lock and return its result when all that it changed or saw is durable."""
+        return self._in_turn(lambda: self._work(work))
+
+    def _in_turn(self, body: Callable[[], _T]) -> _T:
+        """As ``_durably``, for what may also wait with the lock released."""
+        commits = self._journal.commits
+        commits.announce()
+        try:
+            with self._lock:
+                before = self._journal.last_seq
+                result = body()
+                seq = self._journal.last_seq
+        finally:
+            commits.withdraw()
+        self._journal.sync(seq)
+        if seq == before:
+            # No record stands for this answer: it counts only if nobody else has the study since.
+            self._journal.check_owner()
+        self._upkeep.look()
+        return result
+
+    def _expire(self) -> None:
+        numbers = self._state.leases.expired()
+        if numbers:
+            self._make(Release(numbers, "expired"))
+            self._line.call()
+
+
+def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], float]) -> tuple[StudyState, int]:
+    """Return the state that a snapshot and the records after it make, and the number of the snapshot's record."""
+    journal, snapshot = opened.journal, opened.snapshot
+    if snapshot is not None:
+        try:
+            state = StudyState.thaw(snapshot.take(), clock, snapshot.at.seq)
+        except StateError as error:
+            # Whole, and yet not to be read: another release wrote it. The log holds everything.
+            journal.passed_over.append(f"{journal.store.where(snapshot.name)}: {error}")
+        else:
+            return replayed(state, opened.records, journal.store), snapshot.at.seq
+    records = opened.records if snapshot is None else list(accepted(read_chain(journal.store)[0]))
+    return replayed(StudyState(ArqonSolver(load_config(config)), clock), records, journal.store), 0
+
+
+def replayed(state: StudyState, records: list[Record], store: Store) -> StudyState:
+    """Apply the records that come after a state.
+
+    Raises:
+        StudyRefusedError: one of them cannot be applied.
+    """
+    for record in records:
+        try:
+            replay(state, record)
+        except (ArqonError, LookupError, TypeError, ValueError) as error:
+            problem = f"record {record.seq} of the study in {store} cannot be applied: {error!r}"
+            raise StudyRefusedError(f"{problem}. Was it written by another version of arqon_ray?") from error
+    return state

@@ -1,0 +1,289 @@
+"""Opens a study when it is first needed, again when its storage failed, and never an empty one in its place.
+
+Runs in the actor's process, behind the facade of ``actor.py``; knows nothing of Ray itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from arqon_ray import __version__
+from arqon_ray.core.config import load_config
+from arqon_ray.core.versions import versions
+from arqon_ray.errors import ArqonError, IdentityError, PoisonedCallError, StudyRefusedError
+from arqon_ray.service.log.journal import FencedError
+from arqon_ray.service.log.manifest import begin_purge, finish_purge, is_purging, read_study, write_study
+from arqon_ray.service.server.crash_guard import LIMIT, Guard
+from arqon_ray.service.server.handover import check_handover
+from arqon_ray.service.server.study import Study
+from arqon_ray.service.storage.base import is_shared, open_store, same_place
+
+_PATIENCE = 30.0
+_PATIENCE_TO_BEGIN = 5.0
+"""Seconds for which calls wait while the storage fails; and the first call of all, whose path may be mistyped."""
+
+_PAUSES = (0.1, 2.0)
+"""Seconds between two attempts: the first pause, doubled each time, and the longest."""
+
+_COUNTS = ("asked", "told", "failed", "pending", "released", "seeded", "retracted", "enqueued")
+_NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("epoch", "restarts", "budget", "phase", "landscape", "strategy", "best", "torn")),
+    "counts": dict.fromkeys(_COUNTS, 0),
+    "version": __version__,
+    "trouble": [],
+}
+"""What a refused study's status has in the place of what is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSpec:
+    """What the actor was created with; the same at every restart, and small.
+
+    Ray puts what is larger than 100 KB into the object store, which does not outlive the creator, and then cannot
+    restart the actor. So the config comes with ``begin`` and lies beside the journal after that.
+
+    Attributes:
+        name: the study's.
+        token: the creator's secret, and the uuid of the study if a new one is begun.
+        resume: False to set a stored study aside and begin anew.
+        awaited: whether a new study is begun from a snapshot, which a ``begin`` brings.
+        config: of an actor that release 0.1.0 created, its creator's.
+    """
+
+    name: str
+    token: str
+    resume: bool
+    awaited: bool = False
+    config: Mapping[str, Any] | None = None
+
+
+class MissingJournalError(StudyRefusedError):
+    """The storage is there and the study is not; it may be brought back."""
+
+
+class _NotBegunError(Exception):
+    """The actor is there, and the ``begin`` of its creator has not come yet."""
+
+
+class StudyHost:
+    """Serves one study, whatever state its storage is in.
+
+    Args:
+        birth: what the actor was created with.
+        root: the directory or URI that holds the studies.
+        restarted: whether Ray has restarted the actor: then the journal must be there.
+        host: who opens the study: pid, node, actor.
+        scratch: a folder of this actor on this node, which need not survive the node; None to do without.
+    """
+
+    def __init__(
+        self, birth: ActorSpec, root: str, restarted: bool, host: Mapping[str, Any], scratch: str | None = None
+    ) -> None:
+        self._birth = birth
+        self._root = root
+        self._store = open_store(root, birth.name)
+        self._guard = Guard(scratch)
+        self._must_exist = restarted
+        self._claims: set[str] = set()
+        self._host = dict(host)
+        self._opener = {**self._host, "versions": versions()}
+        self._lock = threading.Lock()
+        self._study: Study | None = None
+        self._refused: StudyRefusedError | None = None
+        self._config = birth.config
+        self._snapshot: Mapping[str, Any] | None = None
+
+    def begin(
+        self,
+        config: Mapping[str, Any],
+        token: str,
+        snapshot: Mapping[str, Any] | None = None,
+        storage_path: str | None = None,
+    ) -> dict[str, Any]:
+        """Join the study, or begin it, from a snapshot where one is brought; a larger budget extends it.
+
+        Args:
+            config: the study's.
+            token: whose call this is.
+            snapshot: what a new study begins from.
+            storage_path: where the caller wants it to lie; None for wherever it lies.
+
+        Raises:
+            IdentityError: the config is of another study, or it lies elsewhere.
+            StudyRefusedError: the study cannot be served.
+        """
+        if storage_path is not None and not same_place(self._root, storage_path):
+            raise IdentityError(
+                f"the study {self._birth.name!r} runs and lies in {self._store}, not in "
+                f"{open_store(storage_path, self._birth.name)}: leave storage_path out to join it, use another name, "
+                "or stop() it first"
+            )
+        checked = load_config(config)
+        with self._lock:
+            if self._config is None or (snapshot is not None and self._study is None):
+                # A snapshot stays with the config that came with it, whoever else comes first or next.
+                self._config, self._snapshot = config, snapshot
+        creating = token == self._birth.token or snapshot is not None
+        self._retrying("join", (checked,), {}, creating=creating)
+        return self.status()
+
+    def call(self, method: str, *args: Any, label: str | None = None, **kwargs: Any) -> Any:
+        """Call a method of the study, with its operation id, so that repeating it after a failed write is safe.
+
+        Args:
+            method: its name.
+            *args: its arguments.
+            label: what is the same at every repetition of this call.
+            **kwargs: its arguments.
+
+        Raises:
+            PoisonedCallError: this call was running at three deaths of the process.
+            StudyRefusedError: the study cannot be served, or its storage fails for long.
+        """
+        if label is not None and self._guard.deaths(label) >= LIMIT:
+            raise PoisonedCallError(
+                f"{method} was running at {self._guard.deaths(label)} deaths of the actor's process, so it is not "
+                "tried again: see the actor's log in Ray's session directory for the cause, and call otherwise"
+            )
+        self._guard.label(label)
+        return self._retrying(method, args, kwargs)
+
+    def status(self) -> dict[str, Any]:
+        """Return the study's status; of one that cannot be served, ``refused`` with the reason."""
+        try:
+            told = self.call("status")
+        except StudyRefusedError as error:
+            told = {**_NOTHING, "state": "refused", "reason": str(error), "storage": str(self._store)}
+        return {"name": self._birth.name, **self._host, **told}
+
+    def snapshot(self, since: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the study's snapshot, and where its journal lies; None when nothing changed ``since``."""
+        found = self.call("snapshot", since)
+        return None if found is None else {**found, "storage_path": self._root}
+
+    def stop(self, purge: bool) -> None:
+        """Serve nothing more; what was acknowledged stays on the storage, or with ``purge`` is deleted.
+
+        Raises:
+            StudyRefusedError: a purge of a study that another actor owns now.
+        """
+        with self._lock:
+            if purge and isinstance(self._refused, FencedError):
+                raise self._refused
+            ended = StudyRefusedError(f"the study {self._birth.name!r} was stopped: start() it again")
+            if self._study is not None:
+                self._study.drain(ended)
+            self._study, self._refused = None, ended
+            if purge:
+                begin_purge(self._store)
+
+    def _retrying(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], creating: bool = False) -> Any:
+        began = time.monotonic()
+        patience = _PATIENCE_TO_BEGIN if creating and self._study is None else _PATIENCE
+        pause = _PAUSES[0]
+        while True:
+            study: Study | None = None
+            try:
+                study = self._serving(creating)
+                return getattr(study, method)(*args, **kwargs)
+            except _NotBegunError as error:
+                if time.monotonic() + pause > began + patience:
+                    raise StudyRefusedError(str(error)) from None
+            except OSError as error:
+                self._drop_if_broken(study)
+                if isinstance(error, ArqonError):
+                    raise
+                if time.monotonic() + pause > began + patience:
+                    raise StudyRefusedError(
+                        f"the storage {self._store} fails ({error}): repair it and repeat the call"
+                    ) from error
+            except StudyRefusedError as error:
+                self._refuse(study, error)
+                self._drop_if_broken(study)
+                raise
+            except BaseException:
+                self._drop_if_broken(study)
+                raise
+            time.sleep(pause)
+            pause = min(2.0 * pause, _PAUSES[1])
+
+    def _serving(self, creating: bool) -> Study:
+        study = self._study
+        if study is not None and self._refused is None:
+            return study
+        with self._lock:
+            if self._refused is not None:
+                raise self._refused
+            if self._study is None:
+                try:
+                    self._study = self._open(creating)
+                except MissingJournalError:
+                    raise
+                except StudyRefusedError as error:
+                    self._refused = error
+                    raise
+                self._must_exist = True
+                self._snapshot = None  # It may be large, and is in the journal now.
+            return self._study
+
+    def _open(self, creating: bool) -> Study:
+        store, birth = self._store, self._birth
+        if self._must_exist and not creating and not is_shared(self._root) and not os.path.isdir(self._root):
+            where = f"no such folder on node {self._host.get('node')}, where a journal must be"
+            raise FileNotFoundError(errno.ENOENT, where, self._root)
+        if is_purging(store):
+            if self._must_exist:
+                raise StudyRefusedError(f"the study in {store} was purged: start() a new one")
+            finish_purge(store)
+        described = read_study(store)
+        if described is not None and not birth.resume and described["uuid"] != birth.token:
+            store.move_aside()
+            described = None
+        if described is None:
+            if self._must_exist and not creating:
+                raise MissingJournalError(
+                    f"no journal in {store} on node {self._host.get('node')}, where one must be: bring it back there, "
+                    f"or stop() this actor and start() anew"
+                )
+            if self._config is None:
+                raise _NotBegunError(f"the study {birth.name!r} was not begun: call start() with its config")
+            self._check_brought()
+            write_study(store, birth.token, self._config)
+            self._claims.clear()
+        study = Study.open(store, self._opener, guard=self._guard, own=self._claims)
+        if not birth.awaited or not study.awaits_snapshot(birth.token):
+            return study
+        try:
+            study.take_over(self._check_brought())
+        finally:
+            study.drain(StudyRefusedError(f"the study in {store} is opened anew"))
+        return Study.open(store, self._opener, guard=self._guard, own=self._claims)
+
+    def _check_brought(self) -> Mapping[str, Any]:
+        """Return the snapshot that a new study begins from; nobody but who brings it may begin the study."""
+        if self._birth.awaited and self._snapshot is None:
+            raise MissingJournalError(f"the study in {self._store} is about to be begun from a snapshot: call again")
+        if self._snapshot is None:
+            return {}
+        check_handover(self._snapshot, self._config or {})
+        return self._snapshot
+
+    def _refuse(self, study: Study | None, error: StudyRefusedError) -> None:
+        with self._lock:
+            if study is not None and study is self._study:
+                self._refused = self._refused or error
+
+    def _drop_if_broken(self, study: Study | None) -> None:
+        """Forget a study whose log takes nothing more: what it knows may be ahead of the log."""
+        if study is None or study.problem is None:
+            return
+        with self._lock:
+            if self._study is study:
+                self._study = None
+        study.close(study.problem)

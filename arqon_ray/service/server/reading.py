@@ -1,0 +1,111 @@
+"""A stored study as it stands, read beside whoever serves it: nothing is claimed, cut or written."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from arqon_ray.core import ArqonSolver
+from arqon_ray.core.config import load_config
+from arqon_ray.errors import ConfigError, StateError, StudyNotFoundError, StudyRefusedError
+from arqon_ray.service.log.manifest import read_study
+from arqon_ray.service.log.segments import OffChainError, accepted, read_chain
+from arqon_ray.service.log.snapshots import read_snapshots
+from arqon_ray.service.server.durable import replayed
+from arqon_ray.service.server.state import StudyState
+from arqon_ray.service.storage.base import Store, check_name, check_storage_path, is_shared, open_store
+
+_ATTEMPTS, _PAUSE = 4, 0.25
+
+
+def read_state(storage_path: str, name: str) -> StudyState:
+    """Return the state of a stored study, as far as its log is written.
+
+    Args:
+        storage_path: as it was given to ``start``: a directory or a URI.
+        name: the study's name.
+
+    Raises:
+        ConfigError: the path or the name breaks a rule.
+        StudyNotFoundError: there is no such study.
+        StudyRefusedError: it is damaged, or of a newer format.
+        OSError: the storage failed.
+    """
+    store = open_store(check_storage_path(storage_path), check_name(name))
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _read(store)
+        except StudyRefusedError:
+            # An actor that opens the study meanwhile begins a segment after they were listed.
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(_PAUSE)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _read(store: Store) -> StudyState:
+    described = read_study(store)
+    if described is None:
+        raise StudyNotFoundError(f"no study in {store}: give the storage_path and the name that start() was given")
+    for snapshot in read_snapshots(store):
+        if isinstance(snapshot, str):
+            continue
+        try:
+            parts, _ = read_chain(store, snapshot.at)
+            state = StudyState.thaw(snapshot.take(), time.monotonic, snapshot.at.seq)
+        except (OffChainError, StateError):
+            continue  # the log holds everything
+        return replayed(state, list(accepted(parts)), store)
+    parts, _ = read_chain(store)
+    fresh = StudyState(ArqonSolver(load_config(described["config"])), time.monotonic)
+    return replayed(fresh, list(accepted(parts)), store)
+
+
+def find_study(place: str) -> tuple[str, str] | None:
+    """Return ``storage_path`` and name of the study at a place; None when there is none.
+
+    Args:
+        place: a study's own folder, or a ``storage_path`` that holds one study; a directory or a URI.
+
+    Raises:
+        ConfigError: it is no place for a study, or holds several.
+        StudyRefusedError: what lies there is damaged.
+        OSError: the storage failed.
+    """
+    root = check_storage_path(place)
+    parent, name = _split(root)
+    if name and _is_study(parent, name):
+        return parent, name
+    names = [each for each in _folders(root) if _is_study(root, each)]
+    if len(names) > 1:
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        raise ConfigError(f"{place} holds {len(names)} studies: name one of {shown}, as {_joined(root, names[0])}")
+    return (root, names[0]) if names else None
+
+
+def _split(root: str) -> tuple[str, str]:
+    """Return where a study's folder lies and its name; no name for what has no parent."""
+    address, mark, query = root.partition("?") if is_shared(root) else (root, "", "")
+    parent, _, name = address.rpartition("/")
+    return (parent + mark + query, name) if parent and not parent.endswith("/") else (root, "")
+
+
+def _joined(root: str, name: str) -> str:
+    address, mark, query = root.partition("?") if is_shared(root) else (root, "", "")
+    return f"{address}/{name}{mark}{query}"
+
+
+def _is_study(root: str, name: str) -> bool:
+    try:
+        check_name(name)
+    except ConfigError:
+        return False
+    return read_study(open_store(root, name)) is not None
+
+
+def _folders(root: str) -> list[str]:
+    if is_shared(root):
+        from arqon_ray.service.storage.pyarrow_files import folders_of
+
+        return folders_of(root)
+    return sorted(entry.name for entry in os.scandir(root) if entry.is_dir()) if os.path.isdir(root) else []

@@ -1,0 +1,166 @@
+"""Recompute every candidate of a study from its log, and compare: bit for bit, or it says where not.
+
+Each candidate's record names what it was computed from: the number of the last record that was known, and the number
+at which its draft began. Nothing is claimed and nothing is written, so a study that runs can be verified too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from arqon_ray.core import ArqonSolver
+from arqon_ray.core.config import load_config
+from arqon_ray.core.ledger.ledger import USER, Candidate
+from arqon_ray.core.propose.proposer import Draft
+from arqon_ray.errors import ArqonError, StudyNotFoundError, StudyRefusedError
+from arqon_ray.service.log.manifest import read_study
+from arqon_ray.service.log.records import Record
+from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.server.changes import Ask, candidate_of, replay
+from arqon_ray.service.server.state import StudyState
+from arqon_ray.service.storage.base import Store, check_name, check_storage_path, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A candidate that comes out otherwise than its record says.
+
+    Attributes:
+        id: the candidate's.
+        seq: the number of the record that handed it out.
+        recorded: params, origin and memory in the record.
+        recomputed: the same, as they come out now; or ``{"error": ...}``.
+    """
+
+    id: str
+    seq: int
+    recorded: dict[str, Any]
+    recomputed: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What ``verify`` found.
+
+    Attributes:
+        storage: where the study lies.
+        records: how many records its log has.
+        candidates: how many candidates were recomputed.
+        mismatches: those that came out otherwise.
+    """
+
+    storage: str
+    records: int
+    candidates: int
+    mismatches: list[Mismatch] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every candidate came out as recorded."""
+        return not self.mismatches
+
+
+def verify(
+    storage_path: str, name: str = "arqon", *, progress: Callable[[int, int], None] | None = None
+) -> Verification:
+    """Recompute every candidate of a stored study from its log.
+
+    Promised are equal bits on the same platform with the same versions of numpy, scipy and arqon_ray. The log alone
+    is read, no snapshot, and the study may be running.
+
+    Args:
+        storage_path: as it was given to ``start``: a directory or a URI.
+        name: the study's name.
+        progress: called after each candidate with how many were recomputed, and how many there are.
+
+    Returns:
+        How many candidates were recomputed, and which came out otherwise.
+
+    Raises:
+        ConfigError: the path or the name breaks a rule.
+        StudyNotFoundError: there is no such study.
+        StudyRefusedError: its log is damaged.
+        OSError: the storage failed.
+    """
+    store = open_store(check_storage_path(storage_path), check_name(name))
+    described = read_study(store)
+    if described is None:
+        raise StudyNotFoundError(f"no study in {store}: give the storage_path and the name that start() was given")
+    parts, _ = read_chain(store)
+    records = list(accepted(parts))
+    total = sum(len(_fresh(record)) for record in records)
+    mismatches = []
+    done = 0
+    for done, mismatch in enumerate(_Replay(described["config"], records, store).compare(), 1):
+        if mismatch is not None:
+            mismatches.append(mismatch)
+        if progress is not None:
+            progress(done, total)
+    return Verification(str(store), len(records), done, mismatches)
+
+
+def _fresh(record: Record) -> Sequence[dict[str, Any]]:
+    """Return the candidates that a record hands out for the first time."""
+    return Ask.of(record.body).plain if record.body["op"] == Ask.OP else ()
+
+
+class _Replay:
+    """A study that is replayed as far as the next candidate's draft knew it."""
+
+    def __init__(self, config: dict[str, Any], records: list[Record], store: Store) -> None:
+        self._state = StudyState(ArqonSolver(load_config(config)), lambda: 0.0)
+        self._records = records
+        self._store = store
+        self._applied = 0
+        self._candidates: list[Candidate] = []
+        self._draft: Draft | None = None
+        self._moment = (-1, -1)
+
+    def compare(self) -> Iterator[Mismatch | None]:
+        """Yield for each candidate None, or how it differs."""
+        for record in self._records:
+            if record.body["op"] == "import":
+                self._apply(record.seq)
+                solver = self._state.solver
+                self._candidates = [solver.candidate(number) for number in range(solver.handed_out)]
+            for plain in _fresh(record):
+                yield None if plain["origin"] == USER else self._compare(record, plain)
+                self._candidates.append(candidate_of(plain))
+
+    def _compare(self, record: Record, plain: dict[str, Any]) -> Mismatch | None:
+        number = plain["number"]
+        # Format 1 names what was known once a record, and computed each candidate for itself.
+        moment = int(plain.get("evidence", record.body.get("evidence", 0))), int(plain.get("first", number))
+        recorded = {key: plain[key] for key in ("params", "origin", "memory")}
+        try:
+            again = self._propose(number, moment, plain.get("forced", False))
+        except (ArqonError, ArithmeticError, ValueError) as error:
+            self._moment = (-1, -1)
+            return Mismatch(str(number), record.seq, recorded, {"error": repr(error)})
+        found = {} if again is None else {"params": again.params, "origin": again.origin, "memory": again.memory}
+        if found == recorded:
+            return None
+        self._moment = (-1, -1)
+        return Mismatch(str(number), record.seq, recorded, found)
+
+    def _propose(self, number: int, moment: tuple[int, int], forced: bool) -> Candidate | None:
+        """Return the candidate of this number as its draft computes it."""
+        if moment != self._moment or self._draft is None or self._draft.number != number:
+            self._apply(moment[0])
+            self._draft, self._moment = self._state.solver.draft(), moment
+            for candidate in self._candidates[self._draft.number : moment[1]]:
+                self._draft.admit(candidate)
+        # Those between the draft's beginning and this one, where a mismatch broke the draft off.
+        while self._draft.number < number:
+            self._draft.propose()
+        return self._draft.propose(probe=forced)
+
+    def _apply(self, seq: int) -> None:
+        """Apply the records up to one of this number."""
+        if self._applied and self._records[self._applied - 1].seq > seq:
+            raise StudyRefusedError(f"a candidate of the study in {self._store} rests on less than the one before it")
+        while self._applied < len(self._records) and self._records[self._applied].seq <= seq:
+            replay(self._state, self._records[self._applied])
+            self._applied += 1

@@ -1,0 +1,4 @@
+"""Where bytes lie: one small interface, a directory or an object store behind it.
+
+The log uses :mod:`.base`; ``open_store`` chooses by the path or the URI.
+"""

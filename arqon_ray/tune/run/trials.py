@@ -1,0 +1,137 @@
+"""The trials of a run: which hold a candidate, and how that is brought to what Tune knows of them after a restore."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from arqon_ray.errors import ConfigError
+from arqon_ray.tune.run.outcome import Ticket, Trial
+from arqon_ray.tune.run.reconcile import Seen
+from arqon_ray.tune.space.points import Point
+from arqon_ray.tune.study.study import Study
+
+logger = logging.getLogger(__name__)
+
+Complete = Callable[[str, dict[str, Any], bool], None]
+"""Takes a trial's end: its id, its last result, and whether it failed."""
+
+
+class Trials:
+    """The table of trials.
+
+    Attributes:
+        held: those that were suggested and have not ended, by Tune's name.
+        ended: the names of those that have.
+        failed: those that ended with an error; Tune may resume them.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no trial."""
+        self.held: dict[str, Trial] = {}
+        self.ended: set[str] = set()
+        self.failed: dict[str, Trial] = {}
+        self._missed: dict[str, Seen] = {}
+
+    @property
+    def running(self) -> int:
+        """How many hold a candidate and are not paused."""
+        return sum(not trial.paused for trial in self.held.values())
+
+    def pause(self, trial_id: str, paused: bool) -> None:
+        """Note that a scheduler holds a trial back, or lets it go on; one that is not known says nothing."""
+        if trial_id in self.held:
+            self.held[trial_id].paused = paused
+
+    def end(self, trial_id: str, error: bool) -> Trial | None:
+        """Take a trial out of those that hold a candidate; None when it is not known."""
+        again = self.failed.pop(trial_id, None)
+        if again is not None and trial_id not in self.held:
+            # Tune resumed a trial whose error was told: its candidate has its result, this one is another.
+            self.held[trial_id] = Trial(Ticket(None, again.ticket.params), again.config)
+        trial = self.held.pop(trial_id, None)
+        if trial is None:
+            return None
+        if error:
+            self.failed[trial_id] = trial
+        self.ended.add(trial_id)
+        return trial
+
+    def give_back(self, trial_ids: Iterable[str], study: Study) -> None:
+        """Release what trials hold that Tune has ended, or left, without a word."""
+        for trial_id in trial_ids:
+            study.release(self.held.pop(trial_id).ticket)
+
+    # After a restore
+
+    def reconcile(self, seen: Mapping[str, Seen], study: Study, complete: Complete) -> None:
+        """Bring the trials in flight to what Tune knows of them: its file and ours are not of one moment."""
+        for trial_id in list(self.held):
+            trial = seen.get(trial_id)
+            if trial is None or trial.state == "stopped":  # Tune goes on without it, and never says so
+                self.give_back([trial_id], study)
+            elif trial.state != "open":
+                complete(trial_id, trial.result, trial.state == "error")
+        unknown = seen.keys() - self.held.keys() - self.ended
+        self._missed = {trial_id: seen[trial_id] for trial_id in seen if trial_id in unknown}
+
+    def note_missed(self, trial_id: str, result: dict[str, Any] | None, error: bool) -> None:
+        """Note how a trial ended that has no candidate yet; one that is not waited for says nothing."""
+        if trial_id in self._missed:
+            state = "error" if error else "stopped" if result is None else "done"
+            self._missed[trial_id] = replace(self._missed[trial_id], state=state, result=result or {})
+
+    def match_missed(
+        self,
+        study: Study,
+        patience: float,
+        point_of: Callable[[str, dict[str, Any]], Point],
+        config_of: Callable[[Point], dict[str, Any]],
+        complete: Complete,
+    ) -> bool:
+        """Take up trials that Tune knows and our file did not yet.
+
+        Args:
+            study: has their candidates.
+            patience: seconds to wait for each.
+            point_of: reads a trial's params; a ConfigError says that they do not fit the space.
+            config_of: makes what Tune was given of a point.
+            complete: takes the end of those that have ended.
+
+        Returns:
+            False when the study has not answered for all of them yet.
+        """
+        while self._missed:
+            trial_id, seen = next(iter(self._missed.items()))
+            if seen.state == "stopped":
+                study.forget(trial_id)
+                del self._missed[trial_id]
+                continue
+            try:
+                point = point_of(trial_id, seen.params)
+            except ConfigError as error:
+                logger.error("a trial of the restored run is passed over: %s", error)
+                del self._missed[trial_id]
+                continue
+            ticket = study.match(trial_id, point.params, patience)
+            if ticket is None:
+                return False
+            del self._missed[trial_id]
+            self.held[trial_id] = Trial(ticket, config_of(point))
+            if seen.state != "open":
+                complete(trial_id, seen.result, seen.state == "error")
+        return True
+
+    # Keeping
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps, as of now: what goes on changing is copied."""
+        held = {trial_id: trial.copy() for trial_id, trial in self.held.items()}
+        return {"trials": held, "ended": set(self.ended), "failed": dict(self.failed)}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint kept; files of earlier releases lack some of it."""
+        self.held = state["trials"]
+        self.ended, self.failed = state.get("ended", self.ended), state.get("failed", self.failed)

@@ -1,0 +1,311 @@
+"""The parts of a Tune space: what Tune sees as one tree, the study as flat parameters.
+
+A node writes its parameters into the bounds (``declare``), builds its part of a trial's config from values
+(``build``), and reads the values back out of such a part (``read``). ``values`` are Tune's, by the
+parameter's name; a choice's is the study's own, since it stands for a whole subtree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from arqon_ray.core.inputs.spelling import did_you_mean
+from arqon_ray.core.inputs.values import is_missing, shown
+from arqon_ray.errors import ConfigError
+from arqon_ray.tune.space.domains import Encoding, holds, read_number
+from arqon_ray.tune.space.sameness import ALIKE, HIDDEN, OTHER, SAME, distance, find, flattened, without_empty_cells
+
+Values = dict[str, Any]
+_ABSENT = object()
+_PLACEHOLDERS = ("__ref_ph", "__fn_ph")  # ray/tune/impl/placeholder.py: what tune.run puts for an object
+
+
+class Node(Protocol):
+    """One part of a space."""
+
+    @property
+    def searched(self) -> bool:
+        """Whether any parameter lies in this part."""
+        ...
+
+    def declare(self, bounds: dict[str, Any], when: Mapping[str, Any]) -> None:
+        """Add the parameters of this part, which exist under the condition ``when``."""
+        ...
+
+    def build(self, values: Mapping[str, Any], constants: bool) -> Any:
+        """Return this part of a config; without ``constants`` dicts hold what is searched alone."""
+        ...
+
+    def read(self, part: Any, values: Values, strict: bool) -> None:
+        """Find the values in a part of a config, as far as it gives them.
+
+        Raises:
+            ConfigError: when the part has another shape; with ``strict`` also for an unknown key or a constant
+                with another value.
+        """
+        ...
+
+    def apart(self, part: Any) -> int:
+        """Return how far a part of a config is from what this node gives: ``SAME`` to ``OTHER`` of :mod:`.sameness`."""
+        ...
+
+
+class Behind:
+    """The object behind Tune's placeholder of it, while the run is in this process; it is never pickled."""
+
+    def __init__(self, *known: Any) -> None:
+        self.known = known
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Behind, ()
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A value that is no parameter: a constant, Tune's placeholder of one, or a ``sample_from``."""
+
+    key: str
+    value: Any
+    searched: bool = False
+    behind: Behind | None = None
+
+    def declare(self, bounds: dict[str, Any], when: Mapping[str, Any]) -> None:
+        """Add nothing."""
+
+    def build(self, values: Mapping[str, Any], constants: bool) -> Any:
+        """Return the value."""
+        return self.value
+
+    def read(self, part: Any, values: Values, strict: bool) -> None:
+        """Find nothing; see :meth:`Node.read`."""
+        if strict and self.apart(part) == OTHER:
+            raise ConfigError(
+                f"{self.key} is {shown(part)}: the space has no parameter there but {shown(self.value)}; leave it out"
+            )
+
+    def apart(self, part: Any) -> int:
+        """Return how far it is from this value; what hides behind a placeholder cannot always be told."""
+        if isinstance(part, Mapping) and isinstance(self.value, dict):
+            part = without_empty_cells(part, (*self.value, *flattened(self.value)))
+        known = () if self.behind is None else self.behind.known
+        nearest = min(distance(value, part) for value in (self.value, *known))
+        return HIDDEN if nearest == OTHER and not known and has_placeholder(self.value) else nearest
+
+
+@dataclass(frozen=True)
+class Number:
+    """A domain of numbers."""
+
+    key: str
+    name: str
+    encoding: Encoding
+    searched: bool = True
+
+    def declare(self, bounds: dict[str, Any], when: Mapping[str, Any]) -> None:
+        """Add the one parameter."""
+        bounds[self.name] = {**self.encoding.bounds, **({"when": dict(when)} if when else {})}
+
+    def build(self, values: Mapping[str, Any], constants: bool) -> Any:
+        """Return the value."""
+        return values[self.name]
+
+    def read(self, part: Any, values: Values, strict: bool) -> None:
+        """Find the value; see :meth:`Node.read`."""
+        value = read_number(part)
+        if value is None:
+            raise ConfigError(f"{self.key} is {shown(part)}: it must be a number")
+        values[self.name] = value
+
+    def apart(self, part: Any) -> int:
+        """Tell whether it is one of the domain's numbers."""
+        value = read_number(part)
+        return ALIKE if value is not None and holds(self.encoding, value) else OTHER
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several parts, each with a study value: the option itself, or its index."""
+
+    key: str
+    name: str
+    keys: tuple[Any, ...]
+    options: tuple[Node, ...]
+    searched: bool = True
+
+    def declare(self, bounds: dict[str, Any], when: Mapping[str, Any]) -> None:
+        """Add the choice, then the parameters inside its options, which exist only under theirs."""
+        bounds[self.name] = {"choices": list(self.keys), **({"when": dict(when)} if when else {})}
+        for key, option in zip(self.keys, self.options, strict=True):
+            option.declare(bounds, {self.name: key})
+
+    def build(self, values: Mapping[str, Any], constants: bool) -> Any:
+        """Return the option that was chosen, whole."""
+        index = find(self.keys, values[self.name])
+        if index is None:
+            raise ConfigError(f"{self.name} is {shown(values[self.name])}: it must be one of {shown(self.keys)}")
+        return self.options[index].build(values, True)
+
+    def read(self, part: Any, values: Values, strict: bool) -> None:
+        """Find which option it is, and the values inside; see :meth:`Node.read`."""
+        apart = [option.apart(part) for option in self.options]
+        nearest = min(apart)
+        if nearest == OTHER:
+            options = ", ".join(map(_said, self.options))
+            raise ConfigError(f"{self.key} is {shown(part)}: it must be one of {options}")
+        index = apart.index(nearest)
+        values[self.name] = self.keys[index]
+        self.options[index].read(part, values, strict)
+
+    def apart(self, part: Any) -> int:
+        """Return how far it is from the nearest option."""
+        return min(option.apart(part) for option in self.options)
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether an option is an empty dict, of which Tune's flat config of a trial has no trace."""
+        return any(
+            isinstance(option, Constant) and type(option.value) is dict and not option.value for option in self.options
+        )
+
+
+@dataclass(frozen=True)
+class Table:
+    """A dict of parts."""
+
+    key: str
+    parts: dict[Any, Node]
+
+    @property
+    def searched(self) -> bool:
+        """Whether any part is."""
+        return any(node.searched for node in self.parts.values())
+
+    def declare(self, bounds: dict[str, Any], when: Mapping[str, Any]) -> None:
+        """Add the parameters of all parts, in order."""
+        for node in self.parts.values():
+            node.declare(bounds, when)
+
+    def build(self, values: Mapping[str, Any], constants: bool) -> Any:
+        """Return the dict."""
+        return {key: node.build(values, constants) for key, node in self.parts.items() if constants or node.searched}
+
+    def read(self, part: Any, values: Values, strict: bool) -> None:
+        """Find the values of all parts, nested or with flat keys such as ``a/b``; see :meth:`Node.read`."""
+        if not isinstance(part, Mapping):
+            keys = ", ".join(map(str, self.parts))
+            raise ConfigError(f"{self.key or 'the point'} is {shown(part)}: it must be a dict with the keys {keys}")
+        unknown = self._unknown(part)
+        if strict and unknown:
+            where = f"{self.key}/{unknown[0]}" if self.key else unknown[0]
+            near = did_you_mean(unknown[0], self.parts)
+            raise ConfigError(f"{where} is not in the space{near}: its keys here are {', '.join(map(str, self.parts))}")
+        for key, node in self.parts.items():
+            if (inner := _part(part, key)) is not _ABSENT:
+                node.read(inner, values, strict)
+            elif not strict and isinstance(node, Choice) and node.has_nothing:
+                node.read({}, values, strict)
+
+    def apart(self, part: Any) -> int:
+        """Return how far the farthest part is; none may be unknown, and no constant missing."""
+        if not isinstance(part, Mapping) or self._unknown(part):
+            return OTHER
+        given = ((node, _part(part, key)) for key, node in self.parts.items())
+        return max((_given_apart(node, inner) for node, inner in given), default=ALIKE)
+
+    def _unknown(self, part: Mapping[Any, Any]) -> list[Any]:
+        """Return the keys that are not known here; the empty cells of a table are no keys."""
+        return [key for key in part if key not in self.parts and not self._flat(key) and not is_missing(part[key])]
+
+    def _flat(self, key: Any) -> bool:
+        return isinstance(key, str) and any(key.startswith(f"{name}/") for name in self.parts)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A list or a tuple of parts; Tune replaces it as a whole, so it always has its constants."""
+
+    key: str
+    parts: tuple[Node, ...]
+    kind: type[list[Any]] | type[tuple[Any, ...]]
+
+    @property
+    def searched(self) -> bool:
+        """Whether any part is."""
+        return any(node.searched for node in self.parts)
+
+    def declare(self, bounds: dict[str, Any], when: Mapping[str, Any]) -> None:
+        """Add the parameters of all parts, in order."""
+        for node in self.parts:
+            node.declare(bounds, when)
+
+    def build(self, values: Mapping[str, Any], constants: bool) -> Any:
+        """Return the list or tuple."""
+        return self.kind(node.build(values, True) for node in self.parts)
+
+    def read(self, part: Any, values: Values, strict: bool) -> None:
+        """Find the values of all parts; see :meth:`Node.read`."""
+        items = self._items(part)
+        if items is None:
+            raise ConfigError(f"{self.key} is {shown(part)}: it must be a list of {len(self.parts)}")
+        for node, inner in zip(self.parts, items, strict=True):
+            if inner is not _ABSENT:
+                node.read(inner, values, strict)
+
+    def apart(self, part: Any) -> int:
+        """Return how far the farthest part is."""
+        items = self._items(part)
+        if items is None:
+            return OTHER
+        return max((_given_apart(n, i) for n, i in zip(self.parts, items, strict=True)), default=ALIKE)
+
+    def _items(self, part: Any) -> list[Any] | None:
+        """Return the parts in order; flat keys such as ``layers/0`` leave a dict here."""
+        if isinstance(part, Mapping):
+            return [_part(part, str(i)) for i in range(len(self.parts))]
+        return list(part) if isinstance(part, list | tuple) and len(part) == len(self.parts) else None
+
+
+def _given_apart(node: Node, inner: Any) -> int:
+    """Return how far a part is, given or not: what is not given may be anything that is searched."""
+    if inner is _ABSENT:
+        return SAME if node.searched else OTHER
+    return node.apart(inner)
+
+
+def _said(option: Node) -> str:
+    if isinstance(option, Constant):
+        return shown(option.value)
+    return f"a value of {shown(option.encoding.bounds)}" if isinstance(option, Number) else "..."
+
+
+def _part(part: Mapping[Any, Any], key: Any) -> Any:
+    """Return what a config has under a key, be it nested or flat; ``_ABSENT`` where it has nothing."""
+    if key in part:
+        return part[key]
+    flat = {k[len(str(key)) + 1 :]: v for k, v in part.items() if isinstance(k, str) and k.startswith(f"{key}/")}
+    return flat or _ABSENT
+
+
+def has_placeholder(value: Any) -> bool:
+    """Tell whether a value is a placeholder of Tune's, or has one inside."""
+    if isinstance(value, dict):
+        return any(map(has_placeholder, value.values()))
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and value[0] in _PLACEHOLDERS:
+        return True
+    return isinstance(value, list | tuple) and any(map(has_placeholder, value))
+
+
+def resolved(value: Any, objects: Mapping[str, Any]) -> Any:
+    """Return a value with what lies behind Tune's placeholders, by their hashes; the value itself without any."""
+    if isinstance(value, dict):
+        inner = {key: resolved(item, objects) for key, item in value.items()}
+        return inner if any(inner[key] is not value[key] for key in value) else value
+    if not isinstance(value, list | tuple):
+        return value
+    if len(value) == 2 and isinstance(value[0], str) and value[0] == _PLACEHOLDERS[0]:
+        return objects.get(value[1], value)
+    items = [resolved(item, objects) for item in value]
+    changed = any(new is not old for new, old in zip(items, value, strict=True))
+    return (items if isinstance(value, list) else tuple(items)) if changed else value
