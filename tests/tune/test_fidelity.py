@@ -12,7 +12,7 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
 from arqon_ray.service import verify
 from arqon_ray.tune import ArqonSearcher, searcher
-from tests.tune.test_shared import LocalClient
+from tests.tune.study.test_shared import LocalClient
 
 BOUNDS = {"x": {"min": -5.0, "max": 5.0}, "y": {"min": 0.0, "max": 1.0}}
 CONFIG = {"seed": 7, "bounds": BOUNDS}

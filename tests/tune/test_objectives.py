@@ -12,7 +12,7 @@ from ray import tune
 from arqon_ray.core.config import load_config
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune import ArqonSearcher, searcher
-from tests.tune.test_shared import LocalClient
+from tests.tune.study.test_shared import LocalClient
 
 SPACE = {"net": {"x": tune.uniform(0.0, 1.0)}, "y": tune.uniform(0.0, 1.0), "epochs": 3}
 METRICS, MODES = ["loss", "speed"], ["min", "max"]

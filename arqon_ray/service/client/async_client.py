@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
@@ -13,12 +12,12 @@ from ray.exceptions import ActorDiedError
 
 from arqon_ray.core.export.exported import run_of_export
 from arqon_ray.core.record.run import Run
+from arqon_ray.deprecation import warn_deprecated
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.client.heartbeat import LEASE, AsyncHeartbeat
 from arqon_ray.service.client.older_actors import lacked, outdated, submit
 from arqon_ray.service.client.pulse import SLICE, Pulse
 from arqon_ray.service.client.retry import (
-    PLACE,
     Retry,
     Slices,
     StudyReference,
@@ -127,7 +126,7 @@ class AsyncSolverClient(StudyReference):
         self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
     ) -> dict[str, Any] | None:
         """See ``SolverClient.place``; deprecated since 0.2.0."""
-        warnings.warn(PLACE, DeprecationWarning, stacklevel=2)
+        warn_deprecated("place()", since="0.2.0", removed="0.4.0", instead="ask_one(params=...)")
         return await self.ask_one(key, owner, lease, params=params)
 
     async def enqueue(

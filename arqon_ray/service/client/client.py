@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
@@ -12,6 +11,7 @@ from ray.exceptions import ActorDiedError
 
 from arqon_ray.core.export.exported import run_of_export
 from arqon_ray.core.record.run import Run
+from arqon_ray.deprecation import warn_deprecated
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.client.async_client import AsyncSolverClient
 from arqon_ray.service.client.batched import BatchedClient
@@ -20,7 +20,6 @@ from arqon_ray.service.client.older_actors import lacked, outdated, submit
 from arqon_ray.service.client.pulse import answer
 from arqon_ray.service.client.retry import (
     NAMESPACE,
-    PLACE,
     Retry,
     Slices,
     StudyReference,
@@ -146,7 +145,7 @@ class SolverClient(StudyReference):
         self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
     ) -> dict[str, Any] | None:
         """Do as ``ask_one(params=params, ...)``; deprecated since 0.2.0."""
-        warnings.warn(PLACE, DeprecationWarning, stacklevel=2)
+        warn_deprecated("place()", since="0.2.0", removed="0.4.0", instead="ask_one(params=...)")
         return self.ask_one(key, owner, lease, params=params)
 
     def enqueue(

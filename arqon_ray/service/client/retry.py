@@ -20,7 +20,6 @@ NAMESPACE = "arqon"
 PATIENCE = 60.0
 _PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
-PLACE = "place() is deprecated since 0.2.0: use ask_one(params=...), which does the same"
 _REPEATED = (RayActorError, ObjectLostError, RpcError, GetTimeoutError)
 """The actor restarts or is gone, its node died with the answer, or the cluster's head does not reply."""
 
