@@ -28,7 +28,7 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import ArqonError, EvaluationsFailedError, StudyNotFoundError
 from arqon_ray.fanout.sweeps.lock import FolderLock
 from arqon_ray.report.run import Run, State
-from arqon_ray.service.storage.base import check_storage_path
+from arqon_ray.service.storage.opening import check_storage_path
 
 
 def run_command(

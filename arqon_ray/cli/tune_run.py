@@ -15,7 +15,7 @@ from arqon_ray.fanout.driver.progress import Progress
 from arqon_ray.fanout.worker.evaluate import call
 from arqon_ray.fanout.worker.shipping import Shipped
 from arqon_ray.service import SolverClient
-from arqon_ray.service.storage.base import check_storage_path
+from arqon_ray.service.storage.opening import check_storage_path
 from arqon_ray.tune import ArqonSearcher
 
 

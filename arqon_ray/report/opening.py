@@ -11,7 +11,8 @@ from arqon_ray.core.inputs.values import shown
 from arqon_ray.core.record.run import Run
 from arqon_ray.errors import ConfigError, StateError
 from arqon_ray.report.folders import open_export, open_file, open_folder, open_journal
-from arqon_ray.service.storage.base import check_storage_path, is_shared
+from arqon_ray.service.storage.opening import check_storage_path
+from arqon_ray.service.storage.paths import is_shared
 
 
 @runtime_checkable

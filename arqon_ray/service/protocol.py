@@ -11,7 +11,10 @@ import uuid
 
 from arqon_ray import errors
 from arqon_ray.errors import ArqonError
-from arqon_ray.service.server.idempotency import GENERATED
+
+GENERATED = "op:"
+"""How an operation id begins that nobody chose: the client's own, and Ray's task id. Nobody repeats it but the
+client and Ray, and not for long, so it is remembered within a window; a key that a user chose is kept for ever."""
 
 _PLAIN = (TimeoutError, ValueError, RuntimeError)
 

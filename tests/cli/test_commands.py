@@ -17,7 +17,7 @@ from arqon_ray.cli.session import check_environment
 from arqon_ray.core.record.evaluation import Error
 from arqon_ray.fanout.sweeps.lock import FolderLock
 from arqon_ray.report import Evaluation, Run, write_run
-from arqon_ray.service.storage.base import check_storage_path
+from arqon_ray.service.storage.opening import check_storage_path
 
 STUDY: dict[str, Any] = {"seed": 1, "budget": 4, "bounds": {"x": {"min": 0.0, "max": 1.0}}}
 JOB: dict[str, Any] = {"objective": "math:fabs", "study": STUDY}

@@ -11,8 +11,9 @@ from arqon_ray.service.background import troubles
 from arqon_ray.service.client.candidate_buffer import Stock
 from arqon_ray.service.client.heartbeat import LEASE, Heartbeat
 from arqon_ray.service.client.result_queue import Outbox
+from arqon_ray.service.server.entries import checked_entries
 from arqon_ray.service.told import Told
-from arqon_ray.service.validation import check_count, check_id, check_seconds, checked_entries
+from arqon_ray.service.validation import check_count, check_id, check_seconds
 
 if TYPE_CHECKING:
     from arqon_ray.service.client.client import SolverClient

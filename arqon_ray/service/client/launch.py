@@ -25,7 +25,8 @@ from arqon_ray.service.client.retry import NAMESPACE, raised_by_actor, require_r
 from arqon_ray.service.server import actor
 from arqon_ray.service.server.handover import read_snapshot
 from arqon_ray.service.server.idempotency import digest_of
-from arqon_ray.service.storage.base import check_name, check_storage_path, is_shared
+from arqon_ray.service.storage.opening import check_storage_path
+from arqon_ray.service.storage.paths import check_name, is_shared
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _HEAD = {"node:__internal_head__": 0.001}

@@ -10,13 +10,13 @@ from typing import Any
 from arqon_ray.core.ledger.ledger import USER, Candidate
 from arqon_ray.core.space.points import restricted
 from arqon_ray.errors import AskTimeoutError
-from arqon_ray.service import validation as checks
 from arqon_ray.service.log.records import comfortable
 from arqon_ray.service.server.changes import Ask, Enqueue
 from arqon_ray.service.server.durable import DurableState
 from arqon_ray.service.server.idempotency import differs, digest_of, reused
 from arqon_ray.service.server.state import Answer
 from arqon_ray.service.server.wait_queue import Waiter
+from arqon_ray.service.validation import check_batch, check_count, check_seconds, check_text
 
 COMPUTING = 60.0
 """Seconds beyond its timeout for which an ask waits for a candidate that is being computed for it."""
@@ -77,9 +77,9 @@ class Asking(DurableState):
             AskTimeoutError: every candidate is held by somebody and none came free in time, or none was computed.
             ResultsError: an argument is malformed.
         """
-        n = checks.check_count(n)
+        n = check_count(n)
         hold = _hold(key, owner, lease, None if key is None else digest_of("ask", n))
-        limit = checks.check_seconds("timeout", timeout, zero=True)
+        limit = check_seconds("timeout", timeout, zero=True)
         deadline = None if limit is None else self._clock() + limit
 
         def body() -> list[Answer]:
@@ -119,8 +119,8 @@ class Asking(DurableState):
             ResultsError: one does not fit the space; nothing was enqueued.
         """
         points = [params] if isinstance(params, Mapping) else params
-        checks.check_batch("points", points)
-        key = checks.check_text("key", key)
+        check_batch("points", points)
+        key = check_text("key", key)
 
         def work() -> list[dict[str, Any]]:
             solver = self._state.solver
@@ -269,6 +269,4 @@ class Asking(DurableState):
 
 
 def _hold(key: object, owner: object, lease: object, digest: bytes | None) -> _Hold:
-    return _Hold(
-        checks.check_text("key", key), checks.check_text("owner", owner), checks.check_seconds("lease", lease), digest
-    )
+    return _Hold(check_text("key", key), check_text("owner", owner), check_seconds("lease", lease), digest)

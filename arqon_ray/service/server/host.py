@@ -22,7 +22,8 @@ from arqon_ray.service.log.manifest import begin_purge, finish_purge, is_purging
 from arqon_ray.service.server.crash_guard import LIMIT, Guard
 from arqon_ray.service.server.handover import check_handover
 from arqon_ray.service.server.study import Study
-from arqon_ray.service.storage.base import is_shared, open_store, same_place
+from arqon_ray.service.storage.opening import open_store
+from arqon_ray.service.storage.paths import is_shared, same_place
 
 _PATIENCE = 30.0
 _PATIENCE_TO_BEGIN = 5.0

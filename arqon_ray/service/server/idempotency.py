@@ -10,10 +10,7 @@ from typing import Any
 
 from arqon_ray.errors import ResultsError
 from arqon_ray.service.log.records import pack
-
-GENERATED = "op:"
-"""How an operation id begins that nobody chose: the client's own, and Ray's task id. Nobody repeats it but the
-client and Ray, and not for long, so it is remembered within a window; a key that a user chose is kept for ever."""
+from arqon_ray.service.protocol import GENERATED
 
 _HEX = re.compile(f"{GENERATED}(?:[0-9a-f][0-9a-f])+")
 

@@ -13,7 +13,9 @@ from arqon_ray.service.log.segments import OffChainError, accepted, read_chain
 from arqon_ray.service.log.snapshots import read_snapshots
 from arqon_ray.service.server.durable import replayed
 from arqon_ray.service.server.state import StudyState
-from arqon_ray.service.storage.base import Store, check_name, check_storage_path, is_shared, open_store
+from arqon_ray.service.storage.base import Store
+from arqon_ray.service.storage.opening import check_storage_path, open_store
+from arqon_ray.service.storage.paths import check_name, is_shared
 
 _ATTEMPTS, _PAUSE = 4, 0.25
 

@@ -13,12 +13,12 @@ from arqon_ray.core.export.frozen import Frozen
 from arqon_ray.core.inputs.plain import same
 from arqon_ray.core.inputs.values import shown
 from arqon_ray.errors import IdentityError
-from arqon_ray.service import validation as checks
 from arqon_ray.service.background import Trouble, short
 from arqon_ray.service.server.asking import Asking
 from arqon_ray.service.server.changes import Budget, Import
 from arqon_ray.service.server.state import Answer
 from arqon_ray.service.server.telling import Telling
+from arqon_ray.service.validation import check_position, check_since, check_text
 
 _JUDGED = ("phase", "landscape", "strategy", "best")
 _log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Study(Asking, Telling):
         Args:
             since: only what was told after the log's record of this number, such as the last row's ``seq``.
         """
-        after = checks.check_since(since)
+        after = check_since(since)
         frozen = self._durably(self._state.solver.freeze)
         with self._guard.running():
             return frozen.history(after)
@@ -64,7 +64,7 @@ class Study(Asking, Telling):
         Args:
             owner: only what this owner holds.
         """
-        owner = checks.check_text("owner", owner)
+        owner = check_text("owner", owner)
 
         def work() -> tuple[Frozen, dict[int, Answer]]:
             self._expire()
@@ -97,7 +97,7 @@ class Study(Asking, Telling):
         Returns:
             None when nothing was written to the log since then: the earlier one is as good.
         """
-        known = None if since is None else checks.check_position(since)
+        known = None if since is None else check_position(since)
 
         def work() -> tuple[Frozen | None, int]:
             seq = self._journal.last_seq

@@ -11,12 +11,13 @@ from arqon_ray.core.inputs.values import shown
 from arqon_ray.core.ledger import seeds
 from arqon_ray.core.ledger.results import Entry
 from arqon_ray.errors import ResultsError
-from arqon_ray.service import validation as checks
 from arqon_ray.service.server.changes import Release
 from arqon_ray.service.server.durable import DurableState
+from arqon_ray.service.server.entries import report_entries, seed_entries, tell_entries
 from arqon_ray.service.server.idempotency import digest_of
 from arqon_ray.service.server.outcomes import Report, Reported, Retract, Tell, digest_of_results
 from arqon_ray.service.server.state import Answer
+from arqon_ray.service.validation import check_id, check_ids, check_owner, check_reason, check_text
 
 
 class Telling(DurableState):
@@ -42,8 +43,8 @@ class Telling(DurableState):
             UnknownCandidateError: an id was never handed out; nothing was taken.
         """
         given = {"cost": cost, **rest} if value is ... else {"value": value, "cost": cost, **rest}
-        entries = checks.tell_entries(results, given, self._state.solver.config.metric)
-        key = checks.check_text("key", key)
+        entries = tell_entries(results, given, self._state.solver.config.metric)
+        key = check_text("key", key)
         answers = self._durably(lambda: self._tell(entries, key))
         return answers[0] if isinstance(results, str | Mapping) else answers
 
@@ -59,8 +60,8 @@ class Telling(DurableState):
             ResultsError: any entry is malformed or does not fit the space; nothing was taken.
         """
         solver = self._state.solver
-        entries, notes = checks.seed_entries(observations, solver.space, out_of_bounds, solver.config.metric)
-        key = checks.check_text("key", key)
+        entries, notes = seed_entries(observations, solver.space, out_of_bounds, solver.config.metric)
+        key = check_text("key", key)
         return seeds.answers(notes, self._durably(lambda: self._observe("seed", entries, key)))
 
     def _observe(self, method: str, entries: list[Entry], key: str | None) -> list[Answer]:
@@ -120,7 +121,7 @@ class Telling(DurableState):
             ResultsError: a report is malformed; none was taken.
             UnknownCandidateError: an id was never handed out; none was taken.
         """
-        reports = checks.report_entries(id, step, value, metrics, wall_clock)
+        reports = report_entries(id, step, value, metrics, wall_clock)
         answers = self._durably(lambda: self._report(reports))
         return answers[0] if isinstance(id, str | Mapping) else answers
 
@@ -149,8 +150,8 @@ class Telling(DurableState):
             ``{"id", "accepted"}``; with a ``note`` where there was no result to take back. The right result is told
             under another key than the wrong one: a key names one call.
         """
-        number = checks.check_id(id)
-        reason, key = checks.check_reason(reason), checks.check_text("key", key)
+        number = check_id(id)
+        reason, key = check_reason(reason), check_text("key", key)
         digest = None if key is None else digest_of(Retract.OP, number, reason)
         return self._durably(lambda: self._retract(Retract(number, reason, key, digest)))
 
@@ -183,9 +184,9 @@ class Telling(DurableState):
         Returns:
             ``{"id", "accepted"}`` or a list of them, as ``tell``.
         """
-        owner = checks.check_text("owner", owner)
-        numbers = None if id is None and checks.check_owner(owner) else checks.check_ids(id)
-        key = checks.check_text("key", key)
+        owner = check_text("owner", owner)
+        numbers = None if id is None and check_owner(owner) else check_ids(id)
+        key = check_text("key", key)
         digest = None if key is None else digest_of(Release.OP, numbers, owner)
         answers = self._durably(lambda: self._release(numbers, owner, key, digest))
         return answers[0] if isinstance(id, str) else answers
@@ -225,7 +226,7 @@ class Telling(DurableState):
 
     def renew(self, owner: str) -> int:
         """Give all that an owner holds its full lease again; returns how many candidates that is."""
-        owner = checks.check_owner(owner)
+        owner = check_owner(owner)
 
         def work() -> int:
             self._expire()

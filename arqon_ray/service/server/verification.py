@@ -20,7 +20,9 @@ from arqon_ray.service.log.records import Record
 from arqon_ray.service.log.segments import accepted, read_chain
 from arqon_ray.service.server.changes import Ask, candidate_of, replay
 from arqon_ray.service.server.state import StudyState
-from arqon_ray.service.storage.base import Store, check_name, check_storage_path, open_store
+from arqon_ray.service.storage.base import Store
+from arqon_ray.service.storage.opening import check_storage_path, open_store
+from arqon_ray.service.storage.paths import check_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,14 @@
 """Where a study's log lies: named objects, and logs that grow, on whatever storage.
 
-Two kinds: ``local_store.LocalStore`` for a directory (a local disk, or a file system that is mounted), and
-``object_store.ObjectStore`` for everything that ``pyarrow.fs`` reaches by URI. Nothing is asked of a storage but
-that a read sees the last completed write, and that ``replace`` is seen whole or not at all.
+Two kinds: :class:`.local.LocalStore` for a directory (a local disk or a mounted file system), and
+:class:`.objects.ObjectStore` for everything that ``pyarrow.fs`` reaches by URI. A storage must show each read the last
+completed write, and show a ``replace`` as a whole or not at all; nothing more is required of it.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import parse_qs, unquote, urlparse
-
-from arqon_ray.errors import ConfigError
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-SUPPORTED = (
-    "supported are a plain path or file:// (a local disk, or a file system that is mounted, such as NFS), and the "
-    "URIs that pyarrow.fs knows, such as s3://bucket/folder and gs://bucket/folder"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,70 +113,3 @@ class Store(Protocol):
     def delete(self, last: str) -> None:
         """Delete the whole study, the object ``last`` after all others."""
         ...
-
-
-def check_name(name: object) -> str:
-    """Return a study's name, or raise ConfigError when it cannot be the name of an actor and a folder."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"a study's name is {name!r}: use 1 to 128 letters, digits, '.', '_', '-', the first a letter or digit"
-        )
-    return name
-
-
-def check_storage_path(storage_path: object) -> str:
-    """Return a ``storage_path`` as an absolute local path, or as a URI for ``pyarrow.fs``.
-
-    Args:
-        storage_path: a plain path, ``~`` allowed, or a URI.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    if isinstance(storage_path, os.PathLike):
-        storage_path = os.fspath(storage_path)
-    if not isinstance(storage_path, str) or not storage_path or "\0" in storage_path:
-        raise ConfigError(f"storage_path is {storage_path!r}: {SUPPORTED}")
-    scheme = _SCHEME.match(storage_path)
-    if scheme is None:
-        return os.path.abspath(os.path.expanduser(storage_path))
-    parts = urlparse(storage_path)
-    if scheme.group(1).lower() == "file":
-        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-            raise ConfigError(f"storage_path is {storage_path!r}: {SUPPORTED}")
-        return os.path.abspath(unquote(parts.path))
-    if not parts.netloc:
-        raise ConfigError(f"storage_path is {storage_path!r}: {SUPPORTED}")
-    from arqon_ray.service.storage.objects import check_uri
-
-    return check_uri(storage_path)
-
-
-def is_shared(storage_path: str | None) -> bool:
-    """Tell whether a checked ``storage_path`` is reached from every node alike."""
-    return storage_path is not None and _SCHEME.match(storage_path) is not None
-
-
-def same_place(storage_path: str, other: str) -> bool:
-    """Tell whether two checked ``storage_path`` mean one place, as seen from this node."""
-    return _place(storage_path) == _place(other)
-
-
-def _place(storage_path: str) -> tuple[str, ...]:
-    if not is_shared(storage_path):
-        return ("file", os.path.realpath(storage_path))
-    # Who logs in, and how, says nothing of where.
-    parts = urlparse(storage_path)
-    endpoint = parse_qs(parts.query).get("endpoint_override", [])
-    return (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), *endpoint)
-
-
-def open_store(storage_path: str, name: str) -> Store:
-    """Return the store of one study under a checked ``storage_path``; nothing is touched yet."""
-    if is_shared(storage_path):
-        from arqon_ray.service.storage.objects import ObjectStore
-
-        return ObjectStore(storage_path, check_name(name))
-    from arqon_ray.service.storage.local import LocalStore
-
-    return LocalStore(storage_path, name)

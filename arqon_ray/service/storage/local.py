@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from arqon_ray.service.failpoints import failpoint
-from arqon_ray.service.storage.base import Chunk, check_name
+from arqon_ray.service.storage.base import Chunk
+from arqon_ray.service.storage.paths import check_name
 
 _SMALL = 4096
 

@@ -17,7 +17,8 @@ from typing import NamedTuple, TypeVar
 
 from arqon_ray.errors import ConfigError
 from arqon_ray.service.failpoints import failpoint
-from arqon_ray.service.storage.base import SUPPORTED, Chunk, check_name
+from arqon_ray.service.storage.base import Chunk
+from arqon_ray.service.storage.paths import SUPPORTED, check_name
 from arqon_ray.service.storage.pyarrow_files import RemoteFiles, path_of
 
 MERGE_FROM = 64

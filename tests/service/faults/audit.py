@@ -16,7 +16,9 @@ from typing import Any
 from arqon_ray.service import SolverClient
 from arqon_ray.service.server.study import Study
 from arqon_ray.service.server.verification import verify
-from arqon_ray.service.storage.base import Store, is_shared, open_store
+from arqon_ray.service.storage.base import Store
+from arqon_ray.service.storage.opening import open_store
+from arqon_ray.service.storage.paths import is_shared
 
 
 def objective(params: dict[str, Any]) -> float:

@@ -11,8 +11,9 @@ from arqon_ray.core.config import load_config
 from arqon_ray.core.export.frozen import Frozen
 from arqon_ray.errors import IdentityError, ResultsError, StudyRefusedError
 from arqon_ray.service.server.host import ActorSpec, StudyHost
-from arqon_ray.service.storage.base import check_storage_path, same_place
 from arqon_ray.service.storage.local import LocalStore
+from arqon_ray.service.storage.opening import check_storage_path
+from arqon_ray.service.storage.paths import same_place
 from tests.service.conftest import CONFIG
 
 Make = Callable[..., StudyHost]

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from arqon_ray.errors import ConfigError
-from arqon_ray.service.storage.base import check_name, check_storage_path
 from arqon_ray.service.storage.local import LocalStore
+from arqon_ray.service.storage.opening import check_storage_path
+from arqon_ray.service.storage.paths import check_name
 
 
 def test_a_plain_path_and_a_file_uri_name_the_same_directory(tmp_path: Path) -> None:

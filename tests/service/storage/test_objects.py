@@ -18,8 +18,8 @@ from arqon_ray.errors import ConfigError
 from arqon_ray.service import failpoints
 from arqon_ray.service.storage import objects as object_store
 from arqon_ray.service.storage import pyarrow_files as remote_files
-from arqon_ray.service.storage.base import check_storage_path, open_store
 from arqon_ray.service.storage.objects import MERGE_FROM, ObjectLog, ObjectStore, check_uri
+from arqon_ray.service.storage.opening import check_storage_path, open_store
 
 if TYPE_CHECKING:
     from tests.service.s3 import S3Server
