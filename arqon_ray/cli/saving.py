@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ _SHARE = 0.01
 class Told(Protocol):
     """Whose history it is: a study's client."""
 
-    def history(self, since: int | None = None) -> list[dict[str, Any]]:
+    def history(self, since: int | None = None) -> Sequence[Mapping[str, Any]]:
         """Return what was told, or what was told after the record of this number."""
         ...
 

@@ -31,7 +31,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from arqon_ray.service.answers import TroubleRow
 
 _T = TypeVar("_T")
 
@@ -64,7 +66,7 @@ class Trouble:
     since: float
     failures: int
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> TroubleRow:
         """Return it as a status holds it."""
         return {"what": self.what, "error": self.error, "since": self.since, "failures": self.failures}
 
@@ -218,7 +220,7 @@ class Background:
                 _log.exception("who waits for %s could not be told that it failed", self._what)
 
 
-def troubles(*works: Background) -> list[dict[str, Any]]:
+def troubles(*works: Background) -> list[TroubleRow]:
     """Return what does not work at present, as a status holds it."""
     return [trouble.plain() for each in works if (trouble := each.trouble) is not None]
 

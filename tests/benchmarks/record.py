@@ -47,9 +47,9 @@ def fill(root: str, count: int) -> None:
 
     host = StudyHost(ActorSpec(NAME, "t", True, config=CONFIG), root, False, {"pid": 1})
     for k in range(count // BLOCK):
-        asked = host.call("ask", BLOCK, key=f"op:{k}")
+        asked = host.call(lambda study: study.ask(BLOCK, key=f"op:{k}"))
         told = [{"id": each["id"], **evaluation(int(each["id"]), each["params"])} for each in asked]
-        host.call("tell", told, key=f"op:t{k}")
+        host.call(lambda study: study.tell(told, key=f"op:t{k}"))
     host.stop(purge=False)
 
 

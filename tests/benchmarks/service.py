@@ -222,8 +222,8 @@ def figure_opening(address: str) -> None:
     with tempfile.TemporaryDirectory() as root:
         host = StudyHost(ActorSpec("opening", "t", True, config=PROBE), root, False, {"pid": 1})
         for k in range(100_000 // 100):
-            asked = host.call("ask", 100, key=f"op:{k}")
-            host.call("tell", [told(each) for each in asked], key=f"op:t{k}")
+            asked = host.call(lambda study: study.ask(100, key=f"op:{k}"))
+            host.call(lambda study: study.tell([told(each) for each in asked], key=f"op:t{k}"))
         host.stop(purge=False)
         for label, argument in (("from a snapshot", "keep"), ("from the log alone", "drop")):
             command = [sys.executable, "-m", "tests.benchmarks.service", "--open", root, argument]

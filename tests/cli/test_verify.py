@@ -22,11 +22,11 @@ def storage(tmp_path: Path) -> Path:
     for pid in (1, 2):
         host = StudyHost(ActorSpec("arqon", "t", True, config=CONFIG), str(tmp_path), pid > 1, {"pid": pid})
         for _ in range(6):
-            asked = host.call("ask_one", owner=None)
-            host.call("tell", asked["id"], (asked["params"]["x"] - 0.3) ** 2)
-        batch = host.call("ask", 4)
-        host.call("tell", [{"id": each["id"], "value": None} for each in batch[:2]])
-        host.call("release", batch[2]["id"])
+            asked = host.call(lambda study: study.ask_one(owner=None))
+            host.call(lambda study: study.tell(asked["id"], (asked["params"]["x"] - 0.3) ** 2))
+        batch = host.call(lambda study: study.ask(4))
+        host.call(lambda study: study.tell([{"id": each["id"], "value": None} for each in batch[:2]]))
+        host.call(lambda study: study.release(batch[2]["id"]))
         host.stop(purge=False)
     return tmp_path
 

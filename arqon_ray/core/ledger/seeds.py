@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from arqon_ray.core.inputs.values import is_missing, shown
 from arqon_ray.core.ledger.results import ECHOED, OUTSIDE, Entry, Results, parse_entry, rows_of
 from arqon_ray.core.space.space import Space
 from arqon_ray.errors import OutOfBoundsError, ResultsError
+
+T = TypeVar("T")
 
 OutOfBounds = Literal["raise", "skip"]
 """What becomes of a row whose parameters lie outside the space."""
@@ -112,7 +114,7 @@ def _misfit(params: Mapping[str, Any], where: str, space: Space, out_of_bounds: 
     return None
 
 
-def answers(notes: Iterable[str | None], taken: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def answers(notes: Iterable[str | None], taken: Iterable[T]) -> list[T | dict[str, Any]]:
     """Return one answer a row: those of the rows that were taken, and the note of each that was skipped."""
     rest = iter(taken)
     return [next(rest) if note is None else {"id": None, "accepted": False, "note": note} for note in notes]

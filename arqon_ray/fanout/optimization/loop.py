@@ -254,7 +254,7 @@ class Loop:
         counts, best = status["counts"], status["best"]
         self._elsewhere = counts["told"] - self.evaluations, counts["failed"] - len(self.failures)
         self._shown.total = status["budget"]
-        if best is not None:
+        if best is not None and best["value"] is not None:
             self._stop.know(best["value"], best.get("step"), best.get("status") == "stopped")
         self._show()
 

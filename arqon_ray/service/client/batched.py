@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
+from arqon_ray.service.answers import AskedCandidate, ResultFields, StudyStatus
 from arqon_ray.service.background import troubles
+from arqon_ray.service.calls import StudyCalls
 from arqon_ray.service.client.candidate_buffer import Stock
 from arqon_ray.service.client.heartbeat import LEASE, Heartbeat
 from arqon_ray.service.client.result_queue import Outbox
 from arqon_ray.service.server.entries import checked_entries
-from arqon_ray.service.told import Told
 from arqon_ray.service.validation import check_count, check_id, check_seconds
-
-if TYPE_CHECKING:
-    from arqon_ray.service.client.client import SolverClient
 
 
 class BatchedClient:
@@ -35,7 +33,7 @@ class BatchedClient:
     """
 
     def __init__(
-        self, client: SolverClient, size: int = 32, delay: float = 0.1, owner: str | None = None, lease: float = LEASE
+        self, client: StudyCalls, size: int = 32, delay: float = 0.1, owner: str | None = None, lease: float = LEASE
     ) -> None:
         check_count(size)
         self._client = client
@@ -56,7 +54,7 @@ class BatchedClient:
     def __reduce__(self) -> Any:
         raise TypeError("a BatchedClient serves the threads of one process: pass the SolverClient to the others")
 
-    def ask_one(self, timeout: float | None = 30.0) -> dict[str, Any] | None:
+    def ask_one(self, timeout: float | None = 30.0) -> AskedCandidate | None:
         """Return one candidate, ``{"id": str, "params": dict}``; None when the study is finished, and only then.
 
         Threads are served in the order in which they came. The first of them fetches a block, the others wait for it.
@@ -70,7 +68,7 @@ class BatchedClient:
         self._outbox.raise_problems()
         return self._stock.take(check_seconds("timeout", timeout, zero=True))
 
-    def tell(self, id: str, value: Any = ..., cost: float = 1.0, **rest: Unpack[Told]) -> None:
+    def tell(self, id: str, value: Any = ..., cost: float = 1.0, **rest: Unpack[ResultFields]) -> None:
         """Take a candidate's result, and send it soon.
 
         It is not durable yet when this returns: that is promised by ``flush``. Any error but that of a malformed
@@ -124,7 +122,7 @@ class BatchedClient:
                 last.callback(self._client.release, rest, self.owner)
             self._outbox.close()
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> StudyStatus:
         """Return the study's status; ``trouble`` names also what does not work in this client's background."""
         status, own = self._client.status(), troubles(self._outbox.background, self._beat.background)
         return {**status, "trouble": [*status.get("trouble", []), *own]}

@@ -6,14 +6,12 @@ import math
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
 
 from arqon_ray.errors import ArqonError, AskTimeoutError, PoisonedCallError
+from arqon_ray.service.answers import AskedCandidate
+from arqon_ray.service.calls import StudyCalls
 from arqon_ray.service.client.heartbeat import Heartbeat
 from arqon_ray.service.protocol import operation_id
-
-if TYPE_CHECKING:
-    from arqon_ray.service.client.client import SolverClient
 
 CLOSED = "this batched client is closed: client.batched() gives a new one"
 _SLICE = 1.0
@@ -34,19 +32,19 @@ class Stock:
         beat: the heartbeat of their owner; started with the first ask.
     """
 
-    def __init__(self, client: SolverClient, size: int, beat: Heartbeat) -> None:
+    def __init__(self, client: StudyCalls, size: int, beat: Heartbeat) -> None:
         self._client = client
         self._size = self._wanted = size
         self._beat = beat
         self._changed = threading.Condition()
-        self._items: deque[dict[str, Any]] = deque()
+        self._items: deque[AskedCandidate] = deque()
         self._since = 0.0
         self._lapsed: list[str] = []
         self._line: deque[object] = deque()
         self._key: str | None = None
         self._closed = False
 
-    def take(self, timeout: float | None) -> dict[str, Any] | None:
+    def take(self, timeout: float | None) -> AskedCandidate | None:
         """Return the next candidate; None when the study is finished."""
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         ticket = object()
@@ -73,7 +71,7 @@ class Stock:
             self._changed.notify_all()
             return rest
 
-    def _wait(self, ticket: object, deadline: float) -> dict[str, Any] | None:
+    def _wait(self, ticket: object, deadline: float) -> AskedCandidate | None:
         """Return a candidate, or None when it is the caller's turn to fetch a block: it is the first in the line."""
         with self._changed:
             while not self._closed:

@@ -10,14 +10,11 @@ import socket
 import time
 import uuid
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from arqon_ray.service.background import Background
+from arqon_ray.service.calls import StudyCalls
 from arqon_ray.service.validation import check_seconds, check_text
-
-if TYPE_CHECKING:
-    from arqon_ray.service.client.async_client import AsyncSolverClient
-    from arqon_ray.service.client.client import SolverClient
 
 LEASE = 60.0
 _BEATS_A_LEASE = 4
@@ -51,7 +48,7 @@ class Heartbeat:
         background: the thread that beats, with its trouble.
     """
 
-    def __init__(self, client: SolverClient, owner: str | None = None, lease: float = LEASE) -> None:
+    def __init__(self, client: StudyCalls, owner: str | None = None, lease: float = LEASE) -> None:
         self.owner = check_text("owner", owner) or _some_owner()
         self.lease = check_seconds("lease", lease) or LEASE
         self.renewed = self.revived = -math.inf
@@ -98,6 +95,18 @@ class Heartbeat:
         return 0.0
 
 
+class Renews(Protocol):
+    """What a heartbeat asks of an asynchronous client."""
+
+    async def renew(self, owner: str) -> int:
+        """Give all that an owner holds its full lease again."""
+        ...
+
+    async def release(self, *, owner: str) -> Any:
+        """Give back all that an owner holds."""
+        ...
+
+
 class AsyncHeartbeat:
     """Renews an owner's leases until it is stopped; make one with ``AsyncSolverClient.heartbeat``.
 
@@ -110,7 +119,7 @@ class AsyncHeartbeat:
         lease: seconds after the last beat at which what the owner holds goes back to the pool.
     """
 
-    def __init__(self, client: AsyncSolverClient, owner: str | None = None, lease: float = LEASE) -> None:
+    def __init__(self, client: Renews, owner: str | None = None, lease: float = LEASE) -> None:
         self.owner = check_text("owner", owner) or _some_owner()
         self.lease = check_seconds("lease", lease) or LEASE
         self._client = client

@@ -1,17 +1,18 @@
-"""What the actor of a study does not have because an older release created it: detached actors outlive an upgrade."""
+"""Calls that the actor of a study lacks because an older release created it: detached actors outlive an upgrade."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from ray.exceptions import RayTaskError
 
 from arqon_ray import __version__
 from arqon_ray.core.ledger.results import KEYS
 from arqon_ray.errors import ArqonError, ConfigError, ResultsError
+from arqon_ray.service.calls import StudyCalls
 from arqon_ray.service.protocol import from_plain
 from arqon_ray.service.server.actor import SolverActor
 
@@ -26,20 +27,68 @@ _VALUE = re.compile(r"tell\('\d+'\) has no value")
 _CONFIG = re.compile(r"(\w+) is .*: unknown key; ", re.DOTALL)
 
 
-class LackingError(Exception):
+class MissingCallError(Exception):
     """The actor has no such call, or does not take it so."""
 
 
-def submit(handle: Any, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+class RemoteStudy:
+    """The calls of one actor: each sends a call and returns the reference to its answer.
+
+    :func:`remote_study` types it as the calls themselves, so that mypy checks names and arguments of what is sent.
+
+    Args:
+        handle: the actor's.
+    """
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self._method = ""
+        self._given: Mapping[str, Any] = {}
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        def send(*args: Any, **kwargs: Any) -> Any:
+            self._method, self._given = method, kwargs
+            return _submit(self._handle, method, args, kwargs)
+
+        return send
+
+    def missing(self, error: Exception) -> MissingCallError | None:
+        """Return what the actor lacks if that is why the last call failed.
+
+        Args:
+            error: what the call failed with.
+        """
+        if isinstance(error, MissingCallError):
+            return error
+        cause = error.cause if isinstance(error, RayTaskError) else None
+        said = from_plain(cause) if isinstance(cause, Exception) else None
+        if self._method != "tell" or not isinstance(said, ResultsError):
+            return None
+        key = _KEY.match(str(said))
+        if key is not None and key[1] in KEYS:
+            return MissingCallError(f"tell({key[1]}=...)")
+        if _STOPPED.match(str(said)):
+            return MissingCallError("tell(status='stopped')")
+        silent = self._given.keys() & {"metrics", "values"} or self._given.get("status") == "failed"
+        return MissingCallError("tell() without a value") if silent and _VALUE.match(str(said)) else None
+
+
+def remote_study(handle: Any) -> tuple[StudyCalls, RemoteStudy]:
+    """Return the calls of an actor, and the same object to ask why one failed."""
+    study = RemoteStudy(handle)
+    return cast("StudyCalls", study), study
+
+
+def _submit(handle: Any, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Call a method of an actor; returns the reference to its answer.
 
     Raises:
-        LackingError: the actor has no such method, or its method does not take such arguments; it names them.
+        MissingCallError: the actor has no such method, or its method does not take such arguments; it names them.
     """
     try:
-        call = getattr(handle, method)
+        call = getattr(handle, method)  # a handle knows its methods at run time only
     except AttributeError:
-        raise LackingError(f"{method}()") from None
+        raise MissingCallError(f"{method}()") from None
     try:
         return call.remote(*args, **kwargs)
     except TypeError as error:
@@ -47,31 +96,9 @@ def submit(handle: Any, method: str, args: tuple[Any, ...], kwargs: Mapping[str,
         if refused is None:
             raise
         if str(error).startswith("missing"):
-            raise LackingError(f"{method}([...])") from None
+            raise MissingCallError(f"{method}([...])") from None
         own = list(inspect.signature(getattr(SolverActor, method)).parameters)
-        raise LackingError(f"{method}({refused[1] or own[len(args)]}=...)") from None
-
-
-def lacked(error: Exception, method: str, given: Mapping[str, Any]) -> LackingError | None:
-    """Return what the actor lacks, where a call of it failed of that.
-
-    Args:
-        error: what the call failed with.
-        method: the actor's.
-        given: the keywords of the call.
-    """
-    if isinstance(error, LackingError):
-        return error
-    said = from_plain(error.cause) if isinstance(error, RayTaskError) and isinstance(error.cause, Exception) else None
-    if method != "tell" or not isinstance(said, ResultsError):
-        return None
-    key = _KEY.match(str(said))
-    if key is not None and key[1] in KEYS:
-        return LackingError(f"tell({key[1]}=...)")
-    if _STOPPED.match(str(said)):
-        return LackingError("tell(status='stopped')")
-    silent = given.keys() & {"metrics", "values"} or given.get("status") == "failed"
-    return LackingError("tell() without a value") if silent and _VALUE.match(str(said)) else None
+        raise MissingCallError(f"{method}({refused[1] or own[len(args)]}=...)") from None
 
 
 def refused_config(name: str, said: BaseException) -> BaseException:
@@ -82,19 +109,18 @@ def refused_config(name: str, said: BaseException) -> BaseException:
         said: what its actor said.
     """
     key = _CONFIG.match(str(said)) if isinstance(said, ConfigError) else None
-    return said if key is None else outdated(name, LackingError(f"key {key[1]!r} in its config"), {})
+    return said if key is None else outdated(name, MissingCallError(f"key {key[1]!r} in its config"), None)
 
 
-def outdated(name: str, what: LackingError, status: Mapping[str, Any]) -> ArqonError:
+def outdated(name: str, what: MissingCallError, version: str | None) -> ArqonError:
     """Return the error for whoever called an actor that lacks something.
 
     Args:
         name: the study's.
         what: the call that it lacks.
-        status: the study's; that of older releases has no version.
+        version: the release that it runs; None for one that does not tell.
     """
-    version = status.get("version")
-    release = "an older one, which does not tell its version" if version is None else str(version)
+    release = "an older one, which does not tell its version" if version is None else version
     return ArqonError(
         f"the actor of the study {name!r} has no {what}: this is arqon_ray {__version__}, and it runs {release}. An "
         "actor outlives an upgrade: stop() it and start() the study again, and it goes on where it was"

@@ -6,16 +6,15 @@ import logging
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from arqon_ray.errors import ArqonError, PoisonedCallError, ResultsError, UnknownCandidateError
+from arqon_ray.service.answers import Told
 from arqon_ray.service.background import Background, short
+from arqon_ray.service.calls import StudyCalls
 from arqon_ray.service.client.candidate_buffer import CLOSED
 from arqon_ray.service.protocol import operation_id
 from arqon_ray.service.validation import MAX_ASK
-
-if TYPE_CHECKING:
-    from arqon_ray.service.client.client import SolverClient
 
 _PAUSES = (1.0, 10.0)
 _REFUSED = (ResultsError, UnknownCandidateError, PoisonedCallError)
@@ -34,7 +33,7 @@ class Outbox:
         delay: seconds after which the oldest is sent in any case, with all that wait.
     """
 
-    def __init__(self, client: SolverClient, size: int, delay: float) -> None:
+    def __init__(self, client: StudyCalls, size: int, delay: float) -> None:
         self._client = client
         self._size = size
         self._delay = delay
@@ -132,7 +131,7 @@ class Outbox:
         return refused
 
     @staticmethod
-    def _note(answers: list[dict[str, Any]]) -> None:
+    def _note(answers: list[Told]) -> None:
         for answer in answers:
             if not answer["accepted"]:
                 _log.info("the result of candidate %s was ignored: %s", answer["id"], answer.get("note"))

@@ -12,6 +12,7 @@ import ray
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError, RayTaskError, RpcError
 
 from arqon_ray.errors import ArqonError, AskTimeoutError, StudyNotFoundError
+from arqon_ray.service.calls import StudyCalls
 from arqon_ray.service.client.pulse import SLICE, Pulse
 from arqon_ray.service.protocol import from_plain, operation_id
 from arqon_ray.service.validation import check_position, check_seconds
@@ -48,11 +49,11 @@ def position_of(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     return {"uuid": study, "seq": seq}
 
 
-def report_arguments(id: Any, step: Any, value: Any, metrics: Any) -> tuple[Any, ...]:
-    """Return the arguments of a report without those that were not given: an older actor takes what it knows."""
+def send_report(study: StudyCalls, id: Any, step: Any, value: Any, metrics: Any) -> Any:
+    """Send a report without the arguments that were not given: an older actor takes what it knows."""
     if step is ... and value is ... and metrics is None:
-        return (id,)
-    return (id, step, value) if metrics is None else (id, step, value, metrics)
+        return study.report(id)
+    return study.report(id, step, value) if metrics is None else study.report(id, step, value, metrics)
 
 
 def raised_by_actor(error: RayTaskError) -> BaseException:

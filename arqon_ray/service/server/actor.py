@@ -11,15 +11,38 @@ import contextlib
 import os
 import threading
 import warnings
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import ray
+
+if TYPE_CHECKING:
+    from arqon_ray.service.answers import (
+        AskedCandidate,
+        BestPoint,
+        HistoryRow,
+        PendingRow,
+        Seeded,
+        StudySnapshot,
+        StudyStatus,
+        Told,
+    )
+    from arqon_ray.service.server.host import StudyHost
+    from arqon_ray.service.server.study import Study
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 GROUPS = {"ask": 64, "tell": 32, "read": 8, "ping": 2}
 LEAVING = "the actor leaves"
 """The note on what its creator is told: the name will be free in a moment."""
 JOURNALS = "ARQON_RAY_JOURNALS"
 """The environment variable that says where on a node studies without a ``storage_path`` lie."""
+
+
+def _in_group(name: str) -> Callable[[F], F]:
+    """Return ``ray.method(concurrency_group=name)``, whose own type forgets the names and defaults of arguments."""
+    return cast("Callable[[F], F]", ray.method(concurrency_group=name))
 
 
 class SolverActor:
@@ -63,14 +86,14 @@ class SolverActor:
         self._birth = birth
         self._storage_path = storage_path
         self._lock = threading.Lock()
-        self._host: Any = None
+        self._host: StudyHost | None = None
         self._begun = False
         self._leaving = False
 
     def __repr__(self) -> str:
         return f"SolverActor({self._birth.get('name')!r})"
 
-    def _serving(self) -> Any:
+    def _serving(self) -> StudyHost:
         with self._lock:
             if self._host is None:
                 from arqon_ray.service.server.host import ActorSpec, StudyHost
@@ -91,34 +114,38 @@ class SolverActor:
                 self._host = StudyHost(ActorSpec(**self._birth), root, restarted, host, scratch)
             return self._host
 
-    def _do(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the host; what goes wrong becomes a builtin exception."""
+    def _plainly(self, work: Callable[[StudyHost], T]) -> T:
+        """Have the host do something; what goes wrong becomes a builtin exception."""
         try:
-            return getattr(self._host or self._serving(), method)(*args, **kwargs)
+            return work(self._host or self._serving())
         except Exception as error:
             from arqon_ray.service.protocol import to_plain
 
             plain = to_plain(error)
             raise plain from (None if plain is not error else error.__cause__)
 
-    def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the study that needs no operation id."""
-        return self._do("call", method, *args, label=ray.get_runtime_context().get_task_id(), **kwargs)
+    def _call(self, work: Callable[[Study], T], label: str | None = None) -> T:
+        """Call the study.
 
-    def _change(self, method: str, *args: Any, key: str | None, **kwargs: Any) -> Any:
-        """Call a method of the study that takes an operation id: the caller's, or else Ray's task id."""
-        if key is None:
-            key = f"op:{ray.get_runtime_context().get_task_id()}"
-        return self._do("call", method, *args, key=key, label=str(key), **kwargs)
+        Args:
+            work: the call.
+            label: what is the same whenever this call is repeated; by default Ray's task id.
+        """
+        label = label or ray.get_runtime_context().get_task_id()
+        return self._plainly(lambda host: host.call(work, label))
 
-    @ray.method(concurrency_group="tell")
+    def _key(self, key: str | None) -> str:
+        """Return the operation id of the call that is running: the caller's, or one made of Ray's task id."""
+        return f"op:{ray.get_runtime_context().get_task_id()}" if key is None else key
+
+    @_in_group("tell")
     def begin(
         self,
         config: dict[str, Any],
         token: str,
         snapshot: dict[str, Any] | None = None,
         storage_path: str | None = None,
-    ) -> dict[str, Any] | None:
+    ) -> StudyStatus | None:
         """Join or begin the study, from another's snapshot where one is given; the client's ``start`` calls it first.
 
         A study that lies elsewhere than in a ``storage_path`` that is given is refused.
@@ -129,7 +156,7 @@ class SolverActor:
         if self._leaving:
             return None
         try:
-            status: dict[str, Any] = self._do("begin", config, token, snapshot, storage_path)
+            status = self._plainly(lambda host: host.begin(config, token, snapshot, storage_path))
         except (ValueError, RuntimeError) as error:
             with self._lock:
                 leaves = token == self._birth["token"] and not self._begun
@@ -142,28 +169,19 @@ class SolverActor:
             self._begun = not self._leaving
             return status if self._begun else None
 
-    @ray.method(concurrency_group="ask")
+    @_in_group("ask")
     def ask_one(
         self,
         key: str | None = None,
         owner: str | None = None,
         lease: float | None = None,
         timeout: float | None = 30.0,
-        params: dict[str, Any] | None = None,
-    ) -> dict[str, Any] | None:
-        """Hand out one candidate, ``{"id": str, "params": dict}``; None when the study is finished.
+        params: Mapping[str, Any] | None = None,
+    ) -> AskedCandidate | None:
+        key = self._key(key)
+        return self._call(lambda study: study.ask_one(key, owner, lease, timeout, params), key)
 
-        With ``params`` it is that point, the caller's own; it counts in the budget as any other.
-
-        The same key is given the same candidate, always. While every candidate is held by somebody it waits for
-        ``timeout`` seconds (None: for ever), then raises TimeoutError. The lease lasts ``lease`` seconds: by default
-        60, renewed by ``renew(owner)``, with an owner and 24 hours without.
-        """
-        return self._change(  # type: ignore[no-any-return]
-            "ask_one", key=key, owner=owner, lease=lease, timeout=timeout, params=params
-        )
-
-    @ray.method(concurrency_group="ask")
+    @_in_group("ask")
     def ask(
         self,
         n: int,
@@ -171,145 +189,105 @@ class SolverActor:
         owner: str | None = None,
         lease: float | None = None,
         timeout: float | None = 30.0,
-    ) -> list[dict[str, Any]]:
-        """Hand out up to ``n`` candidates (at most 4096) and at least one; none when the study is finished."""
-        return self._change("ask", n, key=key, owner=owner, lease=lease, timeout=timeout)  # type: ignore[no-any-return]
+    ) -> list[AskedCandidate]:
+        key = self._key(key)
+        return self._call(lambda study: study.ask(n, key, owner, lease, timeout), key)
 
-    @ray.method(concurrency_group="tell")
+    @_in_group("tell")
     def place(
-        self, params: dict[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
-    ) -> dict[str, Any] | None:
-        """Do as ``ask_one(params=...)``, which took this one's place; kept for clients of 0.1.0."""
-        return self._change("ask_one", key=key, owner=owner, lease=lease, params=params)  # type: ignore[no-any-return]
+        self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
+    ) -> AskedCandidate | None:
+        """Do as ``ask_one(params=...)``, its replacement; kept for clients of 0.1.0."""
+        key = self._key(key)
+        return self._call(lambda study: study.ask_one(key, owner, lease, params=params), key)
 
-    @ray.method(concurrency_group="tell")
-    def enqueue(self, params: Any, key: str | None = None) -> list[dict[str, Any]]:
-        """Put a point (a dict of some or all parameters), or a list of them, before the solver's own.
-
-        The next asks of anybody are given them, each once; they count in the budget then. Returns the whole points.
-        """
-        return self._change("enqueue", params, key=key)  # type: ignore[no-any-return]
-
-    @ray.method(concurrency_group="tell")
-    def tell(
-        self, id: Any, value: Any = ..., cost: float = 1.0, key: str | None = None, **rest: Any
-    ) -> dict[str, Any] | list[dict[str, Any]]:
-        """Take the result of a candidate, ``tell(id, value, metrics={...}, seconds=...)``, or a list of such dicts.
-
-        Beside ``id``, ``value`` and ``cost`` it may have ``metrics``, ``status``, ``step``, ``steps``, ``started``,
-        ``ended``, ``seconds``, ``node``, ``pid``, ``error`` or ``reason``, and ``attempt``. A config that names its
-        metric takes the value from ``metrics`` where none is given. None, NaN and infinities are failed evaluations.
-        Returns ``{"id", "accepted"}`` for each, with a ``note`` where a result was not accepted because somebody had
-        told it before.
-        """
-        return self._change("tell", id, value, cost, key=key, **rest)  # type: ignore[no-any-return]
-
-    @ray.method(concurrency_group="tell")
-    def report(self, id: Any, step: Any = ..., value: Any = ..., metrics: dict[str, Any] | None = None) -> Any:
-        """Keep an intermediate result of a candidate's evaluation, or a list of them.
-
-        ``report(id, step, value, metrics={...})``, or dicts of ``id``, ``step``, ``value``, ``metrics`` and ``time``.
-        """
-        return self._call("report", id, step, value, metrics)
-
-    @ray.method(concurrency_group="tell")
-    def retract(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
-        """Take a candidate's result back, since it was wrong; it may be told again."""
-        return self._change("retract", id, reason, key=key)  # type: ignore[no-any-return]
-
-    @ray.method(concurrency_group="tell")
-    def fail(self, id: str, reason: str | None = None, key: str | None = None) -> dict[str, Any]:
-        """Tell that a candidate's evaluation failed."""
-        return self._change("fail", id, reason, key=key)  # type: ignore[no-any-return]
-
-    @ray.method(concurrency_group="tell")
-    def release(self, id: Any = None, owner: str | None = None, key: str | None = None) -> Any:
-        """Give a candidate, a list of them, or all that ``owner`` holds back unevaluated."""
-        return self._change("release", id, owner, key=key)
-
-    @ray.method(concurrency_group="tell")
-    def renew(self, owner: str) -> int:
-        """Give all that an owner holds its full lease again; returns how many candidates that is."""
-        return self._call("renew", owner)  # type: ignore[no-any-return]
-
-    @ray.method(concurrency_group="tell")
-    def seed(
-        self, observations: list[dict[str, Any]], key: str | None = None, out_of_bounds: str = "raise"
+    @_in_group("tell")
+    def enqueue(
+        self, params: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: str | None = None
     ) -> list[dict[str, Any]]:
-        """Take points from outside: a list of ``{"params", "value", "cost"?, "status"?}``, or rows of ``history``.
+        key = self._key(key)
+        return self._call(lambda study: study.enqueue(params, key), key)
 
-        Rows outside the space are refused, or passed over with ``out_of_bounds="skip"``.
-        """
-        return self._change("seed", observations, key=key, out_of_bounds=out_of_bounds)  # type: ignore[no-any-return]
+    @_in_group("tell")
+    def tell(self, id: Any, value: Any = ..., cost: float = 1.0, key: str | None = None, **rest: Any) -> Any:
+        key = self._key(key)
+        return self._call(lambda study: study.tell(id, value, cost, key, **rest), key)
 
-    @ray.method(concurrency_group="read")
-    def best(self) -> dict[str, Any] | None:
-        """Return the recommended point with its value; None before any."""
-        return self._call("best")  # type: ignore[no-any-return]
+    @_in_group("tell")
+    def report(self, id: Any, step: Any = ..., value: Any = ..., metrics: Mapping[str, Any] | None = None) -> Any:
+        return self._call(lambda study: study.report(id, step, value, metrics))
 
-    @ray.method(concurrency_group="read")
-    def history(self, since: int | None = None) -> list[dict[str, Any]]:
-        """Return what was told, in the order in which it was; ``since``: what came after the record of that ``seq``.
+    @_in_group("tell")
+    def retract(self, id: str, reason: str | None = None, key: str | None = None) -> Told:
+        key = self._key(key)
+        return self._call(lambda study: study.retract(id, reason, key), key)
 
-        A row has ``id``, ``number``, ``params``, ``status``, ``value``, ``values``, ``metrics``, ``step``, ``steps``,
-        ``cost``, ``started``, ``ended``, ``seconds``, ``node``, ``pid``, ``error``, ``origin``, ``attempt``, ``seq``.
-        """
-        return self._call("history", since)  # type: ignore[no-any-return]
+    @_in_group("tell")
+    def fail(self, id: str, reason: str | None = None, key: str | None = None) -> Told:
+        key = self._key(key)
+        return self._call(lambda study: study.fail(id, reason, key), key)
 
-    @ray.method(concurrency_group="read")
-    def pareto(self) -> list[dict[str, Any]]:
-        """Return the observations that no other one beats in all objectives."""
-        return self._call("pareto")  # type: ignore[no-any-return]
+    @_in_group("tell")
+    def release(self, id: Any = None, owner: str | None = None, key: str | None = None) -> Any:
+        key = self._key(key)
+        return self._call(lambda study: study.release(id, owner, key), key)
 
-    @ray.method(concurrency_group="read")
-    def pending(self, owner: str | None = None) -> list[dict[str, Any]]:
-        """Return the evaluations that run, of ``owner`` or of anybody: rows as ``history`` has them, and owner, key."""
-        return self._call("pending", owner)  # type: ignore[no-any-return]
+    @_in_group("tell")
+    def renew(self, owner: str) -> int:
+        return self._call(lambda study: study.renew(owner))
 
-    @ray.method(concurrency_group="read")
-    def status(self) -> dict[str, Any]:
-        """Return how the study stands; answers also when the study is refused, with the reason.
+    @_in_group("tell")
+    def seed(
+        self,
+        observations: Sequence[Mapping[str, Any]] | str,
+        key: str | None = None,
+        out_of_bounds: Literal["raise", "skip"] = "raise",
+    ) -> list[Seeded]:
+        key = self._key(key)
+        return self._call(lambda study: study.seed(observations, key, out_of_bounds), key)
 
-        ``state`` is running, finished or refused. In ``counts``, asked = told + pending + released, but for what was
-        retracted and not told again; failed ones are among the told, seeded ones are points from outside, and retracted
-        says how often a result was taken back. ``version`` is the actor's arqon_ray.
-        ``uuid`` is the study's own, ``imported`` uuid and position of the one whose snapshot it began from, if any;
-        ``seq`` is the number of the log's last record; ``torn`` and ``passed_over`` name tails that were cut and
-        snapshots that could not be used; ``trouble`` what does not work in the background at present, a list of
-        ``{"what", "error", "since", "failures"}`` (``since`` in seconds since 1970).
-        """
-        return self._do("status")  # type: ignore[no-any-return]
+    @_in_group("read")
+    def best(self) -> BestPoint | None:
+        return self._call(lambda study: study.best())
 
-    @ray.method(concurrency_group="read")
+    @_in_group("read")
+    def history(self, since: int | None = None) -> list[HistoryRow]:
+        return self._call(lambda study: study.history(since))
+
+    @_in_group("read")
+    def pareto(self) -> list[HistoryRow]:
+        return self._call(lambda study: study.pareto())
+
+    @_in_group("read")
+    def pending(self, owner: str | None = None) -> list[PendingRow]:
+        return self._call(lambda study: study.pending(owner))
+
+    @_in_group("read")
+    def status(self) -> StudyStatus:
+        return self._plainly(lambda host: host.status())
+
+    @_in_group("read")
     def export(self) -> str:
-        """Return the solver's state as JSON, for ``ArqonSolver.from_state``."""
-        return self._call("export")  # type: ignore[no-any-return]
+        return self._call(lambda study: study.export())
 
-    @ray.method(concurrency_group="read")
+    @_in_group("read")
     def config(self) -> dict[str, Any]:
-        """Return the study's config as a dict, with the budget in force."""
-        return self._call("config")  # type: ignore[no-any-return]
+        return self._call(lambda study: study.config())
 
-    @ray.method(concurrency_group="read")
-    def snapshot(self, since: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """Return what ``start(snapshot=...)`` can begin the study from elsewhere.
+    @_in_group("read")
+    def snapshot(self, since: Mapping[str, Any] | None = None) -> StudySnapshot | None:
+        return self._plainly(lambda host: host.snapshot(since))
 
-        ``{"uuid", "seq", "export", "storage_path"}``: which study, at which record, and where its journal lies. None
-        when nothing was written to the log ``since`` an earlier snapshot (or its ``uuid`` and ``seq``).
-        """
-        return self._do("snapshot", since)  # type: ignore[no-any-return]
-
-    @ray.method(concurrency_group="tell")
+    @_in_group("tell")
     def extend_budget(self, budget: int | None) -> int | None:
-        """Set a larger budget, None for no limit; returns the budget in force."""
-        return self._call("extend_budget", budget)  # type: ignore[no-any-return]
+        return self._call(lambda study: study.extend_budget(budget))
 
-    @ray.method(concurrency_group="ping")
+    @_in_group("ping")
     def ping(self) -> int:
         """Return the actor's pid, whatever else it does: who waits for another call sees that the process lives."""
         return os.getpid()
 
-    @ray.method(concurrency_group="tell")
+    @_in_group("tell")
     def stop(self, purge: bool = False) -> None:
         """Serve nothing more and leave; the study stays on its storage, or with ``purge`` is deleted there.
 
@@ -319,7 +297,7 @@ class SolverActor:
 
         self._host or self._serving()
         try:
-            within(30.0, "stopping the study", lambda: self._do("stop", purge))
+            within(30.0, "stopping the study", lambda: self._plainly(lambda host: host.stop(purge)))
         except TimeoutError:
             self._leave()
             raise
@@ -330,3 +308,10 @@ class SolverActor:
         self._leaving = True
         itself = ray.get_runtime_context().current_actor
         threading.Timer(0.3, ray.kill, args=(itself,), kwargs={"no_restart": True}).start()
+
+
+if TYPE_CHECKING:
+    from arqon_ray.service.calls import StudyCalls
+
+    def _checked(actor: SolverActor) -> StudyCalls:
+        return actor

@@ -10,11 +10,11 @@ from typing import Any
 from arqon_ray.core.ledger.ledger import USER, Candidate
 from arqon_ray.core.space.points import restricted
 from arqon_ray.errors import AskTimeoutError
+from arqon_ray.service.answers import AskedCandidate
 from arqon_ray.service.log.records import comfortable
 from arqon_ray.service.server.changes import Ask, Enqueue
 from arqon_ray.service.server.durable import DurableState
 from arqon_ray.service.server.idempotency import differs, digest_of, reused
-from arqon_ray.service.server.state import Answer
 from arqon_ray.service.server.wait_queue import Waiter
 from arqon_ray.service.validation import check_batch, check_count, check_seconds, check_text
 
@@ -45,7 +45,7 @@ class Asking(DurableState):
         lease: float | None = None,
         timeout: float | None = 30.0,
         params: Mapping[str, Any] | None = None,
-    ) -> Answer | None:
+    ) -> AskedCandidate | None:
         """Hand out one candidate: ``{"id", "params"}``, or None when the study is finished; see ``ask``.
 
         With ``params`` it is that point, which the asker brings, and None means that the budget is spent.
@@ -62,7 +62,7 @@ class Asking(DurableState):
         owner: str | None = None,
         lease: float | None = None,
         timeout: float | None = 30.0,
-    ) -> list[Answer]:
+    ) -> list[AskedCandidate]:
         """Hand out up to ``n`` candidates, at least one; none only when the study is finished.
 
         Args:
@@ -82,7 +82,7 @@ class Asking(DurableState):
         limit = check_seconds("timeout", timeout, zero=True)
         deadline = None if limit is None else self._clock() + limit
 
-        def body() -> list[Answer]:
+        def body() -> list[AskedCandidate]:
             answer = self._work(lambda: self._at_once(n, hold))
             return self._stand_in_line(n, hold, deadline, timeout) if answer is None else answer
 
@@ -90,7 +90,7 @@ class Asking(DurableState):
 
     def _ask_for(
         self, params: Mapping[str, Any], key: str | None, owner: str | None, lease: float | None
-    ) -> Answer | None:
+    ) -> AskedCandidate | None:
         """Hand out a point of the asker's own as the next candidate; None when the budget is spent.
 
         It counts in the budget, and the model sees it in flight, as any other. Arguments as for ``ask``.
@@ -138,7 +138,7 @@ class Asking(DurableState):
 
         return self._durably(work)
 
-    def _place(self, params: dict[str, Any], hold: _Hold) -> list[Answer]:
+    def _place(self, params: dict[str, Any], hold: _Hold) -> list[AskedCandidate]:
         again = self._again(hold, params)
         solver = self._state.solver
         if again is not None or solver.spent:
@@ -150,15 +150,17 @@ class Asking(DurableState):
         self._line.call()
         return [{"id": candidate.id, "params": dict(params)}]
 
-    def _at_once(self, n: int, hold: _Hold) -> list[Answer] | None:
-        """Answer an ask that was answered before, or whose candidates lie ready while nobody waits."""
+    def _at_once(self, n: int, hold: _Hold) -> list[AskedCandidate] | None:
+        """AskedCandidate an ask that was answered before, or whose candidates lie ready while nobody waits."""
         again = self._again(hold)
         if again is not None or len(self._line) or (self._preparer.ready(n, begin=False) or 0) < n:
             return again
         self._expire()
         return self._answer(n, [], hold)
 
-    def _stand_in_line(self, n: int, hold: _Hold, deadline: float | None, timeout: float | None) -> list[Answer]:
+    def _stand_in_line(
+        self, n: int, hold: _Hold, deadline: float | None, timeout: float | None
+    ) -> list[AskedCandidate]:
         with self._line.join(n, self._preparer.told) as waiter:
             self._preparer.note_rush()
             while True:
@@ -168,7 +170,7 @@ class Asking(DurableState):
                         return answer
                 self._wait(waiter, deadline, timeout)
 
-    def _serve(self, waiter: Waiter, hold: _Hold) -> list[Answer] | None:
+    def _serve(self, waiter: Waiter, hold: _Hold) -> list[AskedCandidate] | None:
         """Hand out what the first in the line waits for; None when it must wait on."""
         # Another call under the same key may have been answered meanwhile.
         answered = self._again(hold)
@@ -185,7 +187,7 @@ class Asking(DurableState):
             return self._answer(ready, again, hold)
         return [] if self._state.finished else None
 
-    def _answer(self, count: int, again: list[int], hold: _Hold) -> list[Answer]:
+    def _answer(self, count: int, again: list[int], hold: _Hold) -> list[AskedCandidate]:
         """Hand out ``count`` of what lies ready, fewer where they are too large for one record, and some again."""
         fresh = self._preparer.first(count)
         plain = [each.plain() for each in fresh]
@@ -195,7 +197,7 @@ class Asking(DurableState):
         candidates = [each.candidate for each in fresh[:few]]
         self._hand_out(candidates, plain[:few], again, hold)
         self._preparer.take(few)
-        new = [{"id": each.id, "params": dict(each.params)} for each in candidates]
+        new: list[AskedCandidate] = [{"id": each.id, "params": dict(each.params)} for each in candidates]
         return new + [self._state.item(number, hold.key) for number in again]
 
     def _hand_out(
@@ -203,8 +205,8 @@ class Asking(DurableState):
     ) -> None:
         self._make(Ask(fresh, plain, again, hold.key, hold.owner, hold.lease, hold.digest))
 
-    def _again(self, hold: _Hold, params: Mapping[str, Any] | None = None) -> list[Answer] | None:
-        """Answer a repeated ask: the same candidates, leased to the asker again where nobody else has them.
+    def _again(self, hold: _Hold, params: Mapping[str, Any] | None = None) -> list[AskedCandidate] | None:
+        """AskedCandidate a repeated ask: the same candidates, leased to the asker again where nobody else has them.
 
         Args:
             hold: whose ask it is.

@@ -20,10 +20,11 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.ledger.ledger import Candidate
 from arqon_ray.errors import StateError
+from arqon_ray.service.answers import Told
 from arqon_ray.service.log.records import Record
 from arqon_ray.service.server.idempotency import from_record, to_record
 from arqon_ray.service.server.outcomes import Body, Report, Retract, Tell
-from arqon_ray.service.server.state import Answer, StudyState
+from arqon_ray.service.server.state import StudyState
 
 
 class Change(Protocol):
@@ -162,7 +163,7 @@ class Release:
     numbers: Sequence[int]
     why: str
     key: str | None = None
-    answers: Sequence[Answer] = ()
+    answers: Sequence[Told] = ()
     digest: bytes | None = None
 
     @classmethod

@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
 from arqon_ray.errors import ArqonError, StateError, StudyRefusedError
+from arqon_ray.service.answers import TroubleRow
 from arqon_ray.service.background import troubles
 from arqon_ray.service.failpoints import failpoint
 from arqon_ray.service.log.journal import Journal, Opened
@@ -118,7 +119,7 @@ class DurableState:
             self._line.call_all()
 
     @property
-    def trouble(self) -> list[dict[str, Any]]:
+    def trouble(self) -> list[TroubleRow]:
         """What does not work in the background at present; see ``background.Trouble``."""
         return troubles(*self._preparer.works, *self._upkeep.works)
 

@@ -9,14 +9,15 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from arqon_ray import __version__
 from arqon_ray.core.config import load_config
 from arqon_ray.core.versions import versions
 from arqon_ray.errors import ArqonError, IdentityError, PoisonedCallError, StudyRefusedError
+from arqon_ray.service.answers import StudySnapshot, StudyStatus
 from arqon_ray.service.log.journal import FencedError
 from arqon_ray.service.log.manifest import begin_purge, finish_purge, is_purging, read_study, write_study
 from arqon_ray.service.server.crash_guard import LIMIT, Guard
@@ -24,6 +25,8 @@ from arqon_ray.service.server.handover import check_handover
 from arqon_ray.service.server.study import Study
 from arqon_ray.service.storage.opening import open_store
 from arqon_ray.service.storage.paths import is_shared, same_place
+
+T = TypeVar("T")
 
 _PATIENCE = 30.0
 _PATIENCE_TO_BEGIN = 5.0
@@ -106,7 +109,7 @@ class StudyHost:
         token: str,
         snapshot: Mapping[str, Any] | None = None,
         storage_path: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> StudyStatus:
         """Join the study, or begin it, from a snapshot where one is brought; a larger budget extends it.
 
         Args:
@@ -131,17 +134,15 @@ class StudyHost:
                 # A snapshot stays with the config that came with it, whoever else comes first or next.
                 self._config, self._snapshot = config, snapshot
         creating = token == self._birth.token or snapshot is not None
-        self._retrying("join", (checked,), {}, creating=creating)
+        self._retrying(lambda study: study.join(checked), creating=creating)
         return self.status()
 
-    def call(self, method: str, *args: Any, label: str | None = None, **kwargs: Any) -> Any:
-        """Call a method of the study, with its operation id, so that repeating it after a failed write is safe.
+    def call(self, work: Callable[[Study], T], label: str | None = None) -> T:
+        """Call the study, with an operation id, so that repeating the call after a failed write is safe.
 
         Args:
-            method: its name.
-            *args: its arguments.
-            label: what is the same at every repetition of this call.
-            **kwargs: its arguments.
+            work: the call.
+            label: what is the same whenever this call is repeated; None for a call that cannot be dangerous.
 
         Raises:
             PoisonedCallError: this call was running at three deaths of the process.
@@ -149,24 +150,24 @@ class StudyHost:
         """
         if label is not None and self._guard.deaths(label) >= LIMIT:
             raise PoisonedCallError(
-                f"{method} was running at {self._guard.deaths(label)} deaths of the actor's process, so it is not "
+                f"this call was running at {self._guard.deaths(label)} deaths of the actor's process, so it is not "
                 "tried again: see the actor's log in Ray's session directory for the cause, and call otherwise"
             )
         self._guard.label(label)
-        return self._retrying(method, args, kwargs)
+        return self._retrying(work)
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> StudyStatus:
         """Return the study's status; of one that cannot be served, ``refused`` with the reason."""
         try:
-            told = self.call("status")
+            told = self.call(lambda study: study.status())
         except StudyRefusedError as error:
             told = {**_NOTHING, "state": "refused", "reason": str(error), "storage": str(self._store)}
-        return {"name": self._birth.name, **self._host, **told}
+        return cast("StudyStatus", {"name": self._birth.name, **self._host, **told})
 
-    def snapshot(self, since: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    def snapshot(self, since: Mapping[str, Any] | None = None) -> StudySnapshot | None:
         """Return the study's snapshot, and where its journal lies; None when nothing changed ``since``."""
-        found = self.call("snapshot", since)
-        return None if found is None else {**found, "storage_path": self._root}
+        found = self.call(lambda study: study.snapshot(since))
+        return None if found is None else cast("StudySnapshot", {**found, "storage_path": self._root})
 
     def stop(self, purge: bool) -> None:
         """Serve nothing more; what was acknowledged stays on the storage, or with ``purge`` is deleted.
@@ -184,7 +185,7 @@ class StudyHost:
             if purge:
                 begin_purge(self._store)
 
-    def _retrying(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], creating: bool = False) -> Any:
+    def _retrying(self, work: Callable[[Study], T], creating: bool = False) -> T:
         began = time.monotonic()
         patience = _PATIENCE_TO_BEGIN if creating and self._study is None else _PATIENCE
         pause = _PAUSES[0]
@@ -192,7 +193,7 @@ class StudyHost:
             study: Study | None = None
             try:
                 study = self._serving(creating)
-                return getattr(study, method)(*args, **kwargs)
+                return work(study)
             except _NotBegunError as error:
                 if time.monotonic() + pause > began + patience:
                     raise StudyRefusedError(str(error)) from None

@@ -14,10 +14,9 @@ from arqon_ray.core.ledger.verdicts import Verdict
 from arqon_ray.core.record.evaluation import Evaluation, Step
 from arqon_ray.core.record.running import Running
 from arqon_ray.errors import StateError
+from arqon_ray.service.answers import AskedCandidate
 from arqon_ray.service.server.idempotency import Done, Operations
 from arqon_ray.service.server.leases import Leases
-
-Answer = dict[str, Any]
 
 _PART = 5000
 
@@ -118,9 +117,9 @@ class StudyState:
 
     # Looking
 
-    def item(self, number: int, key: str | None) -> Answer:
+    def item(self, number: int, key: str | None) -> AskedCandidate:
         """Return a candidate as an ask under ``key`` answers it, with a note when the asker does not hold it."""
-        item: Answer = {"id": str(number), "params": dict(self.solver.candidate(number).params)}
+        item: AskedCandidate = {"id": str(number), "params": dict(self.solver.candidate(number).params)}
         if number not in self.leases:
             item["note"] = f"it was {self.ended(number)}"
         elif self.asker.get(number) != key:

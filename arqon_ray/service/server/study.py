@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from arqon_ray import __version__
 from arqon_ray.core.config import StudyConfig, identity
@@ -13,10 +13,10 @@ from arqon_ray.core.export.frozen import Frozen
 from arqon_ray.core.inputs.plain import same
 from arqon_ray.core.inputs.values import shown
 from arqon_ray.errors import IdentityError
+from arqon_ray.service.answers import BestPoint, HistoryRow, PendingRow
 from arqon_ray.service.background import Trouble, short
 from arqon_ray.service.server.asking import Asking
 from arqon_ray.service.server.changes import Budget, Import
-from arqon_ray.service.server.state import Answer
 from arqon_ray.service.server.telling import Telling
 from arqon_ray.service.validation import check_position, check_since, check_text
 
@@ -32,14 +32,14 @@ class Study(Asking, Telling):
 
     # Looking
 
-    def best(self) -> Answer | None:
+    def best(self) -> BestPoint | None:
         """Return the recommended point, see ``ArqonSolver.best``; None before any value."""
         solver = self._state.solver
         draft, frozen = self._durably(lambda: (solver.draft(), solver.freeze()))
         with self._guard.running():
-            return solver.best_of(draft, frozen)
+            return cast("BestPoint | None", solver.best_of(draft, frozen))
 
-    def history(self, since: int | None = None) -> list[Answer]:
+    def history(self, since: int | None = None) -> list[HistoryRow]:
         """Return what was told, in the order in which it was: each as ``Evaluation.to_dict``, and its record's ``seq``.
 
         Args:
@@ -48,15 +48,15 @@ class Study(Asking, Telling):
         after = check_since(since)
         frozen = self._durably(self._state.solver.freeze)
         with self._guard.running():
-            return frozen.history(after)
+            return cast("list[HistoryRow]", frozen.history(after))
 
-    def pareto(self) -> list[Answer]:
+    def pareto(self) -> list[HistoryRow]:
         """Return the observations that no other one beats in all objectives, see ``ArqonSolver.pareto``."""
         frozen = self._durably(self._state.solver.freeze)
         with self._guard.running():
-            return frozen.pareto()
+            return cast("list[HistoryRow]", frozen.pareto())
 
-    def pending(self, owner: str | None = None) -> list[Answer]:
+    def pending(self, owner: str | None = None) -> list[PendingRow]:
         """Return the evaluations that run, lowest number first: each as ``Evaluation.to_dict``, with owner and key.
 
         ``steps`` and ``metrics`` are what they have reported; ``key`` is that of the ask.
@@ -66,7 +66,7 @@ class Study(Asking, Telling):
         """
         owner = check_text("owner", owner)
 
-        def work() -> tuple[Frozen, dict[int, Answer]]:
+        def work() -> tuple[Frozen, dict[int, dict[str, Any]]]:
             self._expire()
             state = self._state
             held = state.solver.pending if owner is None else state.leases.held_by(owner)
@@ -76,7 +76,8 @@ class Study(Asking, Telling):
         frozen, holds = self._durably(work)
         with self._guard.running():
             rows = {row.number: row for row in frozen.underway() if row.number in holds}
-            return [{**rows[number].to_dict(), **hold} for number, hold in holds.items()]
+            found = [{**rows[number].to_dict(), **hold} for number, hold in holds.items()]
+            return cast("list[PendingRow]", found)
 
     def export(self) -> str:
         """Return the solver's state as JSON, see ``ArqonSolver.export``."""
@@ -88,7 +89,7 @@ class Study(Asking, Telling):
         """Return the study's config, with the budget in force."""
         return self._durably(lambda: self._state.solver.config).to_dict()
 
-    def snapshot(self, since: Mapping[str, Any] | None = None) -> Answer | None:
+    def snapshot(self, since: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """Return what ``start(snapshot=...)`` can begin this study from elsewhere: uuid, position and export.
 
         Args:
@@ -109,10 +110,10 @@ class Study(Asking, Telling):
         with self._guard.running():
             return {"uuid": self._uuid, "seq": seq, "export": frozen.export()}
 
-    def status(self) -> Answer:
+    def status(self) -> dict[str, Any]:
         """Return how the study stands; see the actor's ``status``."""
 
-        def work() -> Answer:
+        def work() -> dict[str, Any]:
             self._expire()
             state, journal = self._state, self._journal
             return {
@@ -143,7 +144,7 @@ class Study(Asking, Telling):
                 | {"trouble": [*told["trouble"], unknown]}
             )
 
-    def _judged(self) -> Answer:
+    def _judged(self) -> dict[str, Any]:
         """Return what the model makes of the study: phase, landscape, strategy and best."""
         with self._lock:
             solver = self._state.solver

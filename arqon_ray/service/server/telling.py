@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, cast
 
 from arqon_ray.core.inputs.values import shown
 from arqon_ray.core.ledger import seeds
 from arqon_ray.core.ledger.results import Entry
 from arqon_ray.errors import ResultsError
+from arqon_ray.service.answers import Seeded, Told
 from arqon_ray.service.server.changes import Release
 from arqon_ray.service.server.durable import DurableState
 from arqon_ray.service.server.entries import report_entries, seed_entries, tell_entries
 from arqon_ray.service.server.idempotency import digest_of
 from arqon_ray.service.server.outcomes import Report, Reported, Retract, Tell, digest_of_results
-from arqon_ray.service.server.state import Answer
 from arqon_ray.service.validation import check_id, check_ids, check_owner, check_reason, check_text
 
 
@@ -28,7 +28,7 @@ class Telling(DurableState):
 
         Args:
             results: a candidate's id, or a list of dicts (or one) with ``id``, ``value`` and what else is known of the
-                evaluation, see :class:`.told.Told`.
+                evaluation, see :class:`.ResultFields`.
             value: a number; None, NaN and infinities mean a failed evaluation. It may be left out beside ``metrics``
                 where the config names its metric.
             cost: of this evaluation, in the user's units.
@@ -48,10 +48,12 @@ class Telling(DurableState):
         answers = self._durably(lambda: self._tell(entries, key))
         return answers[0] if isinstance(results, str | Mapping) else answers
 
-    def _tell(self, entries: list[Entry], key: str | None) -> list[Answer]:
+    def _tell(self, entries: list[Entry], key: str | None) -> list[Told]:
         return self._observe("tell", [self._without_params(entry, k) for k, entry in enumerate(entries)], key)
 
-    def seed(self, observations: Any, key: str | None = None, out_of_bounds: str = "raise") -> list[Answer]:
+    def seed(
+        self, observations: Any, key: str | None = None, out_of_bounds: Literal["raise", "skip"] = "raise"
+    ) -> list[Seeded]:
         """Take points from outside; see ``ArqonSolver.seed``.
 
         They are no candidates of this study, whatever ids they have.
@@ -62,9 +64,10 @@ class Telling(DurableState):
         solver = self._state.solver
         entries, notes = seed_entries(observations, solver.space, out_of_bounds, solver.config.metric)
         key = check_text("key", key)
-        return seeds.answers(notes, self._durably(lambda: self._observe("seed", entries, key)))
+        answers = self._durably(lambda: self._observe("seed", entries, key))
+        return cast("list[Seeded]", seeds.answers(notes, answers))
 
-    def _observe(self, method: str, entries: list[Entry], key: str | None) -> list[Answer]:
+    def _observe(self, method: str, entries: list[Entry], key: str | None) -> list[Told]:
         digest = None if key is None else digest_of_results(method, entries)
         done = self._state.done.get(Tell.OP, key, digest)
         if done is not None:
@@ -75,7 +78,7 @@ class Telling(DurableState):
         if any(verdict.evaluation is not None for verdict in verdicts):
             self._commit(change, verdicts)
             self._line.call()
-        return [verdict.answer for verdict in verdicts]
+        return cast("list[Told]", [verdict.answer for verdict in verdicts])
 
     def _without_params(self, entry: Entry, place: int) -> Entry:
         """Drop the params that a result repeats; refuse those that are not the candidate's."""
@@ -93,9 +96,9 @@ class Telling(DurableState):
             )
         return replace(entry, params=None)
 
-    def fail(self, id: str, reason: str | None = None, key: str | None = None) -> Answer:
+    def fail(self, id: str, reason: str | None = None, key: str | None = None) -> Told:
         """Tell that a candidate's evaluation failed; answers as ``tell``."""
-        answer: Answer = self.tell(id, None, key=key, status="failed", reason=reason)
+        answer: Told = self.tell(id, None, key=key, status="failed", reason=reason)
         return answer
 
     def report(
@@ -125,10 +128,10 @@ class Telling(DurableState):
         answers = self._durably(lambda: self._report(reports))
         return answers[0] if isinstance(id, str | Mapping) else answers
 
-    def _report(self, reports: list[Reported]) -> list[Answer]:
+    def _report(self, reports: list[Reported]) -> list[Told]:
         solver, answers, taken = self._state.solver, [], []
         for each in reports:
-            answer: Answer = {"id": solver.candidate(each.number).id, "accepted": self._state.is_open(each.number)}
+            answer: Told = {"id": solver.candidate(each.number).id, "accepted": self._state.is_open(each.number)}
             if not answer["accepted"]:
                 answer["note"] = f"{self._state.ended(each.number)}: this report was ignored"
             elif not solver.has_reported(each.number, each.step, each.value, each.metrics):
@@ -138,7 +141,7 @@ class Telling(DurableState):
             self._make(Report(taken))
         return answers
 
-    def retract(self, id: str, reason: str | None = None, key: str | None = None) -> Answer:
+    def retract(self, id: str, reason: str | None = None, key: str | None = None) -> Told:
         """Take a candidate's result back, since it was wrong; see ``ArqonSolver.retract``. The log keeps both.
 
         Args:
@@ -155,21 +158,20 @@ class Telling(DurableState):
         digest = None if key is None else digest_of(Retract.OP, number, reason)
         return self._durably(lambda: self._retract(Retract(number, reason, key, digest)))
 
-    def _retract(self, change: Retract) -> Answer:
+    def _retract(self, change: Retract) -> Told:
         done = self._state.done.get(change.OP, change.key, change.digest)
         if done is not None:
-            answer: Answer = done[0]
+            answer: Told = done[0]
             return answer
         solver, number = self._state.solver, change.number
         solver.candidate(number)
         if not solver.is_told(number):
-            note = "it has no result" if self._state.is_open(number) else "it was retracted already"
-            return {"id": str(number), "accepted": False, "note": note}
+            return _told(number, "it has no result" if self._state.is_open(number) else "it was retracted already")
         self._make(change)
         # What lies ready rests on the wrong result.
         self._preparer.discard()
         self._line.call()
-        return {"id": str(number), "accepted": True}
+        return _told(number, None)
 
     # Leases
 
@@ -193,7 +195,7 @@ class Telling(DurableState):
 
     def _release(
         self, numbers: list[int] | None, owner: str | None, key: str | None, digest: bytes | None
-    ) -> list[Answer]:
+    ) -> list[Told]:
         done = self._state.done.get(Release.OP, key, digest)
         if done is not None:
             return done
@@ -203,12 +205,12 @@ class Telling(DurableState):
         for number in numbers:
             self._state.solver.candidate(number)
         free: list[int] = []
-        answers = []
+        answers: list[Told] = []
         for number in numbers:
             note = self._kept(number, owner, free)
             if note is None:
                 free.append(number)
-            answers.append({"id": str(number), "accepted": note is None, **({} if note is None else {"note": note})})
+            answers.append(_told(number, note))
         if free:
             self._make(Release(free, "released", key, answers, digest))
             self._line.call()
@@ -237,6 +239,14 @@ class Telling(DurableState):
         # Otherwise an owner could believe for ever what the study's new actor knows nothing of.
         self._journal.check_owner()
         return count
+
+
+def _told(number: int, note: str | None) -> Told:
+    """Return the answer about a candidate: accepted, unless a note says why not."""
+    answer: Told = {"id": str(number), "accepted": note is None}
+    if note is not None:
+        answer["note"] = note
+    return answer
 
 
 def wall_clock() -> float:

@@ -73,7 +73,7 @@ class Life(contextlib.AbstractContextManager["Life"]):
                 return self.study()._upkeep._take()
 
     def study(self) -> Study:
-        self.host.call("history")
+        self.host.call(lambda study: study.history())
         return self.host._study
 
     def known(self) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def test_a_disk_that_takes_nothing_is_waited_for_and_named_and_the_repeated_call
     error: int, small_disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = host_on(small_disk.folder)
-    host.call("ask", 2, key="a")
+    host.call(lambda study: study.ask(2, key="a"))
     if error == errno.EROFS:
         host.stop(False)  # a file system with a file that is being written is not made read-only
         host = host_on(small_disk.folder, restarted=True)
@@ -243,10 +243,10 @@ def test_a_disk_that_takes_nothing_is_waited_for_and_named_and_the_repeated_call
         patch.setattr("arqon_ray.service.server.host._PATIENCE", 0.3)
         begun = time.monotonic()
         with pytest.raises(StudyRefusedError, match=f"storage {small_disk.folder}/arqon fails .*{os.strerror(error)}"):
-            host.call("seed", seeds, key="s")
+            host.call(lambda study: study.seed(seeds, key="s"))
         assert time.monotonic() - begun > 0.2
-    answers = host.call("seed", seeds, key="s")
-    assert host.call("seed", seeds, key="s") == answers
+    answers = host.call(lambda study: study.seed(seeds, key="s"))
+    assert host.call(lambda study: study.seed(seeds, key="s")) == answers
     host.stop(False)
     counts = host_on(small_disk.folder, restarted=True).status()["counts"]
     assert (counts["seeded"], counts["asked"], counts["pending"]) == (1000, 2, 2)
@@ -256,16 +256,16 @@ def test_an_older_actor_whose_disk_fails_does_not_take_the_study_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older, newer = host_on(tmp_path), host_on(tmp_path, restarted=True)
-    older.call("ask_one", key="a")
-    newer.call("ask_one", key="b")
+    older.call(lambda study: study.ask_one(key="a"))
+    newer.call(lambda study: study.ask_one(key="b"))
     monkeypatch.setattr(
         "arqon_ray.service.storage.local._write_all", failing := mock.Mock(side_effect=OSError(5, "EIO"))
     )
     with pytest.raises(StudyRefusedError, match="belongs to epoch 2 of another actor now"):
-        older.call("ask_one", key="c")
+        older.call(lambda study: study.ask_one(key="c"))
     assert failing.call_count == 1
     monkeypatch.undo()
-    assert newer.call("ask_one", key="d")["id"] == "2"
+    assert newer.call(lambda study: study.ask_one(key="d"))["id"] == "2"
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -273,7 +273,7 @@ def test_a_storage_that_is_away_for_a_while_is_waited_for(restarted: bool, tmp_p
     root, away = tmp_path / "root", tmp_path / "away"
     root.mkdir()
     host = host_on(root)
-    host.call("ask", 2, key="a")
+    host.call(lambda study: study.ask(2, key="a"))
     if restarted:
         host.stop(False)
         host = host_on(root, restarted=True)
@@ -287,7 +287,7 @@ def test_a_storage_that_is_away_for_a_while_is_waited_for(restarted: bool, tmp_p
 
     thread = threading.Thread(target=bring_back)
     thread.start()
-    assert host.call("tell", "0", 1.0, key="t") == {"id": "0", "accepted": True}
+    assert host.call(lambda study: study.tell("0", 1.0, key="t")) == {"id": "0", "accepted": True}
     assert back == [False]
     thread.join(60)
     assert host.status()["counts"]["told"] == 1

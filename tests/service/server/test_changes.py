@@ -132,17 +132,17 @@ def host(tmp_path: Path) -> StudyHost:
 def test_whatever_fails_after_the_record_was_made_the_study_is_opened_anew(
     host: StudyHost, monkeypatch: pytest.MonkeyPatch, place: tuple[type, str], error: Exception
 ) -> None:
-    host.call("ask_one", key="a")
+    host.call(lambda study: study.ask_one(key="a"))
     epoch = host.status()["epoch"]
     with monkeypatch.context() as patch:
         patch.setattr(*place, mock.Mock(side_effect=error))
         with pytest.raises(type(error)):
-            host.call("tell", "0", 1.0, key="t")
-    assert host.call("tell", "0", 1.0, key="t") == {"id": "0", "accepted": True}
+            host.call(lambda study: study.tell("0", 1.0, key="t"))
+    assert host.call(lambda study: study.tell("0", 1.0, key="t")) == {"id": "0", "accepted": True}
     status = host.status()
     assert status["epoch"] == epoch + 1
     assert status["counts"]["told"] == 1
-    assert [row["value"] for row in host.call("history")] == [1.0]
+    assert [row["value"] for row in host.call(lambda study: study.history())] == [1.0]
 
 
 def test_who_else_was_under_way_repeats_the_call_on_the_study_opened_anew(study: Study) -> None:

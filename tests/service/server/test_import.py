@@ -24,9 +24,9 @@ def used(root: Path) -> tuple[StudyHost, dict[str, Any]]:
     there = host(root, "first")
     there.begin(CONFIG, "first")
     for number in range(4):
-        there.call("ask_one", key=f"t{number}")
-    there.call("tell", [{"id": "0", "value": 1.0}, {"id": "1", "value": None}])
-    return there, {**there.call("snapshot"), "keys": {"t2": "2", "t3": "3"}}
+        there.call(lambda study: study.ask_one(key=f"t{number}"))
+    there.call(lambda study: study.tell([{"id": "0", "value": 1.0}, {"id": "1", "value": None}]))
+    return there, {**there.call(lambda study: study.snapshot()), "keys": {"t2": "2", "t3": "3"}}
 
 
 def test_it_goes_on_where_the_snapshot_stood(tmp_path: Path) -> None:
@@ -45,15 +45,19 @@ def test_it_goes_on_where_the_snapshot_stood(tmp_path: Path) -> None:
         "enqueued": 0,
     }
     # In this log all of it came with one record.
-    assert here.call("history") == [{**row, "seq": 2} for row in there.call("history")]
-    assert here.call("ask_one", key="t3")["id"] == "3"  # a trial in flight finds its candidate by its key
-    fresh = [here.call("ask_one", key=f"u{number}") for number in range(4)]
+    assert here.call(lambda study: study.history()) == [
+        {**row, "seq": 2} for row in there.call(lambda study: study.history())
+    ]
+    assert (
+        here.call(lambda study: study.ask_one(key="t3"))["id"] == "3"
+    )  # a trial in flight finds its candidate by its key
+    fresh = [here.call(lambda study: study.ask_one(key=f"u{number}")) for number in range(4)]
     assert [each["id"] for each in fresh] == ["4", "5", "6", "7"]
-    here.call("tell", [{"id": each["id"], "value": each["params"]["x"]} for each in fresh])
+    here.call(lambda study: study.tell([{"id": each["id"], "value": each["params"]["x"]} for each in fresh]))
     assert verify(str(tmp_path / "b"), "study").ok
-    history = here.call("history")
+    history = here.call(lambda study: study.history())
     again = host(tmp_path / "b", restarted=True)
-    assert again.call("history") == history
+    assert again.call(lambda study: study.history()) == history
     assert again.status()["imported"] == status["imported"]
 
 
@@ -61,9 +65,9 @@ def test_nobody_else_begins_it_and_it_is_imported_once(tmp_path: Path) -> None:
     _, snapshot = used(tmp_path / "a")
     here = host(tmp_path / "b", awaited=True)
     with pytest.raises(StudyRefusedError, match="about to be begun from a snapshot"):
-        here.call("ask_one")
+        here.call(lambda study: study.ask_one())
     here.begin(CONFIG, "creator", snapshot)
-    here.call("ask_one", key="new")
+    here.call(lambda study: study.ask_one(key="new"))
     here.begin(CONFIG, "other", snapshot)
     assert here.status()["counts"]["asked"] == 5
 
@@ -74,9 +78,9 @@ def test_a_creator_that_died_in_between_left_nothing_that_is_served(tmp_path: Pa
     empty.begin(CONFIG, "creator")  # the journal as it is between its beginning and the import
     here = host(tmp_path / "b", awaited=True, restarted=True)
     with pytest.raises(StudyRefusedError, match="about to be begun from a snapshot"):
-        here.call("history")
+        here.call(lambda study: study.history())
     here.begin(CONFIG, "another driver", snapshot)
-    assert len(here.call("history")) == 2
+    assert len(here.call(lambda study: study.history())) == 2
 
 
 def test_a_study_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:

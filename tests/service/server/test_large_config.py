@@ -92,10 +92,10 @@ def test_a_call_that_comes_before_the_config_waits_for_it(tmp_path: Path, monkey
     monkeypatch.setattr("arqon_ray.service.server.host._PATIENCE", 0.3)
     host = StudyHost(ActorSpec("arqon", "t1", True), str(tmp_path), False, {"pid": 1, "node": "n1"})
     with pytest.raises(arqon_ray.StudyRefusedError, match=r"was not begun: call start\(\)"):
-        host.call("ask_one")
+        host.call(lambda study: study.ask_one())
     assert not [*tmp_path.rglob("study.json")]
     assert host.begin(CONFIG, "t1")["counts"]["asked"] == 0
-    assert host.call("ask_one")["id"] == "0"
+    assert host.call(lambda study: study.ask_one())["id"] == "0"
 
 
 def test_nothing_shows_a_large_config_whole() -> None:

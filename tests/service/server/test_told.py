@@ -319,19 +319,19 @@ def test_the_next_candidates_rest_on_what_is_left(tmp_path: Path) -> None:
 
 def test_what_goes_on_elsewhere_has_the_whole_record(tmp_path: Path) -> None:
     there = StudyHost(ActorSpec("arqon", "one", True, config=CONFIG), str(tmp_path / "a"), False, {"pid": 1})
-    there.call("ask", 3)
-    there.call("report", "2", 1, 0.5, {"lr": 0.1})
-    there.call("tell", "0", 0.25, metrics=METRICS, **WHERE)
-    there.call("tell", "1", 9.0)
-    there.call("retract", "1")
+    there.call(lambda study: study.ask(3))
+    there.call(lambda study: study.report("2", 1, 0.5, {"lr": 0.1}))
+    there.call(lambda study: study.tell("0", 0.25, metrics=METRICS, **WHERE))
+    there.call(lambda study: study.tell("1", 9.0))
+    there.call(lambda study: study.retract("1"))
     snapshot = there.snapshot()
     here = StudyHost(ActorSpec("arqon", "two", True, awaited=True), str(tmp_path / "b"), False, {"pid": 2})
     here.begin(CONFIG, "two", snapshot)
-    (before,), (after,) = there.call("history"), here.call("history")
+    (before,), (after,) = there.call(lambda study: study.history()), here.call(lambda study: study.history())
     assert {**after, "seq": before["seq"]} == before
-    assert here.call("history", since=after["seq"]) == []
+    assert here.call(lambda study: study.history(since=after["seq"])) == []
     assert here.status()["counts"]["retracted"] == 1
-    assert here.call("tell", "1", 1.0)["accepted"]
+    assert here.call(lambda study: study.tell("1", 1.0))["accepted"]
 
 
 def test_the_status_has_the_version_that_serves(study: Study, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class Served:
         self._host.begin(plain, "token")
 
     def __getattr__(self, method: str) -> Any:
-        return lambda *args, **kwargs: self._host.call(method, *args, **kwargs)
+        return lambda *args, **kwargs: self._host.call(lambda study: getattr(study, method)(*args, **kwargs))
 
 
 class LocalClient:

@@ -1,0 +1,241 @@
+"""What a study's calls answer, and what a result may say: plain dicts, typed so that editors complete their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NotRequired, TypedDict
+
+
+class AskedCandidate(TypedDict):
+    """A candidate that was handed out.
+
+    Attributes:
+        id: what ``tell`` wants.
+        params: native values of the parameters that exist at this point.
+        note: for an ask that was repeated: the candidate was told already, or is held by somebody else now.
+    """
+
+    id: str
+    params: dict[str, Any]
+    note: NotRequired[str]
+
+
+class Told(TypedDict):
+    """What became of one result, report, retraction or release.
+
+    Attributes:
+        id: the candidate's.
+        accepted: whether it was taken.
+        note: why it was not.
+    """
+
+    id: str
+    accepted: bool
+    note: NotRequired[str]
+
+
+class Seeded(TypedDict):
+    """What became of one point from outside the study.
+
+    Attributes:
+        id: None, since it is no candidate of this study.
+        accepted: whether it was taken.
+        note: why it was skipped.
+    """
+
+    id: str | None
+    accepted: bool
+    note: NotRequired[str]
+
+
+class ResultFields(TypedDict, total=False):
+    """What ``tell`` takes beside id, value and cost: the keywords of a call, and keys of the dicts in a list.
+
+    Attributes:
+        metrics: everything that the function returned, by name, including the objective: numbers, texts, True, False,
+            None and lists of numbers; nested dicts are flattened with ``/``. At most 64, lists of 64 numbers, texts of
+            4 KB.
+        values: with several objectives a list of their values, in place of ``value``.
+        status: ``complete``; ``stopped``, by a scheduler that saw enough; ``failed``.
+        step: how far the evaluation had come when the value was taken; absent for a whole one.
+        steps: its intermediate results, ``[step, value, time]`` each, if they were not reported.
+        started: when the function was called, in seconds since 1970 (UTC).
+        ended: when it returned, likewise.
+        seconds: how long the call took.
+        node: the address or name of the machine where it ran.
+        pid: the process in which it ran.
+        error: why it failed: a dict of ``kind``, ``message`` and optionally ``trace``.
+        reason: the same, as a text.
+        attempt: how often it was started until it ended, from 1.
+    """
+
+    metrics: Mapping[str, Any] | None
+    values: Sequence[float] | None
+    status: Literal["complete", "stopped", "failed"] | None
+    step: int | None
+    steps: Sequence[Sequence[Any]] | None
+    started: float | None
+    ended: float | None
+    seconds: float | None
+    node: str | None
+    pid: int | None
+    error: Mapping[str, Any] | None
+    reason: str | None
+    attempt: int | None
+
+
+class ErrorRow(TypedDict):
+    """Why an evaluation failed: its kind, one line, and the last lines of the traceback if there is one."""
+
+    kind: str
+    message: str
+    trace: str | None
+
+
+class _Row(TypedDict):
+    number: int | None
+    params: dict[str, Any]
+    status: Literal["running", "complete", "stopped", "failed"]
+    value: float | None
+    values: list[float] | None
+    metrics: dict[str, Any]
+    step: int | None
+    steps: list[list[Any]]
+    cost: float
+    started: float | None
+    ended: float | None
+    seconds: float | None
+    node: str | None
+    pid: int | None
+    error: ErrorRow | None
+    origin: str
+    attempt: int
+
+
+class EvaluationRow(_Row):
+    """An evaluation as plain Python; see :class:`~arqon_ray.core.record.evaluation.Evaluation` for each key."""
+
+    id: str | None
+
+
+class HistoryRow(EvaluationRow):
+    """An evaluation that was told; ``seq`` is the number of the log's record that brought it."""
+
+    seq: int
+
+
+class PendingRow(_Row):
+    """An evaluation that is running; ``owner`` holds its candidate, ``key`` is that of its ask."""
+
+    id: str
+    owner: str | None
+    key: str | None
+
+
+class BestPoint(EvaluationRow):
+    """The recommended point; ``predicted`` is the model's value for it, None unless values are noisy."""
+
+    predicted: float | None
+
+
+class StudyCounts(TypedDict):
+    """How many candidates and results there are.
+
+    asked = told + pending + released, apart from candidates that were retracted and not told again.
+
+    Attributes:
+        asked: candidates that were handed out.
+        told: of those, the ones with a result.
+        failed: of those with a result, the ones that failed.
+        pending: candidates in flight.
+        released: candidates that went back to the pool.
+        seeded: points from outside.
+        retracted: how often a result was taken back.
+        enqueued: points that wait to be handed out.
+    """
+
+    asked: int
+    told: int
+    failed: int
+    pending: int
+    released: int
+    seeded: int
+    retracted: int
+    enqueued: int
+
+
+class TroubleRow(TypedDict):
+    """What does not work in the background at present: what, why, since when (seconds since 1970), and how often."""
+
+    what: str
+    error: str
+    since: float
+    failures: int
+
+
+class StudyStatus(TypedDict):
+    """How a study stands. What a refused study does not know is None.
+
+    Attributes:
+        name: the study's.
+        state: ``refused`` if the study cannot be served, with the ``reason``; ``finished`` once the budget is told.
+        reason: why it is refused.
+        pid: the actor's process.
+        node: the id of the node on which it runs.
+        actor: the actor's id.
+        epoch: how often the study was opened.
+        restarts: how often it was opened since it began.
+        counts: candidates and results.
+        budget: candidates to be handed out in all; None for no limit.
+        phase: ``probe`` or ``refine``.
+        landscape: what the classifier takes the objective for.
+        strategy: the one that proposes at present.
+        best: the recommended point.
+        uuid: the study's own.
+        version: the arqon_ray that the actor runs.
+        imported: uuid and position of the study whose snapshot this one began from.
+        seq: the number of the log's last record.
+        storage: where the log lies.
+        torn: the tail of the log that was cut because a write was interrupted.
+        passed_over: snapshots that could not be used.
+        trouble: what does not work in the background at present.
+    """
+
+    name: str
+    state: Literal["running", "finished", "refused"]
+    reason: str | None
+    pid: int
+    node: str
+    actor: str
+    epoch: int | None
+    restarts: int | None
+    counts: StudyCounts
+    budget: int | None
+    phase: str | None
+    landscape: str | None
+    strategy: str | None
+    best: BestPoint | None
+    uuid: NotRequired[str]
+    version: str
+    imported: NotRequired[dict[str, Any] | None]
+    seq: NotRequired[int]
+    storage: str
+    torn: Any
+    passed_over: NotRequired[list[str]]
+    trouble: list[TroubleRow]
+
+
+class StudySnapshot(TypedDict):
+    """What ``start(snapshot=...)`` can begin a study from elsewhere.
+
+    Attributes:
+        uuid: the study's.
+        seq: the record of its log at which the snapshot was taken.
+        export: the solver's state as JSON.
+        storage_path: where its log lies.
+    """
+
+    uuid: str
+    seq: int
+    export: str
+    storage_path: str

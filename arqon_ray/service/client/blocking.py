@@ -1,0 +1,93 @@
+"""Sending one call to a study's actor and waiting for its answer; :mod:`.awaiting` is the same for coroutines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import ray
+from ray.exceptions import ActorDiedError
+
+from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
+from arqon_ray.service.calls import StudyCalls
+from arqon_ray.service.client.older_actors import outdated, remote_study
+from arqon_ray.service.client.pulse import answer
+from arqon_ray.service.client.retry import Retry, Slices, StudyReference, key_or_new
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BlockingReference(StudyReference):
+    """A study whose calls block the calling thread."""
+
+    def _call(self, send: Callable[[StudyCalls], T]) -> T:
+        """Call the actor and wait for its answer, through restarts of it; see :class:`.Retry`."""
+        retry = Retry(self.patience)
+        while True:
+            study = None
+            try:
+                handle = self.handle
+                calls, study = remote_study(handle)
+                found: T = answer(send(calls), self._pulse(handle))
+                return found
+            except Exception as error:
+                missing = None if study is None else study.missing(error)
+                if missing is None:
+                    pause = retry.pause_after(error)
+            self._forget()
+            if missing is not None:
+                raise outdated(self.name, missing, self._version(str(missing)))
+            time.sleep(pause)
+
+    def _version(self, missing: str) -> str | None:
+        """Return the release that the actor runs; None where it does not say, or lacks even ``status``."""
+        if missing.startswith("status("):
+            return None
+        return self._call(lambda study: study.status()).get("version")
+
+    def _ask(
+        self, send: Callable[[StudyCalls, str, float], T], key: str | None, owner: str | None, timeout: float | None
+    ) -> T:
+        """Ask in slices under one key, so that no call waits in the actor for long.
+
+        Args:
+            send: makes the call, under an operation id and with the seconds to wait.
+            key: the caller's operation id.
+            owner: who asks; of interest only to coroutines, which may be cancelled meanwhile.
+            timeout: seconds to wait in all.
+        """
+        operation, slices = key_or_new(key), Slices(timeout)
+        while True:
+            try:
+                return self._call(lambda study: send(study, operation, slices.next()))
+            except AskTimeoutError as error:
+                slices.over(error)
+
+    def _work(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what takes long in this process."""
+        return work(*args, **kwargs)
+
+    def _stop(self, purge: bool) -> None:
+        """End the actor, and wait until its name is free."""
+        handle, retry = self.handle, Retry(self.patience)
+        killed: StudyUnreachableError | None = None
+        while True:
+            try:
+                answer(handle.stop.remote(purge), self._pulse(handle))
+            except ActorDiedError:
+                break
+            except StudyUnreachableError as error:
+                ray.kill(handle, no_restart=True)
+                killed = error if purge else None
+                break
+            except Exception as error:
+                time.sleep(retry.pause_after(error))
+            else:
+                break
+        self._forget()
+        for pause in self._until_gone(handle):
+            time.sleep(pause)
+        if killed is not None:
+            raise killed
