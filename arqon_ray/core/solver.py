@@ -17,7 +17,7 @@ from arqon_ray.core.ledger.seeds import OutOfBounds, answers, fit, parse_seeds
 from arqon_ray.core.ledger.verdicts import Verdict, check_number, resolve
 from arqon_ray.core.objectives.fidelity import Fidelity
 from arqon_ray.core.probe.coverage import Coverage
-from arqon_ray.core.propose.proposer import Draft
+from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.core.record.evaluation import Evaluation, Step
 from arqon_ray.core.record.metrics import check as check_metrics
 from arqon_ray.core.record.run import Run, run_of_solver
@@ -26,6 +26,7 @@ from arqon_ray.core.space.points import whole_points
 from arqon_ray.core.space.space import Params, Space
 from arqon_ray.core.strategies.memories import remember
 from arqon_ray.core.strategies.unread import warn_of_unread
+from arqon_ray.deprecation import warn_deprecated
 from arqon_ray.errors import ConfigError, ResultsError
 
 
@@ -83,15 +84,15 @@ class ArqonSolver:
         Raises:
             ValueError: when ``n`` is no whole number above 0.
         """
-        draft = self.draft()
+        proposer = self.proposer()
         if n is None:
-            moment = self._ledger.moment()
-            n = max(1, self._coverage.remaining(moment.number, moment.outside, len(moment.y)))
+            view = self._ledger.view()
+            n = max(1, self._coverage.remaining(view.number, view.outside, len(view.y)))
         n = values.whole("n", n, 1)
         batch: list[Params] = []
         while len(batch) < n:
             try:
-                candidate = draft.propose()
+                candidate = proposer.propose()
             except Exception:
                 # Those before are handed out; the next ask meets the error by itself.
                 if batch:
@@ -105,7 +106,7 @@ class ArqonSolver:
 
     def propose(self) -> Candidate | None:
         """Hand out a fresh candidate, which is pending from now on; see :meth:`ask_one`."""
-        candidate = self.draft().propose()
+        candidate = self.proposer().propose()
         if candidate is not None:
             self.adopt(candidate)
         return candidate
@@ -141,16 +142,21 @@ class ArqonSolver:
         """The points that wait to be handed out before all others, the next one first."""
         return list(self._ledger.queue)
 
-    def draft(self) -> Draft:
-        """Return a draft of the next candidates on what is known now; the solver can go on meanwhile.
+    def proposer(self) -> Proposer:
+        """Return a proposer of the next candidates on what is known now; the solver can go on meanwhile.
 
         It copies what is in flight and nothing else, however much was told.
         """
-        return Draft(self.config, self.space, self._coverage, self._fidelity, self._ledger.moment(), self._memory)
+        return Proposer(self.config, self.space, self._coverage, self._fidelity, self._ledger.view(), self._memory)
+
+    def draft(self) -> Proposer:
+        """Do as :meth:`proposer`; deprecated since 0.2.0."""
+        warn_deprecated("ArqonSolver.draft()", since="0.2.0", removed="0.4.0", instead="proposer()")
+        return self.proposer()
 
     @property
     def version(self) -> int:
-        """Advances with each result, report, ask and withdrawal: a draft of the same ``version`` is up to date."""
+        """Advances with each result, report, ask and withdrawal: a proposer of the same ``version`` is up to date."""
         return self._ledger.version
 
     def adopt(self, candidate: Candidate) -> None:
@@ -469,11 +475,11 @@ class ArqonSolver:
         were stopped early are passed over while there are any that went further. With several objectives it is the
         best in the first of them; see :meth:`pareto`.
         """
-        return self.best_of(self.draft(), self.freeze())
+        return self.best_of(self.proposer(), self.freeze())
 
-    def best_of(self, draft: Draft, frozen: Frozen) -> dict[str, Any] | None:
+    def best_of(self, proposer: Proposer, frozen: Frozen) -> dict[str, Any] | None:
         """Return :meth:`best` as it was when both were taken; another thread may ask while the solver goes on."""
-        recommended = draft.recommend()
+        recommended = proposer.recommend()
         if recommended is None:
             return None
         place, predicted = recommended
@@ -482,7 +488,7 @@ class ArqonSolver:
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them, and the phases so far."""
         phases = [{"strategy": name, "candidates": count} for name, count in self._phases]
-        return {**self.draft().explain(), "phases": phases}
+        return {**self.proposer().explain(), "phases": phases}
 
     def run(self, name: str = "arqon", **more: Any) -> Run:
         """Return what has become of the study so far, for reports; it asks the model as :meth:`explain` does.
@@ -504,7 +510,7 @@ class ArqonSolver:
         ledger = self._ledger
         return Frozen(
             self.config,
-            ledger.moment(),
+            ledger.view(),
             ledger.observations,
             ledger.seqs,
             len(ledger.observations),

@@ -62,7 +62,7 @@ def lived(count: int, reports: int) -> StudyState:
     """Return the state of a study in which so many candidates were told, each under a key of its own."""
     state = StudyState(ArqonSolver(CONFIG), time.monotonic)
     for number in range(count + 8):
-        candidate = state.solver.draft().propose()
+        candidate = state.solver.proposer().propose()
         assert candidate is not None
         plain = {"number": number, "params": candidate.params, "origin": candidate.origin, "memory": {}}
         _make(state, Ask([candidate], [plain], [], f"ask-{number}", None, None, b"12345678"))

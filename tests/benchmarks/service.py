@@ -157,7 +157,7 @@ def staleness(storage: str) -> list[int]:
 
 
 def figure_regret(address: str) -> None:
-    """What staleness costs: 100 evaluations, 8 in flight, asked one by one and in drafts of 8; ratios of regrets."""
+    """What staleness costs: 100 evaluations, 8 in flight, asked one by one and in proposers of 8; ratios of regrets."""
     ratios = []
     for problem in [problem for problem in problems() if not problem.noisy and problem.group != "ml"][::5]:
         for seed in range(3):
@@ -165,7 +165,7 @@ def figure_regret(address: str) -> None:
             ratios.append(np.log(drafted / singly))
     draws = np.random.default_rng(0).choice(ratios, (2000, len(ratios))).mean(axis=1)
     low, high = np.exp(np.percentile(draws, [2.5, 97.5]))
-    say(f"regret of drafts of 8: {np.exp(np.mean(ratios)):.2f} x [{low:.2f}, {high:.2f}] on {len(ratios)} runs")
+    say(f"regret of proposers of 8: {np.exp(np.mean(ratios)):.2f} x [{low:.2f}, {high:.2f}] on {len(ratios)} runs")
 
 
 def _regret(problem: Problem, seed: int, at_once: int) -> float:
@@ -174,8 +174,8 @@ def _regret(problem: Problem, seed: int, at_once: int) -> float:
     solver = arqon_ray.ArqonSolver({"seed": seed, "budget": 100, "bounds": problem.bounds})
     flying: list[Any] = []
     while True:
-        draft = solver.draft()
-        while len(flying) < 8 and (candidate := draft.propose()) is not None:
+        proposer = solver.proposer()
+        while len(flying) < 8 and (candidate := proposer.propose()) is not None:
             solver.adopt(candidate)
             flying.append(candidate)
         if not flying:

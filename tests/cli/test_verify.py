@@ -18,7 +18,7 @@ CONFIG = {"seed": 2, "budget": 30, "bounds": {"x": {"min": 0.0, "max": 1.0}, "k"
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Path:
-    """A storage path with a study of two epochs, drafts of several candidates, a failure and a release."""
+    """A storage path with a study of two epochs, proposers of several candidates, a failure and a release."""
     for pid in (1, 2):
         host = StudyHost(ActorSpec("arqon", "t", True, config=CONFIG), str(tmp_path), pid > 1, {"pid": pid})
         for _ in range(6):

@@ -93,7 +93,7 @@ def disagreements(
     periodic = np.array([parameter.periodic for parameter in one.space.parameters])
     found = []
     for k in range(count):
-        first, second = one.propose(), two.draft().propose()
+        first, second = one.propose(), two.proposer().propose()
         assert first is not None
         assert second is not None
         u, v = one.space.encode(first.params), two.space.encode(second.params)

@@ -16,7 +16,7 @@ from arqon_ray.core import ArqonSolver, Candidate
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe import coverage
 from arqon_ray.core.probe.coverage import Coverage
-from arqon_ray.core.propose.proposer import Draft
+from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.core.refine import STRATEGIES
 from tests.core.histories import SPACES
 from tests.core.spaces import bounds
@@ -236,8 +236,8 @@ def test_the_last_points_of_a_space_that_the_sequence_misses_are_looked_for_once
     space = {name: {"min": 0, "max": 9, "type": "int"} for name in "abc"}
     solver = ArqonSolver({"seed": 1, "bounds": space, "strategy": "probe"})
     keys, looked = set(), []
-    plain = Draft._knows
-    monkeypatch.setattr(Draft, "_knows", lambda self, point: looked.append(0) or plain(self, point))
+    plain = Proposer._knows
+    monkeypatch.setattr(Proposer, "_knows", lambda self, point: looked.append(0) or plain(self, point))
     for k in range(1000):
         candidate = solver.propose()
         assert candidate is not None

@@ -44,7 +44,7 @@ def test_every_rung_is_in_the_model() -> None:
     assert explained["landscape"] == "multi-fidelity"
     assert explained["evidence"]["rungs"] == {"1": 12, "3": 4, "9": 2}
     # Whoever stopped at step 1 still had 8 to lose: on one scale all have their final values, none below the best.
-    seen = made.solver.draft().evidence()
+    seen = made.solver.proposer().evidence()
     finals = np.array([row["params"]["x"] ** 2 + row["params"]["y"] + 1.0 for row in made.solver.history()])
     expected = np.maximum(finals, min(finals[0], finals[9]))
     tail = expected - np.min(expected) > 10.0 * (np.median(expected) - np.min(expected))

@@ -46,7 +46,7 @@ class Frozen:
     """
 
     config: StudyConfig
-    moment: DataView
+    view: DataView
     log: list[Evaluation]
     seqs: list[int]
     told: int
@@ -79,12 +79,12 @@ class Frozen:
 
     def underway(self) -> list[Evaluation]:
         """Return the candidates in flight, with what they have reported, in the order of their asks."""
-        return [running_of(candidate, self.running.get(candidate.number)) for candidate in self.moment.pending]
+        return [running_of(candidate, self.running.get(candidate.number)) for candidate in self.view.pending]
 
     def reports(self) -> list[Report]:
         """Return the intermediate results as :meth:`.Ledger.report` takes them."""
         sign = 1.0 if self.config.mode == "min" else -1.0
-        rows = self.moment.reports
+        rows = self.view.reports
         slices = (rows[start : start + _PART].tolist() for start in range(0, len(rows), _PART))
         return [
             (int(number), int(step), sign * value, int(place)) for each in slices for number, step, value, place in each
@@ -111,12 +111,12 @@ class Frozen:
         return state.export(
             self.config,
             self.observations,
-            self.moment.number,
-            {"pending": self.moment.pending, "withdrawn": self.withdrawn, "retracted": self.retracted},
+            self.view.number,
+            {"pending": self.view.pending, "withdrawn": self.withdrawn, "retracted": self.retracted},
             self.reports(),
             self.unsaid,
             self.running,
-            (self.moment.queue, self.enqueued),
+            (self.view.queue, self.enqueued),
             self.memory,
             self.phases,
         )
@@ -126,22 +126,22 @@ class Frozen:
         reports, observations = self.reports(), self.observations
         yield {
             "config": self.config.to_dict(),
-            "handed_out": self.moment.number,
-            "pending": [_row(candidate) for candidate in self.moment.pending],
+            "handed_out": self.view.number,
+            "pending": [_row(candidate) for candidate in self.view.pending],
             "withdrawn": [_row(candidate) for candidate in self.withdrawn],
             "retracted": [_row(candidate) for candidate in self.retracted],
             "unsaid": sorted(self.unsaid),
-            "queue": list(self.moment.queue),
+            "queue": list(self.view.queue),
             "enqueued": self.enqueued,
             "running": [[number, running.to_plain()] for number, running in self.running.items()],
             "memory": self.memory,
             "phases": self.phases,
             **({"reports": reports} if reports else {}),
         }
-        points = np.empty((len(observations), self.moment.X.shape[1]))
+        points = np.empty((len(observations), self.view.X.shape[1]))
         complete = np.zeros(len(points), dtype=bool)
-        complete[self.moment.places] = True
-        points[complete], points[~complete] = self.moment.X, self.moment.failed
+        complete[self.view.places] = True
+        points[complete], points[~complete] = self.view.X, self.view.failed
         for i in range(0, len(points), _PART):
             there = observations[i : i + _PART]
             yield {

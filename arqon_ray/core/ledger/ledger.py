@@ -368,7 +368,7 @@ class Ledger:
         if not numbers:
             del self._open_at[point.tobytes()]
 
-    def moment(self) -> DataView:
+    def view(self) -> DataView:
         """Return what is known now."""
         pending = tuple(self.pending.values())
         return DataView(

@@ -55,28 +55,28 @@ class Curves:
         self._reached, self._place, self._index = np.empty(0), np.empty(0), np.empty(0)
         self._steps, self._values = np.empty((0, 0)), np.empty((0, 0))
 
-    def at(self, moment: DataView) -> Levels | None:
+    def at(self, view: DataView) -> Levels | None:
         """Return the levels at a moment with no fewer reports than were read; None when all went equally far.
 
         An evaluation is known to be cut short when another one, told or still in flight, went farther.
         """
-        told, reports = len(moment.y), moment.reports
-        flying = np.array([candidate.number for candidate in moment.pending], dtype=np.int64)
-        numbers = np.concatenate([moment.numbers, flying])
-        self._note(moment.number, reports)
+        told, reports = len(view.y), view.reports
+        flying = np.array([candidate.number for candidate in view.pending], dtype=np.int64)
+        numbers = np.concatenate([view.numbers, flying])
+        self._note(view.number, reports)
         inside = numbers >= 0
         reached, first = np.full(len(numbers), -np.inf), np.full(len(numbers), np.inf)
         reached[inside] = self._reached[numbers[inside]]
         between = (self._index[numbers[inside]] + 1.0) / (len(reports) + 1.0)
         first[inside] = self._place[numbers[inside]] - 1.0 + between
-        first[:told] = np.minimum(first[:told], moment.places)
+        first[:told] = np.minimum(first[:told], view.places)
         furthest = float(np.max(reached[told:], initial=-np.inf))
-        if told and np.min(moment.steps) == np.max(moment.steps) >= furthest:
+        if told and np.min(view.steps) == np.max(view.steps) >= furthest:
             return None
         if not told and furthest == -np.inf:
             return None
-        reached[:told] = np.maximum(reached[:told], moment.steps)
-        ends = moment.steps if told else reports[np.isin(reports[:, 0], numbers), 1]
+        reached[:told] = np.maximum(reached[:told], view.steps)
+        ends = view.steps if told else reports[np.isin(reports[:, 0], numbers), 1]
         rungs = _rungs(ends)
         self._arrange(rungs, reports)
         values = np.full((len(numbers), len(rungs)), np.nan)
@@ -90,7 +90,7 @@ class Curves:
             rungs = np.append(rungs, furthest)
             values = np.column_stack([values, np.where(inside, ahead[numbers], np.nan)])
         values[reached[:, None] < rungs] = np.nan
-        _add_ends(values, rungs, moment)
+        _add_ends(values, rungs, view)
         return Levels(numbers, rungs, values, first)
 
     def _note(self, count: int, reports: Array) -> None:
@@ -131,12 +131,12 @@ class Curves:
         self._arranged, self.touched = len(reports), self.touched + len(fresh)
 
 
-def _add_ends(values: Array, rungs: Array, moment: DataView) -> None:
+def _add_ends(values: Array, rungs: Array, view: DataView) -> None:
     """Set what evaluations were told at their ends; on a rung below its end a report has the say."""
-    told = np.arange(len(moment.y))
-    own = np.maximum(np.searchsorted(rungs, moment.steps, side="right") - 1, 0)
-    take = (rungs[own] == moment.steps) | np.isnan(values[told, own])
-    values[told[take], own[take]] = moment.y[take]
+    told = np.arange(len(view.y))
+    own = np.maximum(np.searchsorted(rungs, view.steps, side="right") - 1, 0)
+    take = (rungs[own] == view.steps) | np.isnan(values[told, own])
+    values[told[take], own[take]] = view.y[take]
 
 
 def _rungs(ends: Array) -> Array:

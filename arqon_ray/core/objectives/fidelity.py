@@ -87,38 +87,38 @@ class Fidelity:
         """How many reports were sorted by rung so far; one counts as often as it was."""
         return self._curves.touched
 
-    def at(self, moment: DataView) -> Scaled | None:
+    def at(self, view: DataView) -> Scaled | None:
         """Return what :func:`scaled` does."""
-        if _plain(moment):
+        if _plain(view):
             return None
         with self._lock:
             version, known = self._latest
-            if version != moment.version:
+            if version != view.version:
                 self.computed += 1
-                if version > moment.version:
-                    return scaled(moment)  # an older draft: what is kept has gone on
-                known = _scaled(moment, self._curves)
-                self._latest = moment.version, known
+                if version > view.version:
+                    return scaled(view)  # an older proposer: what is kept has gone on
+                known = _scaled(view, self._curves)
+                self._latest = view.version, known
             return known
 
 
-def scaled(moment: DataView) -> Scaled | None:
+def scaled(view: DataView) -> Scaled | None:
     """Bring all values to one scale; None when every evaluation went as far as any other."""
-    return None if _plain(moment) else _scaled(moment, Curves())
+    return None if _plain(view) else _scaled(view, Curves())
 
 
-def _plain(moment: DataView) -> bool:
+def _plain(view: DataView) -> bool:
     """Tell whether there are no steps to speak of; every ask passes here."""
-    return not len(moment.reports) and (not len(moment.y) or np.min(moment.steps) == np.max(moment.steps))
+    return not len(view.reports) and (not len(view.y) or np.min(view.steps) == np.max(view.steps))
 
 
-def _scaled(moment: DataView, curves: Curves) -> Scaled | None:
-    levels = curves.at(moment)
+def _scaled(view: DataView, curves: Curves) -> Scaled | None:
+    levels = curves.at(view)
     if levels is None:
         return None
     seen = ~np.isnan(levels.values)
     known = seen.any(axis=1)
-    points = np.concatenate([moment.X, np.reshape(moment.points, (len(moment.points), moment.X.shape[1]))])
+    points = np.concatenate([view.X, np.reshape(view.points, (len(view.points), view.X.shape[1]))])
     order = np.flatnonzero(known)[np.argsort(levels.first[known], kind="stable")]
     top = len(levels.rungs) - 1 - np.argmax(seen[known, ::-1], axis=1)
     values = _carried(levels.values[order])

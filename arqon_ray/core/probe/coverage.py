@@ -103,7 +103,7 @@ class Coverage:
         """Return a canonical point; index 0 is the center of the space."""
         number, place = divmod(index, self._size)
         if self._block[0] != number:
-            # One assignment: a draft may read this in another thread.
+            # One assignment: a proposer may read this in another thread.
             self._block = (number, self._canonical(self._cube(number * self._size)))
         return self._block[1][place]
 

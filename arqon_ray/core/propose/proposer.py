@@ -41,16 +41,17 @@ def _quietly() -> AbstractContextManager[object]:
     return np.errstate(over="ignore", invalid="ignore")
 
 
-class Draft:
-    """Candidates that are proposed one after another on the same evidence; make one with ``ArqonSolver.draft``.
+class Proposer:
+    """Proposes candidates one after another on the same view of the data; make one with ``ArqonSolver.proposer``.
 
-    It reads nothing that changes, so it may compute in one thread while others tell the solver. A candidate of a draft
-    is in flight for those after it. It becomes the solver's only by ``ArqonSolver.adopt``, in the order of the numbers.
+    It reads nothing that changes, so it may compute in one thread while others tell the solver. Each of its candidates
+    counts as pending for the next ones. It becomes the solver's only by ``ArqonSolver.adopt``, in the order of the
+    numbers.
 
-    A candidate is a pure function of the config, the moment, the candidates that were admitted, and its place in the
-    draft: after the first, strategies may reuse what they computed for the first.
+    A candidate is a pure function of the config, the view, the candidates that were admitted, and how many the proposer
+    made before it: after the first, strategies may reuse what they computed for the first.
 
-    Making one copies what is in flight and no more; what an ask costs beyond that is paid by whoever proposes.
+    Making a proposer copies what is pending and no more; whoever proposes pays for the rest of an ask.
     """
 
     def __init__(
@@ -59,10 +60,10 @@ class Draft:
         space: Space,
         coverage: Coverage,
         fidelity: Fidelity,
-        moment: DataView,
+        view: DataView,
         memory: Mapping[str, Any],
     ) -> None:
-        self._config, self._space, self._coverage, self._moment = config, space, coverage, moment
+        self._config, self._space, self._coverage, self._view = config, space, coverage, view
         self._fidelity, self._carried = fidelity, list[Scaled | None]()
         self._memory = dict(memory)
         self._ahead: list[Candidate] = []
@@ -70,38 +71,38 @@ class Draft:
         self._taken: set[bytes] = set()
         self._fresh = self._queued = 0
         self._memo: dict[str, Any] = {}
-        self.first = moment.number
+        self.first = view.number
 
     @property
     def number(self) -> int:
         """The number of the next candidate."""
-        return self._moment.number + len(self._ahead)
+        return self._view.number + len(self._ahead)
 
     @property
     def version(self) -> int:
-        """How often the solver's ledger had changed; the draft is up to date as long as the solver's is the same."""
-        return self._moment.version
+        """How often the solver's ledger had changed; the proposer is up to date as long as the solver's is the same."""
+        return self._view.version
 
     @property
     def covering(self) -> bool:
         """Whether the next candidate is the probe's: it takes no model, and next to no time."""
-        place, observed = (self.number, self._moment.outside), len(self._moment.y)
+        place, observed = (self.number, self._view.outside), len(self._view.y)
         least, most = (self._coverage.remaining(*place, observed, on_rungs) > 0 for on_rungs in (False, True))
         if least == most and observed:
             return least  # whatever the rungs
-        known = self._moment if self._scaled is None else self._scaled
+        known = self._view if self._scaled is None else self._scaled
         return self._coverage.remaining(*place, len(known.y), self._scaled is not None) > 0
 
     @property
     def exhausted(self) -> bool:
         """Whether all points of a finite space were handed out or observed."""
-        return self._coverage.exhausted(self._moment.distinct + self._fresh)
+        return self._coverage.exhausted(self._view.distinct + self._fresh)
 
     @property
     def _scaled(self) -> Scaled | None:
         """The values on one scale where evaluations went differently far; see :class:`.fidelity.Fidelity`."""
         if not self._carried:
-            self._carried.append(self._fidelity.at(self._moment) if self._config.objectives is None else None)
+            self._carried.append(self._fidelity.at(self._view) if self._config.objectives is None else None)
         return self._carried[0]
 
     def admit(self, candidate: Candidate) -> None:
@@ -122,8 +123,8 @@ class Draft:
         """
         if self._config.budget is not None and self.number >= self._config.budget:
             return None
-        if self._queued < len(self._moment.queue):
-            candidate = Candidate(self.number, self._moment.queue[self._queued], ENQUEUED)
+        if self._queued < len(self._view.queue):
+            candidate = Candidate(self.number, self._view.queue[self._queued], ENQUEUED)
             self._take(candidate)
             return candidate
         choice = self._probe() if probe or self.covering else self._exploit()
@@ -164,18 +165,18 @@ class Draft:
         On noisy values it is the one that the model predicts to be best, not the luckiest; without noise there is no
         prediction. Evaluations that were stopped early are passed over while there are any that went further.
         """
-        moment = self._moment
-        if not len(moment.y):
+        view = self._view
+        if not len(view.y):
             return None
-        furthest = np.isinf(moment.steps)
+        furthest = np.isinf(view.steps)
         if not furthest.all():
-            furthest |= moment.steps == np.max(moment.steps[~furthest])
+            furthest |= view.steps == np.max(view.steps[~furthest])
         elif self._noisy():
             with one_thread(), _quietly():
                 row, predicted = recommend(self.evidence(), self._memory.get("noisy_gaussian_process", {}), warp=False)
-            return int(moment.places[row]), predicted if self._config.mode == "min" else -predicted
+            return int(view.places[row]), predicted if self._config.mode == "min" else -predicted
         rows = np.flatnonzero(furthest)
-        return int(moment.places[rows[np.argmin(moment.y[rows])]]), None
+        return int(view.places[rows[np.argmin(view.y[rows])]]), None
 
     def _noisy(self) -> bool:
         """Tell whether values are noisy: the config says so, or repeats of a point."""
@@ -203,7 +204,7 @@ class Draft:
             found, memory["probe"] = self._coverage.fresh(self._memory.get("probe", {}), self._knows)
             if found is not None:
                 return _Choice(found.point, "probe", memory, found.params)
-        if self._moment.withdrawn:
+        if self._view.withdrawn:
             return None  # in an exhausted space what was taken back goes first
         known = self._coverage.known_again(self.evidence())
         return None if known is None else _Choice(known, "repeat", memory)
@@ -244,26 +245,26 @@ class Draft:
 
     def _knows(self, point: Array) -> bool:
         key = point.tobytes()
-        return key in self._taken or self._moment.knows(key)
+        return key in self._taken or self._view.knows(key)
 
     def evidence(self) -> Evidence:
         """Return what a strategy may see at the next place."""
         # Each candidate of several objectives has weights of its own, and so nothing to go on with.
         single = self._config.objectives is None
         scaled = self._scaled
-        known = self._moment if scaled is None else scaled
-        candidates = (*self._moment.pending, *self._ahead)
+        known = self._view if scaled is None else scaled
+        candidates = (*self._view.pending, *self._ahead)
         flying = np.array([candidate.number for candidate in candidates], dtype=np.int64)
         spoken: Array = np.array([]) if scaled is None else np.concatenate([scaled.numbers, scaled.diverged])
         reported = np.isin(flying, spoken)
-        waiting = zip(candidates, (*self._moment.points, *self._points), reported.tolist(), strict=True)
+        waiting = zip(candidates, (*self._view.points, *self._points), reported.tolist(), strict=True)
         pending = [(candidate, point) for candidate, point, known_already in waiting if not known_already]
         return Evidence(
             space=self._space,
             X=known.X,
-            y=known.y if single else weighed(self._moment.vectors, self._config.seed, self.number),
+            y=known.y if single else weighed(self._view.vectors, self._config.seed, self.number),
             numbers=known.numbers,
-            failed=self._moment.failed if scaled is None else np.concatenate([self._moment.failed, scaled.failed]),
+            failed=self._view.failed if scaled is None else np.concatenate([self._view.failed, scaled.failed]),
             pending=np.array([point for _, point in pending]).reshape(len(pending), self._space.d),
             pending_numbers=np.array([candidate.number for candidate, _ in pending], dtype=np.int64),
             pending_origins=tuple(candidate.origin for candidate, _ in pending),

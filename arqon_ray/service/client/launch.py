@@ -109,9 +109,9 @@ def start(
     brought = None if snapshot is None else read_snapshot(snapshot)
     problem: Exception | None = None
     token = uuid.uuid4().hex
-    birth = {"name": name, "token": token, "resume": resume, "awaited": snapshot is not None}
+    spec = {"name": name, "token": token, "resume": resume, "awaited": snapshot is not None}
     for _ in range(_ATTEMPTS):
-        handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(birth, path)
+        handle = _actor_class(name, runtime_env, options, anywhere=is_shared(path)).remote(spec, path)
         if not _is_study(handle):
             raise StudyRefusedError(f"the actor {name!r} in the namespace {NAMESPACE!r} is no study: use another name")
         try:

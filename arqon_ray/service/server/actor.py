@@ -73,17 +73,17 @@ class SolverActor:
     7. A failed evaluation is information: NaN, an infinity and None are told as failed.
     """
 
-    def __init__(self, birth: dict[str, Any], storage_path: str | None) -> None:
+    def __init__(self, spec: dict[str, Any], storage_path: str | None) -> None:
         """Remember the arguments.
 
         It raises nothing and does no I/O: Ray buries an actor for ever whose constructor raises at a restart.
 
         Args:
-            birth: the fields of ``arqon_ray.service.server.host.ActorSpec``.
+            spec: the fields of ``arqon_ray.service.server.host.ActorSpec``.
             storage_path: an absolute directory or a URI; None for this node's own place: what the environment variable
                 ``ARQON_RAY_JOURNALS`` says, or else ``arqon`` in Ray's session directory.
         """
-        self._birth = birth
+        self._spec = spec
         self._storage_path = storage_path
         self._lock = threading.Lock()
         self._host: StudyHost | None = None
@@ -91,7 +91,7 @@ class SolverActor:
         self._leaving = False
 
     def __repr__(self) -> str:
-        return f"SolverActor({self._birth.get('name')!r})"
+        return f"SolverActor({self._spec.get('name')!r})"
 
     def _serving(self) -> StudyHost:
         with self._lock:
@@ -111,7 +111,7 @@ class SolverActor:
                     # The property reads one that Ray deprecated, and would say so in every driver's output.
                     warnings.simplefilter("ignore", DeprecationWarning)
                     restarted = context.was_current_actor_reconstructed
-                self._host = StudyHost(ActorSpec(**self._birth), root, restarted, host, scratch)
+                self._host = StudyHost(ActorSpec(**self._spec), root, restarted, host, scratch)
             return self._host
 
     def _plainly(self, work: Callable[[StudyHost], T]) -> T:
@@ -159,7 +159,7 @@ class SolverActor:
             status = self._plainly(lambda host: host.begin(config, token, snapshot, storage_path))
         except (ValueError, RuntimeError) as error:
             with self._lock:
-                leaves = token == self._birth["token"] and not self._begun
+                leaves = token == self._spec["token"] and not self._begun
                 self._leaving = self._leaving or leaves
             if leaves:
                 error.add_note(LEAVING)

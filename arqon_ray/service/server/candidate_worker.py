@@ -1,7 +1,7 @@
 """One thread that computes candidates while the study serves other calls.
 
-It works on a draft: what was known at one moment, named by the number of the log's last record then. Who asks waits
-for its candidates in the line. Where more asks come than are computed, the drafts grow, so that one fit of the model
+It works on a proposer: what was known at one moment, named by the number of the log's last record then. Who asks waits
+for its candidates in the line. Where more asks come than are computed, the proposers grow, so that one fit of the model
 serves many asks, and the next candidates are computed before anybody asks for them; where few come, nothing is
 computed ahead, and every candidate rests on all that was told before its ask.
 """
@@ -19,7 +19,7 @@ from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.ledger.ledger import Candidate
-from arqon_ray.core.propose.proposer import Draft
+from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.service.background import Background, short
 from arqon_ray.service.failpoints import failpoint
 from arqon_ray.service.server.crash_guard import Guard
@@ -29,7 +29,7 @@ PROBE_AHEAD = 64
 """Candidates of a pure probe that lie ready: they do not depend on what is told."""
 
 AHEAD = 64
-DRAFT = 64
+MAX_SHARED = 64
 """At most so many of any other kind lie ready; at most so many are computed on the same observations."""
 
 _RUSH = 1.0
@@ -52,9 +52,9 @@ class Prepared:
 
     Attributes:
         candidate: it.
-        evidence: the number of the last record that its draft knew.
-        first: the number of the first candidate that the draft proposed.
-        observed: how many observations the draft knew.
+        evidence: the number of the last record that its proposer knew.
+        first: the number of the first candidate that the proposer proposed.
+        observed: how many observations the proposer knew.
         forced: whether the probe had to stand in for a strategy that kills the process.
     """
 
@@ -215,19 +215,19 @@ class Preparer:
             self._line.call()  # each who waited meets it in its turn
 
     def _prepare(self) -> None:
-        """Compute one draft's candidates and lay them ready as they come; the lock is held on entry and exit."""
-        draft = self._solver.draft()
+        """Compute one proposer's candidates and lay them ready as they come; the lock is held on entry and exit."""
+        proposer = self._solver.proposer()
         for prepared in self._ready:
-            draft.admit(prepared.candidate)
-        moment = self._position(), draft.first, self._solver.get_history_len()
+            proposer.admit(prepared.candidate)
+        view = self._position(), proposer.first, self._solver.get_history_len()
         generation = self._generation
-        while draft.number - draft.first < DRAFT:
+        while proposer.number - proposer.first < MAX_SHARED:
             wanted = self._target() - len(self._ready)
             if self._closed or wanted <= 0 or self._generation != generation:
                 return
             self._lock.release()
             try:
-                fresh, error = self._propose(draft, moment, wanted)
+                fresh, error = self._propose(proposer, view, wanted)
             finally:
                 self._lock.acquire()
             if self._generation != generation:
@@ -237,25 +237,25 @@ class Preparer:
                 raise error
             self._error = None
             if not fresh:
-                self._dry = moment[0]
+                self._dry = view[0]
             self._line.call()
             if not fresh:
                 return
 
     def _propose(
-        self, draft: Draft, moment: tuple[int, int, int], wanted: int
+        self, proposer: Proposer, view: tuple[int, int, int], wanted: int
     ) -> tuple[list[Prepared], BaseException | None]:
         """Compute up to ``wanted`` candidates, for a few milliseconds or at least one, without the lock."""
-        evidence, first, observed = moment
+        evidence, first, observed = view
         fresh: list[Prepared] = []
         until = time.monotonic() + _SHARE
-        while len(fresh) < wanted and draft.number - first < DRAFT:
-            forced = self._forced(draft.number)
+        while len(fresh) < wanted and proposer.number - first < MAX_SHARED:
+            forced = self._forced(proposer.number)
             try:
-                self._guard.label(f"propose:{draft.number}")
+                self._guard.label(f"propose:{proposer.number}")
                 with self._guard.running():
                     failpoint("propose")
-                    candidate = draft.propose(probe=forced)
+                    candidate = proposer.propose(probe=forced)
             except BaseException as error:
                 # What came before is handed out; whoever waits for more meets the error.
                 return fresh, error

@@ -87,11 +87,11 @@ class StudyHost:
     """
 
     def __init__(
-        self, birth: ActorSpec, root: str, restarted: bool, host: Mapping[str, Any], scratch: str | None = None
+        self, spec: ActorSpec, root: str, restarted: bool, host: Mapping[str, Any], scratch: str | None = None
     ) -> None:
-        self._birth = birth
+        self._spec = spec
         self._root = root
-        self._store = open_store(root, birth.name)
+        self._store = open_store(root, spec.name)
         self._guard = Guard(scratch)
         self._must_exist = restarted
         self._claims: set[str] = set()
@@ -100,7 +100,7 @@ class StudyHost:
         self._lock = threading.Lock()
         self._study: Study | None = None
         self._refused: StudyRefusedError | None = None
-        self._config = birth.config
+        self._config = spec.config
         self._snapshot: Mapping[str, Any] | None = None
 
     def begin(
@@ -124,8 +124,8 @@ class StudyHost:
         """
         if storage_path is not None and not same_place(self._root, storage_path):
             raise IdentityError(
-                f"the study {self._birth.name!r} runs and lies in {self._store}, not in "
-                f"{open_store(storage_path, self._birth.name)}: leave storage_path out to join it, use another name, "
+                f"the study {self._spec.name!r} runs and lies in {self._store}, not in "
+                f"{open_store(storage_path, self._spec.name)}: leave storage_path out to join it, use another name, "
                 "or stop() it first"
             )
         checked = load_config(config)
@@ -133,7 +133,7 @@ class StudyHost:
             if self._config is None or (snapshot is not None and self._study is None):
                 # A snapshot stays with the config that came with it, whoever else comes first or next.
                 self._config, self._snapshot = config, snapshot
-        creating = token == self._birth.token or snapshot is not None
+        creating = token == self._spec.token or snapshot is not None
         self._retrying(lambda study: study.join(checked), creating=creating)
         return self.status()
 
@@ -162,7 +162,7 @@ class StudyHost:
             told = self.call(lambda study: study.status())
         except StudyRefusedError as error:
             told = {**_NOTHING, "state": "refused", "reason": str(error), "storage": str(self._store)}
-        return cast("StudyStatus", {"name": self._birth.name, **self._host, **told})
+        return cast("StudyStatus", {"name": self._spec.name, **self._host, **told})
 
     def snapshot(self, since: Mapping[str, Any] | None = None) -> StudySnapshot | None:
         """Return the study's snapshot, and where its journal lies; None when nothing changed ``since``."""
@@ -178,7 +178,7 @@ class StudyHost:
         with self._lock:
             if purge and isinstance(self._refused, FencedError):
                 raise self._refused
-            ended = StudyRefusedError(f"the study {self._birth.name!r} was stopped: start() it again")
+            ended = StudyRefusedError(f"the study {self._spec.name!r} was stopped: start() it again")
             if self._study is not None:
                 self._study.drain(ended)
             self._study, self._refused = None, ended
@@ -235,7 +235,7 @@ class StudyHost:
             return self._study
 
     def _open(self, creating: bool) -> Study:
-        store, birth = self._store, self._birth
+        store, spec = self._store, self._spec
         if self._must_exist and not creating and not is_shared(self._root) and not os.path.isdir(self._root):
             where = f"no such folder on node {self._host.get('node')}, where a journal must be"
             raise FileNotFoundError(errno.ENOENT, where, self._root)
@@ -244,7 +244,7 @@ class StudyHost:
                 raise StudyRefusedError(f"the study in {store} was purged: start() a new one")
             finish_purge(store)
         described = read_study(store)
-        if described is not None and not birth.resume and described["uuid"] != birth.token:
+        if described is not None and not spec.resume and described["uuid"] != spec.token:
             store.move_aside()
             described = None
         if described is None:
@@ -254,12 +254,12 @@ class StudyHost:
                     f"or stop() this actor and start() anew"
                 )
             if self._config is None:
-                raise _NotBegunError(f"the study {birth.name!r} was not begun: call start() with its config")
+                raise _NotBegunError(f"the study {spec.name!r} was not begun: call start() with its config")
             self._check_brought()
-            write_study(store, birth.token, self._config)
+            write_study(store, spec.token, self._config)
             self._claims.clear()
         study = Study.open(store, self._opener, guard=self._guard, own=self._claims)
-        if not birth.awaited or not study.awaits_snapshot(birth.token):
+        if not spec.awaited or not study.awaits_snapshot(spec.token):
             return study
         try:
             study.take_over(self._check_brought())
@@ -269,7 +269,7 @@ class StudyHost:
 
     def _check_brought(self) -> Mapping[str, Any]:
         """Return the snapshot that a new study begins from; nobody but who brings it may begin the study."""
-        if self._birth.awaited and self._snapshot is None:
+        if self._spec.awaited and self._snapshot is None:
             raise MissingJournalError(f"the study in {self._store} is about to be begun from a snapshot: call again")
         if self._snapshot is None:
             return {}

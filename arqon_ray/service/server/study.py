@@ -35,9 +35,9 @@ class Study(Asking, Telling):
     def best(self) -> BestPoint | None:
         """Return the recommended point, see ``ArqonSolver.best``; None before any value."""
         solver = self._state.solver
-        draft, frozen = self._durably(lambda: (solver.draft(), solver.freeze()))
+        proposer, frozen = self._durably(lambda: (solver.proposer(), solver.freeze()))
         with self._guard.running():
-            return cast("BestPoint | None", solver.best_of(draft, frozen))
+            return cast("BestPoint | None", solver.best_of(proposer, frozen))
 
     def history(self, since: int | None = None) -> list[HistoryRow]:
         """Return what was told, in the order in which it was: each as ``Evaluation.to_dict``, and its record's ``seq``.
@@ -148,10 +148,10 @@ class Study(Asking, Telling):
         """Return what the model makes of the study: phase, landscape, strategy and best."""
         with self._lock:
             solver = self._state.solver
-            draft, frozen = self._work(lambda: (solver.draft(), solver.freeze()))
+            proposer, frozen = self._work(lambda: (solver.proposer(), solver.freeze()))
         with self._guard.running():
-            explained = draft.explain()
-            return {**{key: explained[key] for key in _JUDGED[:-1]}, "best": solver.best_of(draft, frozen)}
+            explained = proposer.explain()
+            return {**{key: explained[key] for key in _JUDGED[:-1]}, "best": solver.best_of(proposer, frozen)}
 
     # The study itself
 

@@ -1,7 +1,7 @@
 """Recompute every candidate of a study from its log, and compare: bit for bit, or it says where not.
 
 Each candidate's record names what it was computed from: the number of the last record that was known, and the number
-at which its draft began. Nothing is claimed and nothing is written, so a study that runs can be verified too.
+at which its proposer began. Nothing is claimed and nothing is written, so a study that runs can be verified too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
 from arqon_ray.core.ledger.ledger import USER, Candidate
-from arqon_ray.core.propose.proposer import Draft
+from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.errors import ArqonError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.log.manifest import read_study
 from arqon_ray.service.log.records import Record
@@ -109,7 +109,7 @@ def _fresh(record: Record) -> Sequence[dict[str, Any]]:
 
 
 class _Replay:
-    """A study that is replayed as far as the next candidate's draft knew it."""
+    """A study that is replayed as far as the next candidate's proposer knew it."""
 
     def __init__(self, config: dict[str, Any], records: list[Record], store: Store) -> None:
         self._state = StudyState(ArqonSolver(load_config(config)), lambda: 0.0)
@@ -117,8 +117,8 @@ class _Replay:
         self._store = store
         self._applied = 0
         self._candidates: list[Candidate] = []
-        self._draft: Draft | None = None
-        self._moment = (-1, -1)
+        self._proposer: Proposer | None = None
+        self._view = (-1, -1)
 
     def compare(self) -> Iterator[Mismatch | None]:
         """Yield for each candidate None, or how it differs."""
@@ -134,30 +134,30 @@ class _Replay:
     def _compare(self, record: Record, plain: dict[str, Any]) -> Mismatch | None:
         number = plain["number"]
         # Format 1 names what was known once a record, and computed each candidate for itself.
-        moment = int(plain.get("evidence", record.body.get("evidence", 0))), int(plain.get("first", number))
+        view = int(plain.get("evidence", record.body.get("evidence", 0))), int(plain.get("first", number))
         recorded = {key: plain[key] for key in ("params", "origin", "memory")}
         try:
-            again = self._propose(number, moment, plain.get("forced", False))
+            again = self._propose(number, view, plain.get("forced", False))
         except (ArqonError, ArithmeticError, ValueError) as error:
-            self._moment = (-1, -1)
+            self._view = (-1, -1)
             return Mismatch(str(number), record.seq, recorded, {"error": repr(error)})
         found = {} if again is None else {"params": again.params, "origin": again.origin, "memory": again.memory}
         if found == recorded:
             return None
-        self._moment = (-1, -1)
+        self._view = (-1, -1)
         return Mismatch(str(number), record.seq, recorded, found)
 
-    def _propose(self, number: int, moment: tuple[int, int], forced: bool) -> Candidate | None:
-        """Return the candidate of this number as its draft computes it."""
-        if moment != self._moment or self._draft is None or self._draft.number != number:
-            self._apply(moment[0])
-            self._draft, self._moment = self._state.solver.draft(), moment
-            for candidate in self._candidates[self._draft.number : moment[1]]:
-                self._draft.admit(candidate)
-        # Those between the draft's beginning and this one, where a mismatch broke the draft off.
-        while self._draft.number < number:
-            self._draft.propose()
-        return self._draft.propose(probe=forced)
+    def _propose(self, number: int, view: tuple[int, int], forced: bool) -> Candidate | None:
+        """Return the candidate of this number as its proposer computes it."""
+        if view != self._view or self._proposer is None or self._proposer.number != number:
+            self._apply(view[0])
+            self._proposer, self._view = self._state.solver.proposer(), view
+            for candidate in self._candidates[self._proposer.number : view[1]]:
+                self._proposer.admit(candidate)
+        # Those between the proposer's beginning and this one, where a mismatch broke the proposer off.
+        while self._proposer.number < number:
+            self._proposer.propose()
+        return self._proposer.propose(probe=forced)
 
     def _apply(self, seq: int) -> None:
         """Apply the records up to one of this number."""

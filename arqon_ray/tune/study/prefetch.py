@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from arqon_ray.core.ledger.ledger import Candidate
-from arqon_ray.core.propose.proposer import Draft
+from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import ArqonError
 from arqon_ray.service.background import Background, short
@@ -35,18 +35,18 @@ class _Job(NamedTuple):
     Attributes:
         basis: what it rests on.
         future: has it.
-        draft: computes it.
+        proposer: computes it.
         asked: when it was first asked for, on the monotonic clock; infinity when nobody has.
     """
 
     basis: tuple[Any, ...]
     future: Future[Candidate | None]
-    draft: Draft
+    proposer: Proposer
     asked: float
 
 
 class Ahead:
-    """Computes on a draft; the solver itself is touched by the caller's thread alone.
+    """Computes on a proposer; the solver itself is touched by the caller's thread alone.
 
     Args:
         solver: whose candidates they are.
@@ -67,9 +67,9 @@ class Ahead:
             TimeoutError: it is not ready yet.
             ArqonError: it cannot be computed: not even the probe can, and not for want of one more attempt.
         """
-        draft = self._solver.draft()
-        if draft.covering:  # it takes no model, and next to no time
-            return self._adopted(draft.propose())
+        proposer = self._solver.proposer()
+        if proposer.covering:  # it takes no model, and next to no time
+            return self._adopted(proposer.propose())
         job = self._current(asked=True)
         try:
             candidate = job.future.result(0.0 if patience <= _SHORT else patience)
@@ -96,7 +96,7 @@ class Ahead:
         basis = (self._solver.version, self._solver.config.budget)
         since = math.inf if job is None else job.asked
         if job is None or (job.basis != basis and not self._fresh_enough(job, now)):
-            job = self._job = _Job(basis, Future(), self._solver.draft(), since)
+            job = self._job = _Job(basis, Future(), self._solver.proposer(), since)
             self._background.wake()
         if asked and job.asked == math.inf:
             job = self._job = job._replace(asked=now)
@@ -104,7 +104,7 @@ class Ahead:
 
     def _fresh_enough(self, job: _Job, now: float) -> bool:
         """Tell whether an ask has waited for so long that it does not wait for still newer evidence."""
-        same_place = job.draft.first == self._solver.handed_out and job.basis[1] == self._solver.config.budget
+        same_place = job.proposer.first == self._solver.handed_out and job.basis[1] == self._solver.config.budget
         return same_place and now - job.asked >= _FRESH
 
     def _step(self) -> float:
@@ -112,7 +112,7 @@ class Ahead:
         job = self._job
         if job is None or job.future.done():
             return math.inf
-        job.future.set_result(_proposed(job.draft))
+        job.future.set_result(_proposed(job.proposer))
         return 0.0
 
     def _failed(self, error: BaseException) -> None:
@@ -126,13 +126,13 @@ class Ahead:
         return (type(self), (self._solver,))
 
 
-def _proposed(draft: Draft) -> Candidate | None:
-    """Return the draft's candidate; the probe's when a strategy fails, which is not worth the trials of a run."""
+def _proposed(proposer: Proposer) -> Candidate | None:
+    """Return the proposer's candidate; the probe's when a strategy fails, which is not worth the trials of a run."""
     try:
-        return draft.propose()
+        return proposer.propose()
     except BaseException as error:  # also SystemExit, which would end this thread alone
         logger.warning("the probe stands in for a strategy that failed: %s", short(error))
-        candidate = draft.propose(probe=True)
+        candidate = proposer.propose(probe=True)
         if candidate is None:
             return None
         trouble = {"strategy": "the next candidate", "candidate": candidate.number, "error": short(error)}

@@ -24,7 +24,7 @@ def study(seed: int) -> ArqonSolver:
     solver = ArqonSolver({"seed": seed, "bounds": bounds, "mode": "max" if seed % 2 else "min"})
     sizes = rng.choice(SIZES, size=3)
     for number in range(int(rng.integers(1, 14))):
-        candidate = solver.draft().propose(probe=True)
+        candidate = solver.proposer().propose(probe=True)
         assert candidate is not None
         solver.adopt(candidate)
         for _ in range(int(rng.integers(0, 4))):
@@ -42,7 +42,7 @@ def study(seed: int) -> ArqonSolver:
 def check(seed: int, ask: bool = False) -> None:
     """Look at the values on one scale, and perhaps ask for one more candidate."""
     solver = study(seed)
-    found = scaled(solver._ledger.moment())
+    found = scaled(solver._ledger.view())
     if found is not None:
         assert np.isfinite(found.y).all(), seed
         assert len(found.X) == len(found.y) == len(found.numbers), seed

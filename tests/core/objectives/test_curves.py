@@ -38,7 +38,7 @@ def act(solver: ArqonSolver, action: Any) -> None:
     if name == "ask":
         solver.propose()
     elif name == "look":
-        solver.draft().evidence()
+        solver.proposer().evidence()
     elif name == "seed":
         solver.seed([{"params": {"x": given[0], "y": 0.5}, "step": given[1], "value": given[2]}])
     elif number is not None and name == "report":
@@ -62,8 +62,8 @@ def test_what_is_kept_between_asks_changes_no_ask(done: list[Any]) -> None:
     solver = ArqonSolver(CONFIG)
     for action in done:
         act(solver, action)
-        moment = solver.draft()._moment
-        assert same(solver._fidelity.at(moment), scaled(moment))
+        view = solver.proposer()._view
+        assert same(solver._fidelity.at(view), scaled(view))
     again = ArqonSolver.from_state(solver.export())
     for _ in range(3):
         assert solver.propose() == again.propose()
@@ -76,11 +76,11 @@ def test_a_draft_is_of_its_moment_however_late_it_is_asked(before: list[Any], af
     for action in before:
         act(early, action)
         act(late, action)
-    draft, at_once = late.draft(), early.draft().propose()
+    proposer, at_once = late.proposer(), early.proposer().propose()
     for action in after:
         act(late, action)
-    late.draft().evidence()  # what is kept has gone on
-    assert draft.propose() == at_once
+    late.proposer().evidence()  # what is kept has gone on
+    assert proposer.propose() == at_once
 
 
 def trials(count: int, reports: int) -> ArqonSolver:
@@ -98,19 +98,19 @@ def trials(count: int, reports: int) -> ArqonSolver:
 
 def test_drafts_and_copies_carry_no_values() -> None:
     solver = trials(12, 9)
-    draft, frozen = solver.draft(), solver.freeze()
+    proposer, frozen = solver.proposer(), solver.freeze()
     assert solver._fidelity.computed == 0
     assert frozen.log is solver._ledger.observations
-    assert np.shares_memory(frozen.moment.reports, solver._ledger.moment().reports)
+    assert np.shares_memory(frozen.view.reports, solver._ledger.view().reports)
     solver.observe(solver.propose().number, 0.5, step=9)  # type: ignore[union-attr]
     assert len(frozen.history()) == 12
-    assert draft.recommend() is not None
+    assert proposer.recommend() is not None
 
 
 def test_values_are_carried_once_for_each_version() -> None:
     solver = trials(30, 9)
     for _ in range(3):
-        solver.draft().evidence()
+        solver.proposer().evidence()
         solver.explain()
         solver.best()
     assert solver._fidelity.computed == 1
@@ -122,28 +122,28 @@ def test_values_are_carried_once_for_each_version() -> None:
 
 def test_a_report_is_sorted_once() -> None:
     solver = trials(60, 27)
-    solver.draft().evidence()
+    solver.proposer().evidence()
     begun = solver._fidelity.touched
     for _ in range(20):
         candidate = solver.propose()
         assert candidate is not None
         for step in (1, 3, 9, 27):
             solver.report(candidate.number, step, 1.0 / step)
-        solver.draft().evidence()
+        solver.proposer().evidence()
         solver.observe(candidate.number, 1.0 / 27, step=27)
-    solver.draft().evidence()
+    solver.proposer().evidence()
     assert solver._fidelity.touched - begun == 20 * 4
 
 
 def test_reports_of_one_ahead_of_all_others_are_sorted_once_too() -> None:
     solver = trials(60, 27)
-    solver.draft().evidence()
+    solver.proposer().evidence()
     begun = solver._fidelity.touched
     candidate = solver.propose()
     assert candidate is not None
     for step in range(41, 400, 20):
         solver.report(candidate.number, step, 1.0 / step)
-        found = solver._fidelity.at(solver._ledger.moment())
+        found = solver._fidelity.at(solver._ledger.view())
         assert found is not None
         assert found.rungs[-1] == step
     assert solver._fidelity.touched - begun == len(range(41, 400, 20))
@@ -163,7 +163,7 @@ def test_the_version_tells_whether_a_draft_is_up_to_date(steps: bool) -> None:
         solver.propose,
     ]
     for change in changes:
-        draft = solver.draft()
-        assert draft.version == solver.version
+        proposer = solver.proposer()
+        assert proposer.version == solver.version
         change()
-        assert draft.version < solver.version
+        assert proposer.version < solver.version

@@ -19,12 +19,12 @@ CONFIG = {"seed": 3, "bounds": {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0,
 Curve = dict[int, float]
 
 
-def moment(solver: ArqonSolver) -> DataView:
-    return solver._ledger.moment()
+def view(solver: ArqonSolver) -> DataView:
+    return solver._ledger.view()
 
 
 def evidence(solver: ArqonSolver) -> Evidence:
-    return solver.draft().evidence()
+    return solver.proposer().evidence()
 
 
 def with_curves(curves: list[Curve], mode: str = "min", told: bool = True) -> ArqonSolver:
@@ -41,7 +41,7 @@ def with_curves(curves: list[Curve], mode: str = "min", told: bool = True) -> Ar
 
 
 def scale(solver: ArqonSolver) -> Scaled:
-    found = scaled(moment(solver))
+    found = scaled(view(solver))
     assert found is not None
     return found
 
@@ -120,7 +120,7 @@ def test_nothing_changes_where_all_went_as_far_as_each_other(step: int | None) -
         for early in () if step is None else (1, 3):
             stepped.report(number, early, value + 1 / early)
         stepped.observe(number, value, step=step)
-    assert scaled(moment(stepped)) is None
+    assert scaled(view(stepped)) is None
     assert plain.explain() == stepped.explain()
 
 
@@ -139,7 +139,7 @@ def test_a_restored_solver_goes_on_with_the_curves() -> None:
 
 def test_long_curves_are_kept_short_and_known_from_end_to_end() -> None:
     solver = with_curves([{step: 1.0 / step for step in range(1, 2001)}, {1: 1.0}])
-    reports = moment(solver).reports
+    reports = view(solver).reports
     assert len(reports) < 200
     assert reports[-2, 1] > 1900
     assert scale(solver).rungs.tolist() == [1.0, 2000.0]
@@ -173,7 +173,7 @@ def test_a_report_that_is_not_finite_says_nothing(value: float | None) -> None:
     solver = ArqonSolver(CONFIG)
     solver.propose()
     solver.report(0, 1, value)
-    assert len(moment(solver).reports) == 0
+    assert len(view(solver).reports) == 0
 
 
 def test_bad_reports_are_refused() -> None:

@@ -72,10 +72,10 @@ def test_restored_solvers_go_on_bit_for_bit() -> None:
 
 def test_a_batch_has_weights_for_each() -> None:
     solver = run(ArqonSolver(CONFIG), 12)
-    draft = solver.draft()
-    batch = [draft.propose() for _ in range(3)]
+    proposer = solver.proposer()
+    batch = [proposer.propose() for _ in range(3)]
     assert len({repr(candidate and candidate.params) for candidate in batch}) == 3
-    first, again = solver.draft(), ArqonSolver.from_state(solver.export()).draft()
+    first, again = solver.proposer(), ArqonSolver.from_state(solver.export()).proposer()
     assert [first.propose() for _ in range(3)] == [again.propose() for _ in range(3)] == batch
 
 
@@ -86,7 +86,7 @@ def test_steps_do_not_matter_with_several_objectives() -> None:
         assert candidate is not None
         solver.tell({"eval_id": number, "values": values(candidate.params), "step": 1 + number})
     assert solver.explain()["evidence"] == {}
-    assert len(solver.draft().evidence().y) == 4
+    assert len(solver.proposer().evidence().y) == 4
 
 
 def test_a_value_that_is_not_finite_fails_the_evaluation() -> None:

@@ -25,7 +25,7 @@ def observed(objective: Objective, *, budget: int | None = 100, count: int = 40,
 
 
 def verdict_of(solver: ArqonSolver) -> Any:
-    return classify(solver.draft().evidence(), {}, {})
+    return classify(solver.proposer().evidence(), {}, {})
 
 
 def bowl(x: Any) -> float:

@@ -1,4 +1,4 @@
-"""Drafts: candidates on what was known at one moment, whatever the solver learns meanwhile."""
+"""Proposers: candidates on what was known at one moment, whatever the solver learns meanwhile."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ def studied(space: dict[str, Any], objective: Any, told: int = 30, **config: Any
     return solver
 
 
-def proposals(draft: Any, count: int) -> list[Candidate]:
-    return [candidate for _ in range(count) if (candidate := draft.propose()) is not None]
+def proposals(proposer: Any, count: int) -> list[Candidate]:
+    return [candidate for _ in range(count) if (candidate := proposer.propose()) is not None]
 
 
 @pytest.mark.parametrize(("space", "objective"), [(PLANE, bowl), (EVERY_KIND, mixture)])
 def test_a_draft_sees_its_moment_and_nothing_later(space: dict[str, Any], objective: Any) -> None:
     solver, same = studied(space, objective), studied(space, objective)
-    draft = solver.draft()
-    first = draft.propose()
+    proposer = solver.proposer()
+    first = proposer.propose()
     solver.tell([{"params": mixed, "value": -1e6} for mixed in same.ask(3) or []])
     solver.withdraw(next(iter(solver.pending)))
-    later = [first, *proposals(draft, 5)]
-    assert later == proposals(studied(space, objective).draft(), 6)
+    later = [first, *proposals(proposer, 5)]
+    assert later == proposals(studied(space, objective).proposer(), 6)
 
 
 @pytest.mark.parametrize(("space", "objective"), [(PLANE, bowl), (EVERY_KIND, mixture)])
 def test_a_draft_adopted_in_order_is_what_ask_gives(space: dict[str, Any], objective: Any) -> None:
     solver, same = studied(space, objective), studied(space, objective)
-    for candidate in proposals(solver.draft(), 6):
+    for candidate in proposals(solver.proposer(), 6):
         solver.adopt(candidate)
     same.ask(6)
     assert solver.export() == same.export()
@@ -51,29 +51,29 @@ def test_a_draft_adopted_in_order_is_what_ask_gives(space: dict[str, Any], objec
 @pytest.mark.parametrize(("space", "objective"), [(PLANE, bowl), (EVERY_KIND, mixture)])
 def test_what_was_admitted_is_in_flight(space: dict[str, Any], objective: Any) -> None:
     solver = studied(space, objective)
-    ahead = proposals(solver.draft(), 3)
-    draft = solver.draft()
+    ahead = proposals(solver.proposer(), 3)
+    proposer = solver.proposer()
     for candidate in ahead:
-        draft.admit(Candidate(candidate.number, candidate.params, candidate.origin, candidate.memory))
-    more = proposals(draft, 3)
-    assert draft.first == ahead[-1].number + 1
-    assert [c.number for c in more] == [draft.first, draft.first + 1, draft.first + 2]
+        proposer.admit(Candidate(candidate.number, candidate.params, candidate.origin, candidate.memory))
+    more = proposals(proposer, 3)
+    assert proposer.first == ahead[-1].number + 1
+    assert [c.number for c in more] == [proposer.first, proposer.first + 1, proposer.first + 2]
     points = [json.dumps(c.params) for c in [*ahead, *more, *solver.pending.values()]]
     assert len(set(points)) == len(points)
 
 
 def test_a_draft_ends_with_the_budget() -> None:
     solver = ArqonSolver({"budget": 3, "bounds": PLANE})
-    draft = solver.draft()
-    assert len(proposals(draft, 9)) == 3
+    proposer = solver.proposer()
+    assert len(proposals(proposer, 9)) == 3
     solver.extend_budget(9)
-    assert draft.propose() is None
-    assert len(proposals(solver.draft(), 99)) == 9
+    assert proposer.propose() is None
+    assert len(proposals(solver.proposer(), 99)) == 9
 
 
 def test_the_probe_stands_in_for_a_strategy() -> None:
     solver = studied(PLANE, bowl)
-    candidate = solver.draft().propose(probe=True)
+    candidate = solver.proposer().propose(probe=True)
     assert candidate is not None
     assert candidate.origin == "probe"
 

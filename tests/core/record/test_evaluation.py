@@ -179,7 +179,7 @@ def test_what_was_retracted_is_forgotten_and_may_be_told_anew(number: int) -> No
         best = each.best()
         assert best is not None
         assert best["value"] == -1.0
-        evidence = each.draft().evidence()
+        evidence = each.proposer().evidence()
         assert sorted(evidence.y.tolist()) == sorted(row["value"] for row in left if row["value"] is not None)
         assert len(evidence.failed) == sum(row["value"] is None for row in left)
         assert number not in evidence.numbers
@@ -256,7 +256,7 @@ def test_the_best_is_that_of_the_moment_although_results_are_retracted_meanwhile
     solver = ArqonSolver({"bounds": X})
     solver.ask(3)
     solver.tell([{"id": str(number), "value": float(number)} for number in range(3)])
-    then = solver.draft(), solver.freeze()
+    then = solver.proposer(), solver.freeze()
     for number in (0, 1, 2):
         solver.retract(number)
     best = solver.best_of(*then)

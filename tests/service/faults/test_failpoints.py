@@ -84,10 +84,10 @@ OPENING = ["replace-EPOCH", "claim", "replace-BEGUN"]
     ],
 )
 def test_a_kill_at_the_birth_of_a_study_and_when_it_is_opened(
-    start: Start, answers: Answers, storage: Path, marks: Path, birth: list[str], opening: list[str], times: int
+    start: Start, answers: Answers, storage: Path, marks: Path, spec: list[str], opening: list[str], times: int
 ) -> None:
-    client = start(STUDY, failpoints=";".join(f"{point}=kill" for point in birth))
-    assert sorted(os.listdir(marks)) == sorted(f"{point}-0" for point in birth)
+    client = start(STUDY, failpoints=";".join(f"{point}=kill" for point in spec))
+    assert sorted(os.listdir(marks)) == sorted(f"{point}-0" for point in spec)
     born = client.status()["epoch"]
     assert born > 1
     for _ in range(20):

@@ -40,8 +40,8 @@ def rival(storage: Path) -> Iterator[Rival]:
         name = f"rival-{uuid.uuid4().hex[:8]}"
         names.append(name)
         config, token = load_config(STUDY).to_dict(), uuid.uuid4().hex
-        birth = {"name": client.name, "config": config, "token": token, "resume": True}
-        handle = _actor_class(name, None, {}, anywhere=False).remote(birth, str(storage))
+        spec = {"name": client.name, "config": config, "token": token, "resume": True}
+        handle = _actor_class(name, None, {}, anywhere=False).remote(spec, str(storage))
         try:
             assert ray.get(handle.begin.remote(config, token))["epoch"] > 1
         except RayTaskError as error:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.ledger.results import parse_results
-from arqon_ray.core.propose.proposer import Draft
+from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.errors import ArqonError, ResultsError, StudyRefusedError
 from arqon_ray.service.log import records
 from arqon_ray.service.log.journal import Journal
@@ -84,14 +84,14 @@ def test_a_lease_that_ends_is_written_down_before_it_ends(study: Study, clock: C
 def test_a_candidate_that_cannot_be_written_is_neither_handed_out_nor_lost(
     memory: dict[str, Any], study: Study, reopen: Reopen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    propose = Draft.propose
+    propose = Proposer.propose
     odd: list[Any] = [memory]
 
-    def remembering(draft: Draft, probe: bool = False) -> Any:
-        candidate = propose(draft, probe)
+    def remembering(proposer: Proposer, probe: bool = False) -> Any:
+        candidate = propose(proposer, probe)
         return candidate and replace(candidate, memory=odd[0])
 
-    monkeypatch.setattr(Draft, "propose", remembering)
+    monkeypatch.setattr(Proposer, "propose", remembering)
     with untouched(study), pytest.raises(ResultsError, match="cannot be written"):
         study.ask_one(key="k")
     study.seed([{"params": POINT, "value": 2.0}])

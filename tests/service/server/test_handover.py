@@ -57,8 +57,8 @@ BAD: dict[str, Any] = {
 
 
 def _host(path: Path, awaited: bool) -> StudyHost:
-    birth = ActorSpec("arqon", "t1", resume=True, awaited=awaited)
-    return StudyHost(birth, str(path), False, {"pid": 1, "node": "n1"})
+    spec = ActorSpec("arqon", "t1", resume=True, awaited=awaited)
+    return StudyHost(spec, str(path), False, {"pid": 1, "node": "n1"})
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -112,8 +112,8 @@ def test_a_snapshot_is_not_lost_to_who_brings_none(tmp_path: Path, monkeypatch: 
 def test_a_creator_who_comes_late_and_is_refused_takes_nobody_s_actor_away(
     cluster: Any, tmp_path: Path, unique_name: str
 ) -> None:
-    birth = {"name": unique_name, "token": "t1", "resume": True, "awaited": False}
-    created = launch._actor_class(unique_name, None, {}, anywhere=False).remote(birth, str(tmp_path))
+    spec = {"name": unique_name, "token": "t1", "resume": True, "awaited": False}
+    created = launch._actor_class(unique_name, None, {}, anywhere=False).remote(spec, str(tmp_path))
     with studies() as start:
         study = start(CONFIG, unique_name, storage_path=str(tmp_path))
         assert study.ask_one(key="k") is not None

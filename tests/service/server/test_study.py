@@ -11,7 +11,7 @@ import pytest
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
-from arqon_ray.core.propose.proposer import Draft
+from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.errors import (
     AskTimeoutError,
     ConfigError,
@@ -408,7 +408,7 @@ def test_reopening_changes_nothing_and_computes_nothing(
     study.release("2")
     study.extend_budget(8)
     before = study.export(), study.status(), study.pending(), study.history()
-    monkeypatch.setattr(Draft, "propose", lambda *_: pytest.fail("a replay computed a candidate"))
+    monkeypatch.setattr(Proposer, "propose", lambda *_: pytest.fail("a replay computed a candidate"))
     study = reopen()
     status = {**before[1], "epoch": 2, "restarts": 1, "seq": before[1]["seq"] + 1}
     assert (study.export(), study.status(), study.pending(), study.history()) == (before[0], status, *before[2:])
@@ -478,15 +478,15 @@ def test_joining_with_a_larger_budget_extends_it(study: Study, reopen: Reopen, b
 
 
 def test_a_strategy_that_raises_loses_nothing(study: Study, reopen: Reopen, monkeypatch: pytest.MonkeyPatch) -> None:
-    propose, calls = Draft.propose, []
+    propose, calls = Proposer.propose, []
 
-    def third_fails(draft: Draft, probe: bool = False) -> Any:
+    def third_fails(proposer: Proposer, probe: bool = False) -> Any:
         calls.append(1)
         if len(calls) == 3:
             raise ArithmeticError("singular")
-        return propose(draft, probe)
+        return propose(proposer, probe)
 
-    monkeypatch.setattr(Draft, "propose", third_fails)
+    monkeypatch.setattr(Proposer, "propose", third_fails)
     assert len(study.ask(4)) == 2
     with pytest.raises(ArithmeticError, match="singular"):
         study.ask(2)
@@ -498,7 +498,7 @@ def test_a_failure_reaches_all_who_wait_for_candidates(study: Study, monkeypatch
     begun, go_on = threading.Event(), threading.Event()
     met: list[str] = []
 
-    def fails(draft: Draft, probe: bool = False) -> Any:
+    def fails(proposer: Proposer, probe: bool = False) -> Any:
         begun.set()
         assert go_on.wait(60)
         raise ArithmeticError("singular")
@@ -510,7 +510,7 @@ def test_a_failure_reaches_all_who_wait_for_candidates(study: Study, monkeypatch
             met.append(str(error))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Draft, "propose", fails)
+        patch.setattr(Proposer, "propose", fails)
         threads = [threading.Thread(target=ask) for _ in range(3)]
         for each in threads:
             each.start()
@@ -524,7 +524,7 @@ def test_a_failure_reaches_all_who_wait_for_candidates(study: Study, monkeypatch
     assert study.ask_one() is not None
 
 
-@pytest.mark.parametrize("where", ["draft", "get_history_len"])
+@pytest.mark.parametrize("where", ["proposer", "get_history_len"])
 @pytest.mark.parametrize("kind", [ValueError, SystemExit])
 def test_whatever_fails_around_a_draft_is_told_and_named_until_it_is_over(
     study: Study, monkeypatch: pytest.MonkeyPatch, where: str, kind: type[BaseException]
@@ -550,7 +550,7 @@ def test_whatever_fails_around_a_draft_is_told_and_named_until_it_is_over(
 
 def test_a_model_that_fails_hides_nothing_else_of_the_status(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     study.ask(2)
-    monkeypatch.setattr(ArqonSolver, "draft", lambda solver: 1 / 0)
+    monkeypatch.setattr(ArqonSolver, "proposer", lambda solver: 1 / 0)
     status = study.status()
     assert status["counts"]["asked"] == 2
     assert status["best"] is status["phase"] is None
@@ -562,11 +562,11 @@ def test_a_strategy_that_never_ends_costs_an_ask_no_more_than_its_bound(
 ) -> None:
     begun, ended = threading.Event(), threading.Event()
 
-    def hangs(draft: Draft, probe: bool = False) -> Any:
+    def hangs(proposer: Proposer, probe: bool = False) -> Any:
         begun.set()
         assert ended.wait(60)
 
-    monkeypatch.setattr(Draft, "propose", hangs)
+    monkeypatch.setattr(Proposer, "propose", hangs)
     met: list[str] = []
 
     def ask() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arqon_ray.core.propose.proposer import Draft
+from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import ArqonError
 from arqon_ray.tune import ArqonSearcher, searcher
@@ -27,16 +27,16 @@ class Gate:
         self.open.set()
         self.begun = 0
         self.error: Exception | None = None
-        whole = Draft._exploit
+        whole = Proposer._exploit
 
-        def held(draft: Draft) -> Any:
+        def held(proposer: Proposer) -> Any:
             self.begun += 1
             assert self.open.wait(60)
             if self.error is not None:
                 raise self.error
-            return whole(draft)
+            return whole(proposer)
 
-        monkeypatch.setattr(Draft, "_exploit", held)
+        monkeypatch.setattr(Proposer, "_exploit", held)
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_nothing_is_carried_or_modelled_on_the_thread_of_tunes_loop(monkeypatch:
 
     arqon, running = with_rungs()
     here, seen = threading.get_ident(), []
-    for module, name in ((fidelity, "_scaled"), (Draft, "propose"), (frozen.Frozen, "export")):
+    for module, name in ((fidelity, "_scaled"), (Proposer, "propose"), (frozen.Frozen, "export")):
         whole = getattr(module, name)
 
         def watched(*args: Any, _whole: Any = whole, _name: str = name, **kwargs: Any) -> Any:
@@ -177,14 +177,14 @@ def test_what_the_thread_raises_reaches_an_ask_and_the_next_one_tries_anew(monke
     arqon = past_the_probe()
     broken = threading.Event()
     broken.set()
-    whole = Draft.propose
+    whole = Proposer.propose
 
-    def propose(draft: Draft, probe: bool = False) -> Any:
+    def propose(proposer: Proposer, probe: bool = False) -> Any:
         if broken.is_set():
             raise SystemExit("a strategy of somebody's")
-        return whole(draft, probe)
+        return whole(proposer, probe)
 
-    monkeypatch.setattr(Draft, "propose", propose)
+    monkeypatch.setattr(Proposer, "propose", propose)
     with pytest.raises(ArqonError, match="somebody's"):
         the_next(arqon, "a")
     broken.clear()

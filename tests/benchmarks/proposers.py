@@ -1,10 +1,10 @@
-"""What evidence with many intermediate results costs: a draft, a copy for export, and the proposal itself.
+"""What evidence with many intermediate results costs: a proposer, a copy for export, and the proposal itself.
 
-    python -m tests.benchmarks.drafts [--trials 3000 --reports 100]
+    python -m tests.benchmarks.proposers [--trials 3000 --reports 100]
 
-A study with rungs beside a small one (30 trials x 100 reports) in the same run, CPU of the process, medians. ``draft``
-and ``freeze`` are what a service does while it holds its lock; ``evidence`` is what a draft carries from rung to rung
-when it is first asked, with one report more than before; ``propose`` is the whole ask.
+A study with rungs beside a small one (30 trials x 100 reports) in the same run, CPU of the process, medians.
+``proposer`` and ``freeze`` are what a service does while it holds its lock; ``evidence`` is what a proposer carries
+from rung to rung when it is first asked, with one report more than before; ``propose`` is the whole ask.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def measure(solver: ArqonSolver, repeats: int) -> dict[str, float]:
     """Return the median milliseconds of each part, with a report between any two."""
     candidate = solver.propose()
     assert candidate is not None
-    times: dict[str, list[float]] = {"draft": [], "freeze": [], "evidence": [], "propose": []}
+    times: dict[str, list[float]] = {"proposer": [], "freeze": [], "evidence": [], "propose": []}
     for repeat in range(repeats):
         solver.report(candidate.number, repeat % 2, 1.0 + repeat)
-        times["draft"].append(cpu(solver.draft))
+        times["proposer"].append(cpu(solver.proposer))
         times["freeze"].append(cpu(solver.freeze))
-        draft = solver.draft()
-        times["evidence"].append(cpu(draft.evidence))
-        times["propose"].append(cpu(draft.propose))
+        proposer = solver.proposer()
+        times["evidence"].append(cpu(proposer.evidence))
+        times["propose"].append(cpu(proposer.propose))
     return {name: float(np.median(each)) for name, each in times.items()}
 
 
