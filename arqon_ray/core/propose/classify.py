@@ -7,18 +7,17 @@ nothing better was found, the share of the budget that is left and what is in fl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from arqon_ray.core.objectives.fidelity import Scaled
 from arqon_ray.core.propose.noise import judge, wanted
 from arqon_ray.core.strategies.evidence import Evidence, Memory
 from arqon_ray.core.strategies.memories import Closed, Count, Finite, Standing, check, require
-from arqon_ray.core.strategies.plan import budget_share, plan, plan_on_rungs
+from arqon_ray.core.strategies.plan import budget_share, plan
+from arqon_ray.core.strategies.verdict import Verdict
 
 Array = NDArray[np.float64]
 
@@ -52,29 +51,6 @@ class _Memory(Closed):
     correlation: Finite | None = None
     correlation_at: Count = 0
     evolving: Count = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What Classify decided for one ask.
-
-    Attributes:
-        landscape: ``unknown``, ``smooth``, ``rugged``, ``noisy``, ``mixed`` or ``conditional``.
-        strategies: names in the order in which they are to be tried.
-        reason: why, in one sentence.
-        findings: the numbers that it rests on.
-        memory: what the classifier wants back at its next call; JSON-able.
-        repeat: the row of the observation to evaluate once more, or None.
-        coarse: whether a local search is to leave the last digits for later.
-    """
-
-    landscape: str
-    strategies: tuple[str, ...]
-    reason: str
-    findings: dict[str, Any]
-    memory: dict[str, Any] = field(default_factory=dict)
-    repeat: int | None = None
-    coarse: bool = False
 
 
 def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
@@ -117,20 +93,6 @@ def check_memory(memory: Memory, standing: Standing) -> None:
         ("noise_share", "noise_at"),
     ):
         require(key not in memory or companion in memory, f"{companion}: it is missing beside {key}")
-
-
-WEIGHED = Verdict(
-    "several objectives", ("noisy_gaussian_process", "tpe"), "the objectives are weighed anew at each ask", {}
-)
-"""On several objectives; each ask has a value of its own, on which no local model can go on."""
-
-
-def on_rungs(scaled: Scaled, number: int) -> Verdict:
-    """Return the verdict on evaluations that went differently far, for candidate ``number``."""
-    counts = zip(scaled.rungs.tolist(), scaled.counts.tolist(), strict=True)
-    findings = {"observations": len(scaled.y), "rungs": {f"{step:g}": count for step, count in counts}}
-    chosen = plan_on_rungs(number)
-    return Verdict("multi-fidelity", chosen.strategies, chosen.reason, findings)
 
 
 def _landscape(evidence: Evidence, findings: dict[str, Any]) -> str:
