@@ -1,8 +1,8 @@
-"""Classify: decide from the evidence what kind of landscape this is; :mod:`.plan` says which strategies suit it.
+"""Classify: decide from the evidence what kind of landscape this is; :mod:`.plan` says whom to ask on it.
 
-The decision is made anew at every ask. What it may rest on: the kinds of parameters, whether values are noisy
-(found by evaluating the incumbent once more), how well a separable quadratic predicts held-out values, for how long
-nothing better was found, the share of the budget that is left and what is in flight.
+The decision is made anew at every ask. It rests on the kinds of parameters, on whether values are noisy (found by
+evaluating the best point once more), on how well a separable quadratic predicts held-out values, on how long nothing
+better was found, on the share of the budget that is left, and on what is in flight.
 """
 
 from __future__ import annotations
@@ -16,25 +16,16 @@ from pydantic import Field
 
 from arqon_ray.core.objectives.fidelity import Scaled
 from arqon_ray.core.propose.noise import judge, wanted
-from arqon_ray.core.strategies.evidence import Evidence, Memory
-from arqon_ray.core.strategies.memories import Closed, Count, Finite, Standing, check, require
+from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
+from arqon_ray.core.strategies.memories import Closed, Count, Finite, MemoryContext, check, require
 from arqon_ray.core.strategies.plan import budget_share, plan, plan_on_rungs
-
-Array = NDArray[np.float64]
-
-_STALLED = 5
-"""Observations without a better value, beyond those in flight, after which a surrogate of discrete parameters shares.
-
-Learners have losses with steps and ripples. A surrogate that believes its plateau polishes it; density ratios go on
-trying what lies among the good points. On 19 tuning tasks the regret after 100 evaluations was .18 with the two in
-turns and .26 without; on smooth mixed spaces, where the surrogate seldom stalls, it is the same.
-"""
+from arqon_ray.core.strategies.strategy import Role
 
 _SMOOTH = 0.7
 _APART = 0.05
 _ROWS = 300
-"""Rank correlation of held-out predictions from which a landscape is called smooth; how far apart, in the unit
-cube, and how many the points are on which it is taken."""
+"""Rank correlation of held-out predictions from which a landscape is called smooth; how far apart in the unit cube the
+points are on which it is taken, and how many at most."""
 
 
 class _Memory(Closed):
@@ -55,21 +46,21 @@ class _Memory(Closed):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Classification:
     """What Classify decided for one ask.
 
     Attributes:
         landscape: ``unknown``, ``smooth``, ``rugged``, ``noisy``, ``mixed`` or ``conditional``.
-        strategies: names in the order in which they are to be tried.
+        roles: whom to ask, in this order; none where the config names a strategy.
         reason: why, in one sentence.
         findings: the numbers that it rests on.
-        memory: what the classifier wants back at its next call; JSON-able.
+        memory: what the classifier wants back at its next call; JSON.
         repeat: the row of the observation to evaluate once more, or None.
-        coarse: whether a local search is to leave the last digits for later.
+        coarse: whether a local search should leave the last digits for later.
     """
 
     landscape: str
-    strategies: tuple[str, ...]
+    roles: tuple[Role, ...]
     reason: str
     findings: dict[str, Any]
     memory: dict[str, Any] = field(default_factory=dict)
@@ -77,13 +68,14 @@ class Verdict:
     coarse: bool = False
 
 
-def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
-    """Decide which strategies to try for the next candidate.
+def classify(evidence: Evidence, memory: Memory, surrogate: Memory, local_in_flight: int) -> Classification:
+    """Decide whom to ask for the next candidate.
 
     Args:
         evidence: what is known; at least one observation.
-        memory: what the last verdict wanted back.
+        memory: what the last classification wanted back.
         surrogate: the Gaussian process's memory, where its search for noise begins.
+        local_in_flight: how many of the candidates in flight are of a strategy with the role ``local``.
     """
     memory = dict(memory)
     noise = judge(evidence, memory)
@@ -100,11 +92,11 @@ def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
     }
     repeat = wanted(evidence, memory, noise, surrogate)
     landscape = _landscape(evidence, findings)
-    chosen = plan(evidence, landscape, findings, memory)
-    return Verdict(landscape, chosen.strategies, chosen.reason, findings, memory, repeat, chosen.coarse)
+    chosen = plan(evidence, landscape, findings, memory, local_in_flight)
+    return Classification(landscape, chosen.roles, chosen.reason, findings, memory, repeat, chosen.coarse)
 
 
-def check_memory(memory: Memory, standing: Standing) -> None:
+def check_memory(memory: Memory, context: MemoryContext) -> None:
     """Refuse a memory that :func:`classify` did not write.
 
     Raises:
@@ -116,21 +108,21 @@ def check_memory(memory: Memory, standing: Standing) -> None:
         ("repeated", "value"),
         ("noise_share", "noise_at"),
     ):
-        require(key not in memory or companion in memory, f"{companion}: it is missing beside {key}")
+        require(key not in memory or companion in memory, f"{companion}: is missing beside {key}")
 
 
-WEIGHED = Verdict(
-    "several objectives", ("noisy_gaussian_process", "tpe"), "the objectives are weighed anew at each ask", {}
+WEIGHED = Classification(
+    "several objectives", (Role.NOISY, Role.EXPLORATION), "the objectives are weighed anew at each ask", {}
 )
-"""On several objectives; each ask has a value of its own, on which no local model can go on."""
+"""On several objectives: each ask minimizes a sum of its own, which a local model cannot follow."""
 
 
-def on_rungs(scaled: Scaled, number: int) -> Verdict:
-    """Return the verdict on evaluations that went differently far, for candidate ``number``."""
+def on_rungs(scaled: Scaled, number: int) -> Classification:
+    """Classify evaluations that went differently far, for candidate ``number``."""
     counts = zip(scaled.rungs.tolist(), scaled.counts.tolist(), strict=True)
     findings = {"observations": len(scaled.y), "rungs": {f"{step:g}": count for step, count in counts}}
     chosen = plan_on_rungs(number)
-    return Verdict("multi-fidelity", chosen.strategies, chosen.reason, findings)
+    return Classification("multi-fidelity", chosen.roles, chosen.reason, findings)
 
 
 def _landscape(evidence: Evidence, findings: dict[str, Any]) -> str:
