@@ -1,7 +1,7 @@
 """What a strategy of your own is made of.
 
-Subclass :class:`Strategy`, and make it known: by the decorator :func:`register_strategy` for studies in this process, or
-by the entry-point group ``arqon_ray.strategies`` of an installed package for the actors of studies too.
+Subclass :class:`Strategy`, and make it known: by the decorator :func:`register_strategy` to studies in this process, or
+by an entry point of an installed package, in the group ``arqon_ray.strategies``, to the actors of studies too.
 :mod:`arqon_ray.testing.strategies` has the tests that every strategy must pass.
 
 >>> import numpy as np
@@ -23,6 +23,7 @@ by the entry-point group ``arqon_ray.strategies`` of an installed package for th
 >>> unregister_strategy("jitter")
 """
 
+import arqon_ray.core.refine  # noqa: F401  (our own strategies take their names first)
 from arqon_ray.core.strategies.evidence import Array, Evidence, Memory, Proposal
 from arqon_ray.core.strategies.memories import Closed, MemoryContext, check, require
 from arqon_ray.core.strategies.registry import register_strategy, unregister_strategy

@@ -17,6 +17,7 @@ from arqon_ray.core.config import StudyConfig, load_config, read_config_file
 from arqon_ray.core.inputs.documents import read_yaml
 from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.inputs.values import shown
+from arqon_ray.core.objectives.choose import objective_of
 from arqon_ray.core.space.points import check_points
 from arqon_ray.errors import ConfigError
 
@@ -140,11 +141,7 @@ class RunJob(Job):
                     f"{key} is {getattr(self, key)!r}: a job with a scheduler has none, Tune ends its trials"
                 )
         check_points(self.points_to_evaluate, self.study)
-        if self.study.objectives is not None:
-            raise ValueError(
-                f"study.objectives is {self.study.objectives!r}: a run takes one objective, by metric and study.mode; "
-                "ask and tell, or ArqonSearcher, take several"
-            )
+        objective_of(self.study).require_one_value("a run")
         return self
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-_HOME = {"ArqonProbe": "probe.probe", "ArqonSolver": "solver", "Candidate": "ledger.ledger"}
+_HOME = {"ArqonProbe": "probe.probe", "ArqonSolver": "solver", "Candidate": "ledger.view"}
 
 if TYPE_CHECKING:
-    from arqon_ray.core.ledger.ledger import Candidate
+    from arqon_ray.core.ledger.view import Candidate
     from arqon_ray.core.probe.probe import ArqonProbe
     from arqon_ray.core.solver import ArqonSolver
 

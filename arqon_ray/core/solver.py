@@ -10,11 +10,12 @@ from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.export import state
 from arqon_ray.core.export.frozen import Frozen, thaw
 from arqon_ray.core.inputs import values
-from arqon_ray.core.ledger.ledger import Candidate, Ledger
+from arqon_ray.core.ledger.ledger import Ledger
 from arqon_ray.core.ledger.results import Entry, Results, check_report, parse_results
 from arqon_ray.core.ledger.seeds import OutOfBounds, answers, fit, parse_seeds
 from arqon_ray.core.ledger.verdicts import Verdict, check_number, resolve
-from arqon_ray.core.objectives.fidelity import Fidelity
+from arqon_ray.core.ledger.view import Candidate
+from arqon_ray.core.objectives.choose import objective_of
 from arqon_ray.core.probe.coverage import Coverage
 from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.core.propose.roster import Roster, check_strategy
@@ -54,8 +55,8 @@ class ArqonSolver:
         self.space = Space(self.config.bounds)
         self._roster = Roster(self.config, self.space)
         self._coverage = self._planned_coverage()
-        self._ledger = Ledger(self.space, self.config.mode, self.config.objectives)
-        self._fidelity = Fidelity()
+        self._objective = objective_of(self.config)
+        self._ledger = Ledger(self.space, self._objective.sign, self._objective.signs)
         self._memory: dict[str, Any] = {}
         self._phases: list[list[Any]] = []
 
@@ -143,7 +144,7 @@ class ArqonSolver:
         It copies what is in flight and nothing else, however much was told.
         """
         return Proposer(
-            self.config, self.space, self._coverage, self._fidelity, self._roster, self._ledger.view(), self._memory
+            self.config, self.space, self._coverage, self._roster, self._objective, self._ledger.view(), self._memory
         )
 
     def draft(self) -> Proposer:
@@ -275,7 +276,7 @@ class ArqonSolver:
 
     def resolve(self, entries: Sequence[Entry]) -> list[Verdict]:
         """Return what results mean to the solver, without taking them; see :func:`.verdicts.resolve`."""
-        return resolve(entries, self.space, self._ledger, self.config.objectives)
+        return resolve(entries, self.space, self._ledger, self._objective.problem)
 
     def apply(self, verdicts: Sequence[Verdict], seq: int | None = None) -> None:
         """Take results as :meth:`resolve` judged them a moment before.
@@ -370,7 +371,7 @@ class ArqonSolver:
         self._ledger.retract(number)
         # They remember places of observations, and what they made of this one.
         self._memory = {name: memory for name, memory in self._memory.items() if name == "probe"}
-        self._fidelity = Fidelity()
+        self._objective = objective_of(self.config)
 
     def check_retraction(self, number: int) -> Evaluation:
         """Refuse what :meth:`retract` refuses, or return what it would take back; nothing is changed."""
@@ -510,6 +511,7 @@ class ArqonSolver:
         ledger = self._ledger
         return Frozen(
             self.config,
+            self._objective,
             ledger.view(),
             ledger.observations,
             ledger.seqs,

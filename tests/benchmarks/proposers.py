@@ -18,7 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.ledger.ledger import Candidate
+from arqon_ray.core.ledger.view import Candidate
 
 CONFIG: dict[str, Any] = {"seed": 1, "bounds": {name: {"min": 0.0, "max": 1.0} for name in ("x", "y", "z")}}
 SMALL = (30, 100)

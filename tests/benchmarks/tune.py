@@ -27,7 +27,7 @@ from ray import tune
 from ray.tune.search import BasicVariantGenerator, Searcher
 
 import arqon_ray
-from arqon_ray.core.ledger.ledger import Candidate
+from arqon_ray.core.ledger.view import Candidate
 from arqon_ray.tune import ArqonSearcher
 from arqon_ray.tune.run import checkpoint
 from tests.benchmarks.service import ONE_THREAD, cluster, say

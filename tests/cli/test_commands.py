@@ -85,7 +85,7 @@ class Uncalled: pass
     [
         (
             {"study": {**STUDY, "objectives": ["min", "max"]}},
-            "study.objectives is ['min', 'max']",
+            "objectives is ['min', 'max']",
         ),
         ({"study": {**STUDY, "strategy": "gausian"}}, "strategy is 'gausian'"),
         ({"objective": "strange.py:unsent"}, "cannot be sent to the workers"),

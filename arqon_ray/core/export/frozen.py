@@ -12,15 +12,17 @@ import numpy as np
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.export import state
 from arqon_ray.core.export.recall import check_memories
-from arqon_ray.core.ledger.ledger import Candidate, DataView, Ledger, Report
-from arqon_ray.core.objectives.pareto import front
+from arqon_ray.core.ledger.ledger import Ledger, Report
+from arqon_ray.core.ledger.view import Candidate, DataView
+from arqon_ray.core.objectives.base import Objective
+from arqon_ray.core.objectives.choose import objective_of
 from arqon_ray.core.record import columns
 from arqon_ray.core.record.error_kinds import RAISED
 from arqon_ray.core.record.evaluation import Error, Evaluation, Step
 from arqon_ray.core.record.running import Running
 from arqon_ray.core.space.space import Space
 from arqon_ray.core.strategies.memories import MemoryContext
-from arqon_ray.errors import ArqonError, ConfigError, StateError
+from arqon_ray.errors import ArqonError, StateError
 
 _PART = 1000
 """Observations in one part: small enough that writing one keeps no other thread waiting for long."""
@@ -32,7 +34,8 @@ class Frozen:
 
     Attributes:
         config: the study's.
-        moment: what was known.
+        objective: what its results are.
+        view: what was known.
         log: the ledger's observations, which grow while this is kept.
         seqs: the numbers of the changes that brought them, likewise.
         told: how many there were.
@@ -46,6 +49,7 @@ class Frozen:
     """
 
     config: StudyConfig
+    objective: Objective
     view: DataView
     log: list[Evaluation]
     seqs: list[int]
@@ -102,9 +106,7 @@ class Frozen:
         Raises:
             ConfigError: when the config has no ``objectives``.
         """
-        if self.config.objectives is None:
-            raise ConfigError("objectives is None: a study with a single objective has best(), and no Pareto set")
-        return front(self.history(), self.config.objectives)
+        return self.objective.pareto(self.history())
 
     def export(self) -> str:
         """Return the state as JSON; see :mod:`.state`."""
@@ -211,7 +213,8 @@ def thaw(parts: Iterable[dict[str, Any]], seq: int = 0) -> tuple[StudyConfig, Le
         head = next(rest)
         config = load_config(head["config"])
         space = Space(config.bounds)
-        ledger = Ledger(space, config.mode, config.objectives)
+        objective = objective_of(config)
+        ledger = Ledger(space, objective.sign, objective.signs)
         for part in rest:
             observations = _observations(part)
             points = np.frombuffer(part["points"], dtype="<f8").reshape(len(observations), space.d)

@@ -20,8 +20,11 @@ from pydantic import Field
 
 from arqon_ray.core.config import StudyConfig, identity, load_config
 from arqon_ray.core.export.recall import check_memories
-from arqon_ray.core.ledger.ledger import Candidate, Ledger, Report
+from arqon_ray.core.ledger.ledger import Ledger, Report
 from arqon_ray.core.ledger.results import Entry, check_report, parse_results, parse_steps
+from arqon_ray.core.ledger.view import Candidate
+from arqon_ray.core.objectives.base import Objective
+from arqon_ray.core.objectives.choose import objective_of
 from arqon_ray.core.record import metrics
 from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.core.record.running import Running
@@ -214,7 +217,7 @@ def _refill(document: dict[str, Any], config: StudyConfig, space: Space, ledger:
     if any(row["place"] != place for place, row in enumerate(told)):
         raise StateError("state.history and state.failed: each place must be there exactly once")
     entries = parse_results([_told(row) for row in told])
-    _check_values(entries, 1 if config.objectives is None else len(config.objectives))
+    _check_values(entries, objective_of(config))
     observations = [_observation(entry, row["origin"]) for entry, row in zip(entries, told, strict=True)]
     kinds = ("pending", "withdrawn", "retracted")
     waiting = [(_candidate(row), kind) for kind in kinds for row in document.get(kind, ())]
@@ -263,12 +266,12 @@ def _recall_reports(document: Mapping[str, Any], observations: Sequence[Evaluati
         ledger.running[number] = Running(steps, each["count"], last)
 
 
-def _check_values(entries: Sequence[Entry], objectives: int) -> None:
-    """Refuse results that have not one value for each objective."""
+def _check_values(entries: Sequence[Entry], objective: Objective) -> None:
+    """Refuse results with a list of values that the objective does not take."""
     for place, entry in enumerate(entries):
-        given = 1 if entry.told.values is None else len(entry.told.values)
-        if entry.told.value is not None and given != objectives:
-            raise StateError(f"state has {given} values at place {place}: the config has {objectives} objectives")
+        problem = None if entry.told.value is None else objective.problem(entry.told.values)
+        if problem is not None:
+            raise StateError(f"the result at place {place} of state {problem}")
 
 
 def _checked(report: Any, handed_out: int, observed: int) -> Report:

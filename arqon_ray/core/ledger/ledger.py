@@ -3,100 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arqon_ray.core.ledger.view import ENQUEUED, Array, Candidate, DataView
 from arqon_ray.core.record.evaluation import Evaluation, Metric, Step
 from arqon_ray.core.record.running import Running
 from arqon_ray.core.space.space import Params, Space
 from arqon_ray.errors import UnknownCandidateError
 
-USER = "user"
-"""The origin of a candidate that a user brought: it is handed out and counted as any other, and no strategy's."""
-
-ENQUEUED = "enqueued"
-"""The origin of a candidate that a user put before the solver's own."""
-
 _SPACING = 1.03
 """How much farther the next intermediate result of a candidate that is kept must be, so that long curves stay short."""
 
-Array = NDArray[np.float64]
 Report = tuple[int, int, float, int]
 """Candidate, step, native value, and the number of observations before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A point that the solver proposed.
-
-    Attributes:
-        number: 0-based, in the order in which candidates were handed out.
-        params: native values.
-        origin: what made it: ``probe``, ``repeat``, the name of a strategy, or :data:`USER`.
-        memory: what the strategies and the classifier want to remember and changed with this ask; JSON-able.
-        point: ``(d,)`` its canonical point, where it is at hand; the params are the truth.
-    """
-
-    number: int
-    params: Params
-    origin: str
-    memory: dict[str, Any] = field(default_factory=dict)
-    point: Array | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def id(self) -> str:
-        """The candidate's name to the outside."""
-        return str(self.number)
-
-
-@dataclass(frozen=True, slots=True)
-class DataView:
-    """What a ledger knew at one moment; it stays as it is while the ledger goes on.
-
-    Attributes:
-        number: the number of the next candidate.
-        X: ``(n, d)`` points of the observations that have a value.
-        y: ``(n,)`` their values, to be minimized.
-        numbers: ``(n,)`` their candidates' numbers, -1 for a point from outside.
-        failed: ``(f, d)`` points whose evaluation failed.
-        outside: how many of the observations with a value are of points from outside.
-        pending: candidates in flight, in the order of their asks.
-        points: their ``(d,)`` points.
-        places: ``(n,)`` where they stand among all observations, failed ones included.
-        steps: ``(n,)`` how far they went; infinity for a whole evaluation.
-        reports: ``(r, 4)`` the intermediate results in the order in which they came: candidate, step, value, and how
-            many observations there were before.
-        vectors: ``(n, m)`` values of all objectives, to be minimized; ``m`` is 0 where there is only one.
-        withdrawn: whether any candidate waits to be handed out again.
-        distinct: how many distinct points are known.
-        version: how often the ledger had changed; of one ledger, moments of the same version are the same.
-        queue: the points that are handed out before all others, the next one first.
-    """
-
-    number: int
-    X: Array
-    y: Array
-    numbers: NDArray[np.int64]
-    failed: Array
-    outside: int
-    pending: tuple[Candidate, ...]
-    points: tuple[Array, ...]
-    places: NDArray[np.int64]
-    steps: Array
-    reports: Array
-    vectors: Array
-    withdrawn: bool
-    distinct: int
-    version: int
-    queue: tuple[Params, ...]
-    _known: dict[bytes, int]
-
-    def knows(self, key: bytes) -> bool:
-        """Tell whether the point with these bytes was handed out or observed by then."""
-        return self._known.get(key, self.distinct) < self.distinct
 
 
 class _Rows:
@@ -150,10 +73,16 @@ class Ledger:
         version: advances with whatever a proposal may depend on.
     """
 
-    def __init__(self, space: Space, mode: Literal["min", "max"], objectives: Sequence[str] | None = None) -> None:
-        """Begin an empty ledger; ``objectives`` are the modes of all, where there are several."""
+    def __init__(self, space: Space, sign: float, signs: Array) -> None:
+        """Begin an empty ledger.
+
+        Args:
+            space: the search space.
+            sign: 1 or -1, which makes a value one to minimise.
+            signs: ``(m,)`` the same for each entry of a list of values; empty if results have no list.
+        """
         self._space = space
-        self._sign = 1.0 if mode == "min" else -1.0
+        self._sign = sign
         self.handed_out = self.version = 0
         self.pending: dict[int, Candidate] = {}
         self.withdrawn: dict[int, Candidate] = {}
@@ -173,8 +102,8 @@ class Ledger:
             (space.d, np.float64), (None, np.float64), (None, np.int64), (None, np.float64), (None, np.int64)
         )
         self._failed = _Rows((space.d, np.float64))
-        self._signs = np.array([1.0 if each == "min" else -1.0 for each in objectives or ()])
-        self._vectors = _Rows((len(self._signs), np.float64))
+        self._signs = signs
+        self._vectors = _Rows((len(signs), np.float64))
         self._reports = _Rows((4, np.float64))
         self._reported: dict[int, int] = {}
         # With the order in which they became known: a moment sees those before it. None is ever forgotten.

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from arqon_ray.core.ledger.ledger import Array, Candidate, Ledger
+from arqon_ray.core.ledger.ledger import Ledger
 from arqon_ray.core.ledger.results import OUTSIDE, Entry
+from arqon_ray.core.ledger.view import Array, Candidate
 from arqon_ray.core.record.evaluation import Evaluation, Step
 from arqon_ray.core.record.metrics import joined
 from arqon_ray.core.record.running import thinned
 from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ResultsError, UnknownCandidateError
+
+Problem = Callable[[Sequence[float] | None], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +39,20 @@ class Verdict:
     unsaid: bool = False
 
 
-def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> list[Verdict]:
+def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, problem: Problem) -> list[Verdict]:
     """Judge results in their order, each as if those before it were taken; nothing is changed.
 
     Args:
         entries: the results.
         space: of the study.
         ledger: of the study.
-        objectives: the modes of all objectives, where there are several.
+        problem: says what is wrong with a result's list of values, see :class:`.objectives.base.Objective`.
 
     Raises:
-        ResultsError: when one has params that do not fit the space, or another number of values than objectives.
+        ResultsError: when one has params that do not fit the space, or values that the objective does not take.
         UnknownCandidateError: when one without params has an id that was never handed out.
     """
-    points = [_locate(entry, place, space, ledger, objectives) for place, entry in enumerate(entries)]
+    points = [_locate(entry, place, space, ledger, problem) for place, entry in enumerate(entries)]
     taken: set[int] = set()
     verdicts = []
     for entry, point in zip(entries, points, strict=True):
@@ -117,15 +120,11 @@ def check_number(number: int, ledger: Ledger, where: str = "") -> None:
         )
 
 
-def _locate(entry: Entry, place: int, space: Space, ledger: Ledger, objectives: Sequence[str] | None) -> Array | None:
-    """Return the point of an entry with params; check the id of one without, and how many values there are."""
-    expected = objectives and len(objectives)
-    given = entry.told.values and len(entry.told.values)
-    if entry.told.value is not None and given != expected:
-        raise ResultsError(
-            f"results[{place}] has {given or 'no list of'} values: it must have {expected or 'one value, no list'}, "
-            f"as the config's objectives are {objectives!r}"
-        )
+def _locate(entry: Entry, place: int, space: Space, ledger: Ledger, problem: Problem) -> Array | None:
+    """Return the point of an entry with params; check the id of one without, and its list of values."""
+    wrong = None if entry.told.value is None else problem(entry.told.values)
+    if wrong is not None:
+        raise ResultsError(f"results[{place}] {wrong}")
     if entry.params is None:
         number = -1 if entry.number is None else entry.number
         if not 0 <= number < ledger.handed_out:

@@ -8,14 +8,11 @@ all reports are read again; there are a dozen rungs at most, and each only moves
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from arqon_ray.core.ledger.ledger import DataView
-    from arqon_ray.core.strategies.evidence import Array
+from arqon_ray.core.ledger.view import Array, DataView
 
 _MOST_RUNGS = 12
 _APART = 1.5

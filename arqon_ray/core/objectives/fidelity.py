@@ -17,18 +17,13 @@ The rungs are where evaluations ended; beyond a dozen only some of them. A candi
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arqon_ray.core.ledger.view import Array, DataView
 from arqon_ray.core.objectives.curves import Curves
-
-if TYPE_CHECKING:
-    from arqon_ray.core.ledger.ledger import DataView
-    from arqon_ray.core.strategies.evidence import Array
 
 _BELIEF = 2.0
 _STEEPEST = 3.0
@@ -66,53 +61,18 @@ class Scaled:
     counts: NDArray[np.int64]
 
 
-class Fidelity:
-    """The carried values of one study, computed once for each version of its ledger; any thread may ask for them.
-
-    It saves time and changes nothing else: :func:`scaled` returns the same, bit for bit.
-
-    Attributes:
-        computed: how often values were carried.
-    """
-
-    def __init__(self) -> None:
-        """Begin with nothing computed."""
-        self.computed = 0
-        self._curves = Curves()
-        self._latest: tuple[int, Scaled | None] = (-1, None)
-        self._lock = threading.Lock()
-
-    @property
-    def touched(self) -> int:
-        """How many reports were sorted by rung so far; one counts as often as it was."""
-        return self._curves.touched
-
-    def at(self, view: DataView) -> Scaled | None:
-        """Return what :func:`scaled` does."""
-        if _plain(view):
-            return None
-        with self._lock:
-            version, known = self._latest
-            if version != view.version:
-                self.computed += 1
-                if version > view.version:
-                    return scaled(view)  # an older proposer: what is kept has gone on
-                known = _scaled(view, self._curves)
-                self._latest = view.version, known
-            return known
-
-
 def scaled(view: DataView) -> Scaled | None:
     """Bring all values to one scale; None when every evaluation went as far as any other."""
-    return None if _plain(view) else _scaled(view, Curves())
+    return None if goes_equally_far(view) else scaled_by(view, Curves())
 
 
-def _plain(view: DataView) -> bool:
-    """Tell whether there are no steps to speak of; every ask passes here."""
+def goes_equally_far(view: DataView) -> bool:
+    """Tell whether all evaluations went as far as any other and none has reported; every ask passes here."""
     return not len(view.reports) and (not len(view.y) or np.min(view.steps) == np.max(view.steps))
 
 
-def _scaled(view: DataView, curves: Curves) -> Scaled | None:
+def scaled_by(view: DataView, curves: Curves) -> Scaled | None:
+    """Do as :func:`scaled`, with curves that have read the reports of earlier views."""
     levels = curves.at(view)
     if levels is None:
         return None

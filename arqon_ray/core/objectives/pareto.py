@@ -11,15 +11,13 @@ All values here are to be minimized.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arqon_ray.core.ledger.view import Array
 from arqon_ray.core.random import generator
-
-if TYPE_CHECKING:
-    from arqon_ray.core.strategies.evidence import Array
 
 _AUGMENTED = 0.05
 """The share of the weighted sum in ParEGO's function: it tells points apart that are equal in their worst objective."""

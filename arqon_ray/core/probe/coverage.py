@@ -17,8 +17,8 @@ from arqon_ray.core.space.space import Params, Space
 from arqon_ray.core.strategies.evidence import Array, Evidence
 
 _RUNGS_PROBE = 12
-"""Points before the model may speak where evaluations are ended early: a poor one costs little then. Chosen under ASHA with three seeds:
-a hint, not a proof."""
+"""Points of the probe where evaluations are ended early: a poor one costs little then. Chosen under ASHA with three
+seeds: a hint, not a proof."""
 
 _BLOCK = 64
 _BLOCK_NUMBERS = 2**14

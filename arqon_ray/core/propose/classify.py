@@ -7,19 +7,17 @@ better was found, on the share of the budget that is left, and on what is in fli
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from arqon_ray.core.objectives.fidelity import Scaled
 from arqon_ray.core.propose.noise import judge, wanted
+from arqon_ray.core.strategies.classification import Classification
 from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
 from arqon_ray.core.strategies.memories import Closed, Count, Finite, MemoryContext, check, require
-from arqon_ray.core.strategies.plan import budget_share, plan, plan_on_rungs
-from arqon_ray.core.strategies.strategy import Role
+from arqon_ray.core.strategies.plan import budget_share, plan
 
 _SMOOTH = 0.7
 _APART = 0.05
@@ -43,29 +41,6 @@ class _Memory(Closed):
     correlation: Finite | None = None
     correlation_at: Count = 0
     evolving: Count = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Classification:
-    """What Classify decided for one ask.
-
-    Attributes:
-        landscape: ``unknown``, ``smooth``, ``rugged``, ``noisy``, ``mixed`` or ``conditional``.
-        roles: whom to ask, in this order; none where the config names a strategy.
-        reason: why, in one sentence.
-        findings: the numbers that it rests on.
-        memory: what the classifier wants back at its next call; JSON.
-        repeat: the row of the observation to evaluate once more, or None.
-        coarse: whether a local search should leave the last digits for later.
-    """
-
-    landscape: str
-    roles: tuple[Role, ...]
-    reason: str
-    findings: dict[str, Any]
-    memory: dict[str, Any] = field(default_factory=dict)
-    repeat: int | None = None
-    coarse: bool = False
 
 
 def classify(evidence: Evidence, memory: Memory, surrogate: Memory, local_in_flight: int) -> Classification:
@@ -109,20 +84,6 @@ def check_memory(memory: Memory, context: MemoryContext) -> None:
         ("noise_share", "noise_at"),
     ):
         require(key not in memory or companion in memory, f"{companion}: is missing beside {key}")
-
-
-WEIGHED = Classification(
-    "several objectives", (Role.NOISY, Role.EXPLORATION), "the objectives are weighed anew at each ask", {}
-)
-"""On several objectives: each ask minimizes a sum of its own, which a local model cannot follow."""
-
-
-def on_rungs(scaled: Scaled, number: int) -> Classification:
-    """Classify evaluations that went differently far, for candidate ``number``."""
-    counts = zip(scaled.rungs.tolist(), scaled.counts.tolist(), strict=True)
-    findings = {"observations": len(scaled.y), "rungs": {f"{step:g}": count for step, count in counts}}
-    chosen = plan_on_rungs(number)
-    return Classification("multi-fidelity", chosen.roles, chosen.reason, findings)
 
 
 def _landscape(evidence: Evidence, findings: dict[str, Any]) -> str:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from arqon_ray.core.config import StudyConfig
-from arqon_ray.core.ledger.ledger import ENQUEUED, Candidate, DataView
-from arqon_ray.core.objectives.fidelity import Fidelity, Scaled
-from arqon_ray.core.objectives.pareto import weighed
+from arqon_ray.core.ledger.view import ENQUEUED, Candidate, DataView
+from arqon_ray.core.objectives.base import Goal, Objective
 from arqon_ray.core.probe.coverage import Coverage
 from arqon_ray.core.propose.attempt import StrategyFailedError, attempt
-from arqon_ray.core.propose.classify import WEIGHED, Classification, classify, on_rungs
+from arqon_ray.core.propose.classify import classify
 from arqon_ray.core.propose.noise import judge
 from arqon_ray.core.propose.roster import Roster
 from arqon_ray.core.random import generator
 from arqon_ray.core.refine.gaussian_process import NoisyGaussianProcess, recommend
 from arqon_ray.core.space.space import Params, Space
+from arqon_ray.core.strategies.classification import Classification
 from arqon_ray.core.strategies.evidence import Array, Evidence
 from arqon_ray.core.strategies.memories import remember
 from arqon_ray.core.strategies.strategy import Role
@@ -62,14 +63,13 @@ class Proposer:
         config: StudyConfig,
         space: Space,
         coverage: Coverage,
-        fidelity: Fidelity,
         roster: Roster,
+        objective: Objective,
         view: DataView,
         memory: Mapping[str, Any],
     ) -> None:
         self._config, self._space, self._coverage, self._view = config, space, coverage, view
-        self._roster = roster
-        self._fidelity, self._carried = fidelity, list[Scaled | None]()
+        self._roster, self._objective = roster, objective
         self._memory = dict(memory)
         self._ahead: list[Candidate] = []
         self._points: list[Array] = []
@@ -91,24 +91,21 @@ class Proposer:
     @property
     def covering(self) -> bool:
         """Whether the next candidate is the probe's: it takes no model, and next to no time."""
-        place, observed = (self.number, self._view.outside), len(self._view.y)
-        least, most = (self._coverage.remaining(*place, observed, on_rungs) > 0 for on_rungs in (False, True))
+        done, observed = (self.number, self._view.outside), len(self._view.y)
+        least, most = (self._coverage.remaining(*done, observed, early) > 0 for early in (False, True))
         if least == most and observed:
-            return least  # whatever the rungs
-        known = self._view if self._scaled is None else self._scaled
-        return self._coverage.remaining(*place, len(known.y), self._scaled is not None) > 0
+            return least  # whether or not evaluations are ended early
+        return self._coverage.remaining(*done, self._goal.observed, self._goal.ended_early) > 0
 
     @property
     def exhausted(self) -> bool:
         """Whether all points of a finite space were handed out or observed."""
         return self._coverage.exhausted(self._view.distinct + self._fresh)
 
-    @property
-    def _scaled(self) -> Scaled | None:
-        """The values on one scale where evaluations went differently far; see :class:`.fidelity.Fidelity`."""
-        if not self._carried:
-            self._carried.append(self._fidelity.at(self._view) if self._config.objectives is None else None)
-        return self._carried[0]
+    @cached_property
+    def _goal(self) -> Goal:
+        """What is minimised; it is not asked for before it is needed, since it may take a while."""
+        return self._objective.at(self._view)
 
     def admit(self, candidate: Candidate) -> None:
         """Count a candidate that was proposed before, and is not yet the solver's, as in flight.
@@ -174,19 +171,16 @@ class Proposer:
         view = self._view
         if not len(view.y):
             return None
-        furthest = np.isinf(view.steps)
-        if not furthest.all():
-            furthest |= view.steps == np.max(view.steps[~furthest])
-        elif self._noisy():
+        rows = self._goal.comparable()
+        if np.isinf(view.steps).all() and self._noisy():
             with one_thread(), _quietly():
                 row, predicted = recommend(self.evidence(), self._memory.get(NoisyGaussianProcess.name, {}), warp=False)
             return int(view.places[row]), predicted if self._config.mode == "min" else -predicted
-        rows = np.flatnonzero(furthest)
         return int(view.places[rows[np.argmin(view.y[rows])]]), None
 
     def _noisy(self) -> bool:
         """Tell whether values are noisy: the config says so, or repeats of a point."""
-        if self._config.objectives is not None:
+        if not self._goal.repeats_tell_noise:
             return False
         if self._roster.expects_noise:
             return True
@@ -219,10 +213,9 @@ class Proposer:
         """Return what the evidence says and which strategies follow from it."""
         if self._config.strategy != "auto":
             return Classification("unknown", (), "the config names the strategy", {})
-        if self._config.objectives is not None:
-            return WEIGHED
-        if self._scaled is not None:
-            return on_rungs(self._scaled, self.number)
+        decided = self._goal.classification(self.number)
+        if decided is not None:
+            return decided
         surrogate = self._memory.get("gaussian_process", {})
         local_in_flight = self._roster.count(Role.LOCAL, evidence.pending_origins)
         return classify(evidence, self._memory.get("classify", {}), surrogate, local_in_flight)
@@ -254,27 +247,23 @@ class Proposer:
 
     def evidence(self) -> Evidence:
         """Return what a strategy may see at the next place."""
-        # Each candidate of several objectives has weights of its own, and so nothing to go on with.
-        single = self._config.objectives is None
-        scaled = self._scaled
-        known = self._view if scaled is None else scaled
+        known = self._goal.known(self.number)
         candidates = (*self._view.pending, *self._ahead)
         flying = np.array([candidate.number for candidate in candidates], dtype=np.int64)
-        spoken: Array = np.array([]) if scaled is None else np.concatenate([scaled.numbers, scaled.diverged])
-        reported = np.isin(flying, spoken)
+        reported = np.isin(flying, known.reported)
         waiting = zip(candidates, (*self._view.points, *self._points), reported.tolist(), strict=True)
-        pending = [(candidate, point) for candidate, point, known_already in waiting if not known_already]
+        pending = [(candidate, point) for candidate, point, has_reported in waiting if not has_reported]
         return Evidence(
             space=self._space,
             X=known.X,
-            y=known.y if single else weighed(self._view.vectors, self._config.seed, self.number),
+            y=known.y,
             numbers=known.numbers,
-            failed=self._view.failed if scaled is None else np.concatenate([self._view.failed, scaled.failed]),
+            failed=known.failed,
             pending=np.array([point for _, point in pending]).reshape(len(pending), self._space.d),
             pending_numbers=np.array([candidate.number for candidate, _ in pending], dtype=np.int64),
             pending_origins=tuple(candidate.origin for candidate, _ in pending),
             number=self.number,
             budget=self._config.budget,
-            batch_index=self.number - self.first if single else 0,
+            batch_index=self.number - self.first if self._goal.reusable else 0,
             batch_cache=self._memo,
         )

@@ -136,7 +136,9 @@ def _check_params(config: StudyConfig, named: type[Strategy] | None) -> None:
         classes = all_strategies() if config.strategy == "auto" else []
         has = {name for cls in classes if cls.role is not None for name in cls.params_model.model_fields}
         if unread := [name for name in config.strategy_params if name not in has]:
-            text = f"strategy_params has {', '.join(map(repr, unread))}: strategy {config.strategy!r} reads no such name"
+            text = (
+                f"strategy_params has {', '.join(map(repr, unread))}: strategy {config.strategy!r} reads no such name"
+            )
             warnings.warn(text, UnreadParameterWarning, stacklevel=4)
         for cls in classes:
             _validate(cls, _own(cls, config.strategy_params))
@@ -147,7 +149,7 @@ def _check_params(config: StudyConfig, named: type[Strategy] | None) -> None:
             takes = f"it takes {', '.join(fields)}" if fields else "it takes none"
             near = did_you_mean(key, fields)
             raise ConfigError(
-                f"strategy_params.{key} is {shown(value)}{near}: the strategy {named.name!r} has no such parameter, {takes}"
+                f"strategy_params.{key} is {shown(value)}{near}: strategy {named.name!r} has no such parameter, {takes}"
             )
     _validate(named, config.strategy_params)
 

@@ -33,8 +33,8 @@ from arqon_ray.core.strategies.registry import register_strategy
 from arqon_ray.core.strategies.strategy import MANY_PROBES, Role, Strategy, StrategyParams, probe_size_of_model
 
 if TYPE_CHECKING:
-    from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
     from arqon_ray.core.space.space import Space
+    from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
     from arqon_ray.core.strategies.memories import MemoryContext
 
 NOISY = 1e-3

@@ -26,8 +26,8 @@ from arqon_ray.core.strategies.registry import register_strategy
 from arqon_ray.core.strategies.strategy import Role, Strategy, StrategyParams, probe_size_of_model
 
 if TYPE_CHECKING:
-    from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
     from arqon_ray.core.space.space import Space
+    from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
     from arqon_ray.core.strategies.memories import MemoryContext
 
 SMALLEST = 1e-7

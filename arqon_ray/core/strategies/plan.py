@@ -104,7 +104,9 @@ def budget_share(evidence: Evidence) -> float:
 def _discrete(evidence: Evidence, findings: Mapping[str, Any]) -> Plan:
     surrogate = Role.NOISY if findings["noisy"] else Role.GLOBAL
     if len(evidence.y) >= _EXPLORE_FROM:
-        return Plan((Role.EXPLORATION, surrogate), "many observations of discrete parameters: density ratios stay cheap")
+        return Plan(
+            (Role.EXPLORATION, surrogate), "many observations of discrete parameters: density ratios stay cheap"
+        )
     if _shares(evidence, findings, _STALLED_DISCRETE):
         return Plan((Role.EXPLORATION, surrogate), "the surrogate has stalled: density ratios take every second ask")
     return Plan((surrogate, Role.EXPLORATION), "discrete or conditional parameters: a surrogate over all of them")

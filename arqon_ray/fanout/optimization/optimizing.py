@@ -11,6 +11,7 @@ from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
+from arqon_ray.core.objectives.choose import objective_of
 from arqon_ray.core.space.points import check_points
 from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, IdentityError, NodesLostError, StudyNotFoundError
@@ -208,11 +209,7 @@ def _with_metric(config: StudyConfig, metric: str | None) -> StudyConfig:
 
 def _single(config: StudyConfig) -> StudyConfig:
     """Return the config of a study with one objective; refuse another."""
-    if config.objectives is not None:
-        raise ConfigError(
-            f"objectives is {config.objectives!r}: optimize() takes one objective; ask and tell, or ArqonSearcher, "
-            "take several"
-        )
+    objective_of(config).require_one_value("optimize()")
     return config
 
 

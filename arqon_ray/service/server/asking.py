@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from arqon_ray.core.ledger.ledger import USER, Candidate
+from arqon_ray.core.ledger.view import USER, Candidate
 from arqon_ray.core.space.points import restricted
 from arqon_ray.errors import AskTimeoutError
 from arqon_ray.service.answers import AskedCandidate

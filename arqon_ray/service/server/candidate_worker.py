@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Any
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.ledger.ledger import Candidate
+from arqon_ray.core.ledger.view import Candidate
 from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.service.background import Background, short
 from arqon_ray.service.failpoints import failpoint

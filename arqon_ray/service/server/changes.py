@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig
-from arqon_ray.core.ledger.ledger import Candidate
+from arqon_ray.core.ledger.view import Candidate
 from arqon_ray.errors import StateError
 from arqon_ray.service.answers import Told
 from arqon_ray.service.log.records import Record

@@ -12,7 +12,7 @@ from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
-from arqon_ray.core.ledger.ledger import USER, Candidate
+from arqon_ray.core.ledger.view import USER, Candidate
 from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.errors import ArqonError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.log.manifest import read_study

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from arqon_ray.core.ledger.ledger import Candidate
+from arqon_ray.core.ledger.view import Candidate
 from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import ArqonError

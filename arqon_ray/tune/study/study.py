@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arqon_ray.core.config import StudyConfig
-from arqon_ray.core.ledger.ledger import USER, Candidate
 from arqon_ray.core.ledger.results import Entry
+from arqon_ray.core.ledger.view import USER, Candidate
 from arqon_ray.core.record.evaluation import Evaluation, Step
 from arqon_ray.core.record.run import Run
 from arqon_ray.core.solver import ArqonSolver

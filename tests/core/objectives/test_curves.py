@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.ledger.ledger import Candidate
+from arqon_ray.core.ledger.view import Candidate
 from arqon_ray.core.objectives.fidelity import Scaled, scaled
 
 BOUNDS = {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}
@@ -63,7 +63,7 @@ def test_what_is_kept_between_asks_changes_no_ask(done: list[Any]) -> None:
     for action in done:
         act(solver, action)
         view = solver.proposer()._view
-        assert same(solver._fidelity.at(view), scaled(view))
+        assert same(solver._objective.rungs.at(view), scaled(view))
     again = ArqonSolver.from_state(solver.export())
     for _ in range(3):
         assert solver.propose() == again.propose()
@@ -99,7 +99,7 @@ def trials(count: int, reports: int) -> ArqonSolver:
 def test_drafts_and_copies_carry_no_values() -> None:
     solver = trials(12, 9)
     proposer, frozen = solver.proposer(), solver.freeze()
-    assert solver._fidelity.computed == 0
+    assert solver._objective.rungs.computed == 0
     assert frozen.log is solver._ledger.observations
     assert np.shares_memory(frozen.view.reports, solver._ledger.view().reports)
     solver.observe(solver.propose().number, 0.5, step=9)  # type: ignore[union-attr]
@@ -113,17 +113,17 @@ def test_values_are_carried_once_for_each_version() -> None:
         solver.proposer().evidence()
         solver.explain()
         solver.best()
-    assert solver._fidelity.computed == 1
+    assert solver._objective.rungs.computed == 1
     solver.propose()
-    assert solver._fidelity.computed == 1
+    assert solver._objective.rungs.computed == 1
     solver.propose()
-    assert solver._fidelity.computed == 2
+    assert solver._objective.rungs.computed == 2
 
 
 def test_a_report_is_sorted_once() -> None:
     solver = trials(60, 27)
     solver.proposer().evidence()
-    begun = solver._fidelity.touched
+    begun = solver._objective.rungs.touched
     for _ in range(20):
         candidate = solver.propose()
         assert candidate is not None
@@ -132,21 +132,21 @@ def test_a_report_is_sorted_once() -> None:
         solver.proposer().evidence()
         solver.observe(candidate.number, 1.0 / 27, step=27)
     solver.proposer().evidence()
-    assert solver._fidelity.touched - begun == 20 * 4
+    assert solver._objective.rungs.touched - begun == 20 * 4
 
 
 def test_reports_of_one_ahead_of_all_others_are_sorted_once_too() -> None:
     solver = trials(60, 27)
     solver.proposer().evidence()
-    begun = solver._fidelity.touched
+    begun = solver._objective.rungs.touched
     candidate = solver.propose()
     assert candidate is not None
     for step in range(41, 400, 20):
         solver.report(candidate.number, step, 1.0 / step)
-        found = solver._fidelity.at(solver._ledger.view())
+        found = solver._objective.rungs.at(solver._ledger.view())
         assert found is not None
         assert found.rungs[-1] == step
-    assert solver._fidelity.touched - begun == len(range(41, 400, 20))
+    assert solver._objective.rungs.touched - begun == len(range(41, 400, 20))
 
 
 @pytest.mark.parametrize("steps", [False, True])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.ledger.ledger import DataView
+from arqon_ray.core.ledger.view import DataView
 from arqon_ray.core.objectives.fidelity import Scaled, scaled
 from arqon_ray.core.strategies.evidence import Evidence
 from arqon_ray.errors import ResultsError, StateError, UnknownCandidateError
