@@ -58,6 +58,7 @@ _HOME = {
     "open_sweep": "fanout",
     "optimize": "fanout",
     "probe_shard": "fanout",
+    "register_strategy": "strategies",
     "start": "service",
     "sweep": "fanout",
     "verify": "service",
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
         Told,
     )
     from arqon_ray.service.calls import StudyCalls
+    from arqon_ray.strategies import register_strategy
     from arqon_ray.tune import ArqonSearcher
 
 __all__ = [
@@ -167,6 +169,7 @@ __all__ = [
     "open_sweep",
     "optimize",
     "probe_shard",
+    "register_strategy",
     "start",
     "sweep",
     "verify",

@@ -10,7 +10,6 @@ from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.export import state
 from arqon_ray.core.export.frozen import Frozen, thaw
 from arqon_ray.core.inputs import values
-from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.ledger.ledger import Ledger
 from arqon_ray.core.ledger.results import Entry, Results, check_report, parse_results
 from arqon_ray.core.ledger.seeds import OutOfBounds, answers, fit, parse_seeds
@@ -19,14 +18,13 @@ from arqon_ray.core.ledger.view import Candidate
 from arqon_ray.core.objectives.choose import objective_of
 from arqon_ray.core.probe.coverage import Coverage
 from arqon_ray.core.propose.proposer import Proposer
+from arqon_ray.core.propose.roster import Roster, check_strategy
 from arqon_ray.core.record.evaluation import Evaluation, Step
 from arqon_ray.core.record.metrics import check as check_metrics
 from arqon_ray.core.record.run import Run, run_of_solver
-from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.space.points import whole_points
 from arqon_ray.core.space.space import Params, Space
 from arqon_ray.core.strategies.memories import remember
-from arqon_ray.core.strategies.unread import warn_of_unread
 from arqon_ray.deprecation import warn_deprecated
 from arqon_ray.errors import ConfigError, ResultsError
 
@@ -52,14 +50,11 @@ class ArqonSolver:
             ConfigError: when the config breaks a rule; the message names key, value and rule.
         """
         self.config = load_config(config)
-        known = ("auto", "probe", *STRATEGIES)
-        if self.config.strategy not in known:
-            name, near = self.config.strategy, did_you_mean(self.config.strategy, known)
-            raise ConfigError(f"strategy is {values.shown(name)}{near}: it must be one of {', '.join(known)}")
         if config is not self.config:
-            warn_of_unread(self.config)
+            check_strategy(self.config)
         self.space = Space(self.config.bounds)
-        self._coverage = Coverage(self.space, self.config)
+        self._roster = Roster(self.config, self.space)
+        self._coverage = self._planned_coverage()
         self._objective = objective_of(self.config)
         self._ledger = Ledger(self.space, self._objective.sign, self._objective.signs)
         self._memory: dict[str, Any] = {}
@@ -148,7 +143,9 @@ class ArqonSolver:
 
         It copies what is in flight and nothing else, however much was told.
         """
-        return Proposer(self.config, self.space, self._coverage, self._objective, self._ledger.view(), self._memory)
+        return Proposer(
+            self.config, self.space, self._coverage, self._roster, self._objective, self._ledger.view(), self._memory
+        )
 
     def draft(self) -> Proposer:
         """Do as :meth:`proposer`; deprecated since 0.2.0."""
@@ -207,7 +204,10 @@ class ArqonSolver:
             ConfigError: when it is smaller than the present one.
         """
         self.config = self.with_budget(budget)
-        self._coverage = Coverage(self.space, self.config)
+        self._coverage = self._planned_coverage()
+
+    def _planned_coverage(self) -> Coverage:
+        return Coverage(self.space, self.config, self._roster.probe_size, self._roster.min_startup)
 
     def with_budget(self, budget: int | None) -> StudyConfig:
         """Return the config with a larger budget, None for no limit; nothing is changed.

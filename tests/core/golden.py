@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from arqon_ray.core import ArqonSolver, Candidate
-from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.strategies.evidence import Array
 from tests.core.histories import OBJECTIVES, SPACES, target
+from tests.core.refine.studies import STRATEGIES
 
 FOLDER = Path(__file__).parent / "assets" / "golden"
 NAMES = (*STRATEGIES, "auto")

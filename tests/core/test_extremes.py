@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.refine import STRATEGIES
+from tests.core.refine.studies import STRATEGIES
 
 LARGEST = 1.79e308
 SPACES: dict[str, dict[str, Any]] = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.refine import STRATEGIES
 from tests.core.golden import FOLDER, NAMES, ask, cases
+from tests.core.refine.studies import STRATEGIES
 
 TOLERANCE = 1e-6
 """Of continuous parameters, in the unit cube; discrete ones are exact."""

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from arqon_ray.core import ArqonSolver, Candidate
-from arqon_ray.core.refine import STRATEGIES
 from tests.core.histories import OBJECTIVES, SPACES, fails, play
+from tests.core.refine.studies import STRATEGIES
 
 CONTINUOUS_ONLY = ("cma_es", "trust_region")
 STREAMS = [

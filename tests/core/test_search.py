@@ -17,8 +17,8 @@ from arqon_ray.core.config import load_config
 from arqon_ray.core.probe import coverage
 from arqon_ray.core.probe.coverage import Coverage
 from arqon_ray.core.propose.proposer import Proposer
-from arqon_ray.core.refine import STRATEGIES
 from tests.core.histories import SPACES
+from tests.core.refine.studies import STRATEGIES
 from tests.core.spaces import bounds
 
 NAMES = ("auto", *STRATEGIES)

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.refine import STRATEGIES
+from arqon_ray.core.refine.trust_region import TrustRegion
 from arqon_ray.errors import ConfigError, ResultsError, StateError, UnknownCandidateError
+from tests.core.refine.studies import STRATEGIES
 from tests.core.spaces import EVERY_KIND
 
 PLANE = {"x": {"min": -5.0, "max": 10.0}, "y": {"min": 100.0, "max": 200.0}}
@@ -300,13 +301,10 @@ def test_an_unknown_strategy_is_refused_and_named_ones_run() -> None:
 
 
 def test_a_strategy_that_cannot_compute_leaves_the_study_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken:
-        name = "trust_region"
+    def fail(*args: Any) -> None:
+        raise np.linalg.LinAlgError("not positive definite")
 
-        def propose(self, *args: Any) -> None:
-            raise np.linalg.LinAlgError("not positive definite")
-
-    monkeypatch.setitem(STRATEGIES, "trust_region", Broken())
+    monkeypatch.setattr(TrustRegion, "propose", fail)
     solver = run(ArqonSolver({"seed": 1, "budget": 10, "bounds": PLANE}), bowl)
     assert solver.get_history_len() == 10
     assert solver.explain()["trouble"] == {"strategy": "trust_region", "candidate": 9, "error": "not positive definite"}

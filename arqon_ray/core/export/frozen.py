@@ -21,7 +21,7 @@ from arqon_ray.core.record.error_kinds import RAISED
 from arqon_ray.core.record.evaluation import Error, Evaluation, Step
 from arqon_ray.core.record.running import Running
 from arqon_ray.core.space.space import Space
-from arqon_ray.core.strategies.memories import Standing
+from arqon_ray.core.strategies.memories import MemoryContext
 from arqon_ray.errors import ArqonError, StateError
 
 _PART = 1000
@@ -237,7 +237,7 @@ def thaw(parts: Iterable[dict[str, Any]], seq: int = 0) -> tuple[StudyConfig, Le
             ledger.recall(tuple(report) for report in head.get("reports", ()))
         for number, plain in head.get("running", ()):
             ledger.running[number] = Running.from_plain(plain)
-        check_memories(head["memory"], Standing(space, ledger.handed_out))
+        check_memories(head["memory"], MemoryContext(space, ledger.handed_out))
         return config, ledger, head["memory"], head["phases"]
     except (ArqonError, ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
         raise StateError(f"the parts of a state are malformed: {error!r}") from None

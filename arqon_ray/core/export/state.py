@@ -30,7 +30,7 @@ from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.core.record.running import Running
 from arqon_ray.core.space.points import whole_points
 from arqon_ray.core.space.space import Params, Space
-from arqon_ray.core.strategies.memories import Count, Finite, Standing, Strict, check
+from arqon_ray.core.strategies.memories import Count, Finite, MemoryContext, Strict, check
 from arqon_ray.core.versions import versions
 from arqon_ray.errors import ArqonError, StateError
 
@@ -208,7 +208,7 @@ def restore(
         raise
     except (ArqonError, ArithmeticError, KeyError, TypeError, ValueError) as error:
         raise StateError(f"state is malformed: {error}") from None
-    check_memories(document["memory"], Standing(space, ledger.handed_out))
+    check_memories(document["memory"], MemoryContext(space, ledger.handed_out))
     return document["memory"], document["phases"]
 
 

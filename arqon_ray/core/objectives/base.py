@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arqon_ray.core.ledger.view import Array, DataView
-from arqon_ray.core.strategies.verdict import Verdict
+from arqon_ray.core.strategies.classification import Classification
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Goal(Protocol):
         """Return the values that strategies see for candidate ``number``."""
         ...
 
-    def verdict(self, number: int) -> Verdict | None:
+    def classification(self, number: int) -> Classification | None:
         """Return how candidate ``number`` is to be found; None if that depends on the landscape."""
         ...
 

@@ -16,8 +16,8 @@ from arqon_ray.core.ledger.view import DataView
 from arqon_ray.core.objectives.base import Known, furthest
 from arqon_ray.core.objectives.curves import Curves
 from arqon_ray.core.objectives.fidelity import Scaled, goes_equally_far, scaled, scaled_by
+from arqon_ray.core.strategies.classification import Classification
 from arqon_ray.core.strategies.plan import plan_on_rungs
-from arqon_ray.core.strategies.verdict import Verdict
 
 
 class Rungs:
@@ -82,12 +82,12 @@ class OnRungs:
         failed = np.concatenate([self.view.failed, found.failed])
         return Known(found.X, found.y, found.numbers, failed, np.concatenate([found.numbers, found.diverged]))
 
-    def verdict(self, number: int) -> Verdict | None:
+    def classification(self, number: int) -> Classification | None:
         """Return the strategies that can live with values that are uncertain and change."""
         counts = zip(self.scaled.rungs.tolist(), self.scaled.counts.tolist(), strict=True)
         findings = {"observations": len(self.scaled.y), "rungs": {f"{step:g}": count for step, count in counts}}
         chosen = plan_on_rungs(number)
-        return Verdict("multi-fidelity", chosen.strategies, chosen.reason, findings)
+        return Classification("multi-fidelity", chosen.roles, chosen.reason, findings)
 
     def comparable(self) -> NDArray[np.int64]:
         """Return the rows of the evaluations that went furthest."""

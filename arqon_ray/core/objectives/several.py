@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from arqon_ray.core.ledger.view import Array, DataView
 from arqon_ray.core.objectives.base import Goal, Known, furthest
 from arqon_ray.core.objectives.pareto import front, weighed
-from arqon_ray.core.strategies.verdict import Verdict
+from arqon_ray.core.strategies.classification import Classification
+from arqon_ray.core.strategies.strategy import Role
 from arqon_ray.errors import ConfigError
 
-_WEIGHED = Verdict(
-    "several objectives", ("noisy_gaussian_process", "tpe"), "the objectives are weighed anew at each ask", {}
+_WEIGHED = Classification(
+    "several objectives", (Role.NOISY, Role.EXPLORATION), "the objectives are weighed anew at each ask", {}
 )
 """Each ask has a value of its own, on which no local model can go on."""
 
@@ -87,7 +88,7 @@ class Weighed:
         y = weighed(view.vectors, self.seed, number)
         return Known(view.X, y, view.numbers, view.failed, np.array([], dtype=np.int64))
 
-    def verdict(self, number: int) -> Verdict | None:
+    def classification(self, number: int) -> Classification | None:
         """Return the strategies that need no local model."""
         return _WEIGHED
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from arqon_ray.core.ledger.view import Array, DataView
 from arqon_ray.core.objectives.base import Goal, Known, furthest
 from arqon_ray.core.objectives.rungs import OnRungs, Rungs
-from arqon_ray.core.strategies.verdict import Verdict
+from arqon_ray.core.strategies.classification import Classification
 from arqon_ray.errors import ConfigError
 
 
@@ -75,7 +75,7 @@ class Value:
         view = self.view
         return Known(view.X, view.y, view.numbers, view.failed, np.array([], dtype=np.int64))
 
-    def verdict(self, number: int) -> Verdict | None:
+    def classification(self, number: int) -> Classification | None:
         """Return None: the landscape decides."""
         return None
 

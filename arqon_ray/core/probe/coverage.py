@@ -16,17 +16,9 @@ from arqon_ray.core.probe.sequences import Sobol
 from arqon_ray.core.space.space import Params, Space
 from arqon_ray.core.strategies.evidence import Array, Evidence
 
-_CONTINUOUS_PROBE = 2
-_MIXED_PROBE = 10
-"""Points before the model may speak.
-
-Few points pay where a local model is at hand (on shifted smooth functions the regret was .009 after 2 points and
-.019 after 10); of discrete parameters the surrogate needs to have seen most values.
-"""
-
 _RUNGS_PROBE = 12
-"""The same where evaluations are ended early: a poor one costs little then. Chosen under ASHA with three seeds:
-a hint, not a proof."""
+"""Points of the probe where evaluations are ended early: a poor one costs little then. Chosen under ASHA with three
+seeds: a hint, not a proof."""
 
 _BLOCK = 64
 _BLOCK_NUMBERS = 2**14
@@ -47,21 +39,27 @@ class Found:
 class Coverage:
     """The probe of one study: the center of the space, then a scrambled Sobol' sequence, never a point twice."""
 
-    def __init__(self, space: Space, config: StudyConfig) -> None:
-        """Plan the probe of a config."""
+    def __init__(self, space: Space, config: StudyConfig, size: int = 1, least: int = 1) -> None:
+        """Plan the probe of a config.
+
+        Args:
+            space: the study's.
+            config: the study's.
+            size: how many points the strategies want first; the budget's share for the probe may be less.
+            least: observations without which no strategy can propose anything.
+        """
         self._space = space
         self._sequence = Sobol(space.d, config.seed)
         self._forever = config.strategy == "probe"
-        local = space.continuous and config.strategy in ("auto", "gaussian_process", "trust_region")
-        wanted = _CONTINUOUS_PROBE if local else _MIXED_PROBE
         share = _RUNGS_PROBE if config.budget is None else math.ceil(config.budget * config.probe_ratio)
-        self._planned = max(1, min(wanted, share))
+        self._planned = max(1, min(size, share))
+        self._least = least
         self._planned_on_rungs = max(self._planned, min(_RUNGS_PROBE, share))
         self._size = max(1, min(_BLOCK, _BLOCK_NUMBERS // space.d))
         self._block: tuple[int, list[Found]] = (-1, [])
 
     def remaining(self, number: int, outside: int, observed: int, on_rungs: bool = False) -> int:
-        """Return how many more probe points are due; at least one as long as nothing was observed.
+        """Return how many more probe points are due; at least one as long as too little was observed.
 
         Args:
             number: of the candidate that is asked for.
@@ -72,7 +70,7 @@ class Coverage:
         if self._forever:
             return max(1, self._planned - number)
         due = (self._planned_on_rungs if on_rungs else self._planned) - number - outside
-        return max(due, 0 if observed else 1)
+        return max(due, 0 if observed >= self._least else 1)
 
     def fresh(self, memory: Mapping[str, Any], knows: Callable[[Array], bool]) -> tuple[Found | None, dict[str, Any]]:
         """Return the next point that nobody knows, None if none is left, and the memory for the next call.

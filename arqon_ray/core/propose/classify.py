@@ -1,8 +1,8 @@
-"""Classify: decide from the evidence what kind of landscape this is; :mod:`.plan` says which strategies suit it.
+"""Classify: decide from the evidence what kind of landscape this is; :mod:`.plan` says whom to ask on it.
 
-The decision is made anew at every ask. What it may rest on: the kinds of parameters, whether values are noisy
-(found by evaluating the incumbent once more), how well a separable quadratic predicts held-out values, for how long
-nothing better was found, the share of the budget that is left and what is in flight.
+The decision is made anew at every ask. It rests on the kinds of parameters, on whether values are noisy (found by
+evaluating the best point once more), on how well a separable quadratic predicts held-out values, on how long nothing
+better was found, on the share of the budget that is left, and on what is in flight.
 """
 
 from __future__ import annotations
@@ -14,26 +14,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from arqon_ray.core.propose.noise import judge, wanted
-from arqon_ray.core.strategies.evidence import Evidence, Memory
-from arqon_ray.core.strategies.memories import Closed, Count, Finite, Standing, check, require
+from arqon_ray.core.strategies.classification import Classification
+from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
+from arqon_ray.core.strategies.memories import Closed, Count, Finite, MemoryContext, check, require
 from arqon_ray.core.strategies.plan import budget_share, plan
-from arqon_ray.core.strategies.verdict import Verdict
-
-Array = NDArray[np.float64]
-
-_STALLED = 5
-"""Observations without a better value, beyond those in flight, after which a surrogate of discrete parameters shares.
-
-Learners have losses with steps and ripples. A surrogate that believes its plateau polishes it; density ratios go on
-trying what lies among the good points. On 19 tuning tasks the regret after 100 evaluations was .18 with the two in
-turns and .26 without; on smooth mixed spaces, where the surrogate seldom stalls, it is the same.
-"""
 
 _SMOOTH = 0.7
 _APART = 0.05
 _ROWS = 300
-"""Rank correlation of held-out predictions from which a landscape is called smooth; how far apart, in the unit
-cube, and how many the points are on which it is taken."""
+"""Rank correlation of held-out predictions from which a landscape is called smooth; how far apart in the unit cube the
+points are on which it is taken, and how many at most."""
 
 
 class _Memory(Closed):
@@ -53,13 +43,14 @@ class _Memory(Closed):
     evolving: Count = 0
 
 
-def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
-    """Decide which strategies to try for the next candidate.
+def classify(evidence: Evidence, memory: Memory, surrogate: Memory, local_in_flight: int) -> Classification:
+    """Decide whom to ask for the next candidate.
 
     Args:
         evidence: what is known; at least one observation.
-        memory: what the last verdict wanted back.
+        memory: what the last classification wanted back.
         surrogate: the Gaussian process's memory, where its search for noise begins.
+        local_in_flight: how many of the candidates in flight are of a strategy with the role ``local``.
     """
     memory = dict(memory)
     noise = judge(evidence, memory)
@@ -76,11 +67,11 @@ def classify(evidence: Evidence, memory: Memory, surrogate: Memory) -> Verdict:
     }
     repeat = wanted(evidence, memory, noise, surrogate)
     landscape = _landscape(evidence, findings)
-    chosen = plan(evidence, landscape, findings, memory)
-    return Verdict(landscape, chosen.strategies, chosen.reason, findings, memory, repeat, chosen.coarse)
+    chosen = plan(evidence, landscape, findings, memory, local_in_flight)
+    return Classification(landscape, chosen.roles, chosen.reason, findings, memory, repeat, chosen.coarse)
 
 
-def check_memory(memory: Memory, standing: Standing) -> None:
+def check_memory(memory: Memory, context: MemoryContext) -> None:
     """Refuse a memory that :func:`classify` did not write.
 
     Raises:
@@ -92,7 +83,7 @@ def check_memory(memory: Memory, standing: Standing) -> None:
         ("repeated", "value"),
         ("noise_share", "noise_at"),
     ):
-        require(key not in memory or companion in memory, f"{companion}: it is missing beside {key}")
+        require(key not in memory or companion in memory, f"{companion}: is missing beside {key}")
 
 
 def _landscape(evidence: Evidence, findings: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from arqon_ray.core.refine import noise_share
+from arqon_ray.core.refine.gaussian_process import noise_share
 from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
 
 _FIRST_TEST, _PERIOD, _AGAIN = 12, 8, 4

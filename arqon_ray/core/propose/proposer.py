@@ -14,17 +14,20 @@ from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.ledger.view import ENQUEUED, Candidate, DataView
 from arqon_ray.core.objectives.base import Goal, Objective
 from arqon_ray.core.probe.coverage import Coverage
+from arqon_ray.core.propose.attempt import StrategyFailedError, attempt
 from arqon_ray.core.propose.classify import classify
 from arqon_ray.core.propose.noise import judge
+from arqon_ray.core.propose.roster import Roster
 from arqon_ray.core.random import generator
-from arqon_ray.core.refine import STRATEGIES, recommend
+from arqon_ray.core.refine.gaussian_process import NoisyGaussianProcess, recommend
 from arqon_ray.core.space.space import Params, Space
+from arqon_ray.core.strategies.classification import Classification
 from arqon_ray.core.strategies.evidence import Array, Evidence
 from arqon_ray.core.strategies.memories import remember
-from arqon_ray.core.strategies.verdict import Verdict
+from arqon_ray.core.strategies.strategy import Role
 from arqon_ray.core.threads import one_thread
 
-_COVERING = Verdict("unknown", ("probe",), "the space is being covered", {})
+_COVERING = Classification("unknown", (), "the space is being covered", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,13 @@ class Proposer:
         config: StudyConfig,
         space: Space,
         coverage: Coverage,
+        roster: Roster,
         objective: Objective,
         view: DataView,
         memory: Mapping[str, Any],
     ) -> None:
         self._config, self._space, self._coverage, self._view = config, space, coverage, view
-        self._objective = objective
+        self._roster, self._objective = roster, objective
         self._memory = dict(memory)
         self._ahead: list[Candidate] = []
         self._points: list[Array] = []
@@ -147,10 +151,11 @@ class Proposer:
         probing = self.covering
         with one_thread(), _quietly():
             verdict = _COVERING if probing else self._classify(self.evidence())
+        asked = [] if probing else self._roster.choose(verdict.roles, self.number)
         return {
             "phase": "probe" if probing else "refine",
             "landscape": verdict.landscape,
-            "strategy": "probe" if probing else verdict.strategies[0],
+            "strategy": asked[0].name if asked else "probe",
             "reason": verdict.reason,
             "evidence": verdict.findings,
             "exhausted": self.exhausted,
@@ -169,7 +174,7 @@ class Proposer:
         rows = self._goal.comparable()
         if np.isinf(view.steps).all() and self._noisy():
             with one_thread(), _quietly():
-                row, predicted = recommend(self.evidence(), self._memory.get("noisy_gaussian_process", {}), warp=False)
+                row, predicted = recommend(self.evidence(), self._memory.get(NoisyGaussianProcess.name, {}), warp=False)
             return int(view.places[row]), predicted if self._config.mode == "min" else -predicted
         return int(view.places[rows[np.argmin(view.y[rows])]]), None
 
@@ -177,7 +182,7 @@ class Proposer:
         """Tell whether values are noisy: the config says so, or repeats of a point."""
         if not self._goal.repeats_tell_noise:
             return False
-        if self._config.strategy == "noisy_gaussian_process":
+        if self._roster.expects_noise:
             return True
         return judge(self.evidence(), self._memory.get("classify", {})).noisy is True
 
@@ -204,27 +209,26 @@ class Proposer:
         known = self._coverage.known_again(self.evidence())
         return None if known is None else _Choice(known, "repeat", memory)
 
-    def _classify(self, evidence: Evidence) -> Verdict:
+    def _classify(self, evidence: Evidence) -> Classification:
         """Return what the evidence says and which strategies follow from it."""
         if self._config.strategy != "auto":
-            return Verdict("unknown", (self._config.strategy,), "the config names the strategy", {})
-        decided = self._goal.verdict(self.number)
+            return Classification("unknown", (), "the config names the strategy", {})
+        decided = self._goal.classification(self.number)
         if decided is not None:
             return decided
         surrogate = self._memory.get("gaussian_process", {})
-        return classify(evidence, self._memory.get("classify", {}), surrogate)
+        local_in_flight = self._roster.count(Role.LOCAL, evidence.pending_origins)
+        return classify(evidence, self._memory.get("classify", {}), surrogate, local_in_flight)
 
-    def _refine(self, evidence: Evidence, verdict: Verdict) -> _Choice | None:
+    def _refine(self, evidence: Evidence, verdict: Classification) -> _Choice | None:
         """Return the point of the first strategy that has a new one; the probe's when none has."""
         memory: dict[str, Any] = {"classify": verdict.memory} if verdict.memory else {}
-        for name in () if self.exhausted else verdict.strategies:
-            if name not in STRATEGIES:
-                continue
+        for strategy in [] if self.exhausted else self._roster.choose(verdict.roles, evidence.number):
+            name = strategy.name
             rng = generator(self._config.seed, name, evidence.number)
             try:
-                proposal = STRATEGIES[name].propose(evidence, self._memory.get(name, {}), rng)
-            except (ArithmeticError, np.linalg.LinAlgError) as error:
-                # A matrix that will not factorize must not end a study: the next strategy answers, explain() tells.
+                proposal = attempt(strategy, evidence, self._memory.get(name, {}), rng)
+            except StrategyFailedError as error:
                 memory["trouble"] = {"strategy": name, "candidate": evidence.number, "error": str(error)}
                 continue
             if proposal is None:
@@ -260,7 +264,6 @@ class Proposer:
             pending_origins=tuple(candidate.origin for candidate, _ in pending),
             number=self.number,
             budget=self._config.budget,
-            params=self._config.strategy_params,
-            place=self.number - self.first if self._goal.reusable else 0,
-            memo=self._memo,
+            batch_index=self.number - self.first if self._goal.reusable else 0,
+            batch_cache=self._memo,
         )

@@ -57,7 +57,7 @@ class Batch:
         known, periodic = known_points(evidence), periodic_columns(evidence.space)
         order = np.argsort(-scores, kind="stable")
         chosen = first_new(self._pool[order[:100]], known, periodic)
-        if chosen is None or evidence.place > _MOVED:
+        if chosen is None or evidence.batch_index > _MOVED:
             return chosen
         around = self._around(chosen, evidence, rng)
         acquisition = LogExpectedImprovement(self._model, self._best)

@@ -34,11 +34,13 @@ from pydantic import Field
 from arqon_ray.core.refine.novelty import is_new, known_points, periodic_columns
 from arqon_ray.core.strategies.evidence import Proposal
 from arqon_ray.core.strategies.memories import Closed, Count, Finite, check, require
+from arqon_ray.core.strategies.registry import register_strategy
+from arqon_ray.core.strategies.strategy import Role, Strategy
 
 if TYPE_CHECKING:
     from arqon_ray.core.space.space import Space
     from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
-    from arqon_ray.core.strategies.memories import Standing
+    from arqon_ray.core.strategies.memories import MemoryContext
 
 _SIGMA, _SIGMA_AGAIN = 0.2, 0.3
 """First step size, in units of the cube: at the incumbent, and at a random place."""
@@ -151,21 +153,22 @@ class _State:
         return B, np.sqrt(np.maximum(values, 1e-20))
 
 
-class CMAES:
-    """The strategy ``cma_es``. Its memory is the distribution, see :class:`_State`.
-
-    Attributes:
-        name: the strategy's name in configs.
-    """
+@register_strategy
+class CMAES(Strategy):
+    """The strategy ``cma_es``. Its memory is the distribution, see :class:`_State`."""
 
     name = "cma_es"
-    parameters: frozenset[str] = frozenset()
+    role = Role.POPULATION
+
+    def suits(self, space: Space) -> bool:
+        """Tell whether all parameters are real numbers, and any of them is not constant."""
+        return space.continuous and len(_moving(space)) > 0
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
-        """Return a draw of the distribution; None when the space is not all real numbers or nothing is observed."""
-        moving = _moving(evidence.space)
-        if not evidence.space.continuous or len(moving) == 0 or len(evidence.y) == 0:
+        """Return a draw of the distribution; None when the space does not suit it or nothing is observed."""
+        if not self.suits(evidence.space) or len(evidence.y) == 0:
             return None
+        moving = _moving(evidence.space)
         incumbent = evidence.X[int(np.argmin(evidence.y))]
         least = _least_points(len(moving))
         held = _State.from_memory(memory) if memory else None
@@ -191,18 +194,18 @@ class CMAES:
                 return Proposal(point, {"numbers": drawn_from["numbers"]} if state is held else drawn_from)
         return None
 
-    def check_memory(self, memory: Memory, standing: Standing) -> None:
-        """Refuse what is no distribution over the parameters that move; see :class:`.evidence.Strategy`."""
+    def check_memory(self, memory: Memory, context: MemoryContext) -> None:
+        """Refuse what is not a distribution over the parameters that are not constant."""
         if not memory:
             return
         check(_Memory, memory)
-        k, size = len(_moving(standing.space)), len(memory["C"])
+        k, size = len(_moving(context.space)), len(memory["C"])
         require(k > 0, "mean: there is none where no parameter moves")
         require(all(len(memory[name]) == k for name in ("mean", "p_s", "p_c")), f"mean, p_s or p_c has not {k} numbers")
         require(size == (k if k > _FULL else k * (k + 1) // 2), f"C has {size} numbers: not those of {k} parameters")
         require(memory["lam"] <= _MOST_POINTS * _least_points(k), f"lam is {memory['lam']}: too many points")
         numbers = memory["numbers"]
-        known = len(set(numbers)) == len(numbers) and max(numbers, default=-1) < standing.handed_out
+        known = len(set(numbers)) == len(numbers) and max(numbers, default=-1) < context.handed_out
         require(known, "numbers has a candidate twice, or one that was not handed out")
 
 

@@ -29,10 +29,13 @@ from arqon_ray.core.refine.surrogate import Surrogate, bounds_of, default_theta,
 from arqon_ray.core.refine.warp import Warp
 from arqon_ray.core.strategies.evidence import Proposal
 from arqon_ray.core.strategies.memories import Closed, Count, Finite, check, require
+from arqon_ray.core.strategies.registry import register_strategy
+from arqon_ray.core.strategies.strategy import MANY_PROBES, Role, Strategy, StrategyParams, probe_size_of_model
 
 if TYPE_CHECKING:
+    from arqon_ray.core.space.space import Space
     from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
-    from arqon_ray.core.strategies.memories import Standing
+    from arqon_ray.core.strategies.memories import MemoryContext
 
 NOISY = 1e-3
 """Above this noise variance (of unit-variance targets) the best value is not trusted, only the best mean."""
@@ -78,28 +81,35 @@ class _Memory(Closed):
     best: Finite | None = None
 
 
-class GaussianProcess:
-    """The strategies ``gaussian_process`` and, without warp and box, ``noisy_gaussian_process``.
+class GaussianProcessParams(StrategyParams):
+    """The ``strategy_params`` of ``gaussian_process``; both are better off when the objective is noisy.
+
+    Attributes:
+        warp: whether the values are Yeo-Johnson transformed.
+        box: whether the search of a continuous space keeps to a box round the best point.
+    """
+
+    warp: bool = True
+    box: bool = True
+
+
+@register_strategy
+class GaussianProcess(Strategy):
+    """The strategy ``gaussian_process``.
 
     Its memory: ``theta`` (hyper-parameters), ``fitted`` (number of observations at the last fit), ``fits`` (their
     count), and for the box ``length``, ``streak`` (successes, or minus failures, in a row), ``told`` and ``best``
     (observations seen and the best value among them).
-
-    Attributes:
-        name: the strategy's name in configs.
     """
 
-    parameters: frozenset[str] = frozenset()
+    name = "gaussian_process"
+    role = Role.GLOBAL
+    params_model = GaussianProcessParams
+    params: GaussianProcessParams
 
-    def __init__(self, name: str = "gaussian_process", *, warp: bool = True, box: bool = True) -> None:
-        """Choose the parts; both are better off when the objective is noisy.
-
-        Args:
-            name: the strategy's name in configs.
-            warp: whether the values are Yeo-Johnson transformed.
-            box: whether the search of a continuous space keeps to a box.
-        """
-        self.name, self.warp, self.box = name, warp, box
+    def probe_size(self, space: Space) -> int:
+        """Return few points where all parameters are continuous."""
+        return probe_size_of_model(space)
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return the point with the highest log EI; a random new point while there is nothing to model."""
@@ -107,28 +117,28 @@ class GaussianProcess:
         if len(features.columns) == 0 or len(evidence.y) + len(evidence.failed) == 0:
             point, known = fresh_point(evidence, rng)
             return Proposal(point, dict(memory), repeat=known)
-        batch: Batch | None = evidence.memo.get(self.name) if evidence.place else None
+        batch: Batch | None = evidence.batch_cache.get(self.name) if evidence.batch_index else None
         further = batch.next(evidence, rng) if batch is not None else None
         if further is not None:
             return Proposal(further, dict(memory))
         fitted, fit_memory = self.fit(evidence, memory, features)
-        box_memory = _follow(evidence, memory) if self.box and evidence.space.continuous else {}
+        box_memory = _follow(evidence, memory) if self.params.box and evidence.space.continuous else {}
         believed = fitted.model.believe(evidence.pending)
         mean, _ = believed.predict(believed.X)
         best = float(np.min(mean) if believed.noise > NOISY else np.min(believed.z))
-        box = _place(evidence, believed.X[int(np.argmin(mean))], box_memory, features, believed)
+        box = _box_around(evidence, believed.X[int(np.argmin(mean))], box_memory, features, believed)
         incumbents = believed.X[np.argsort(mean, kind="stable")[:_INCUMBENTS]]
         best -= _MARGIN if box_memory and evidence.number % 2 else 0.0
         search = Search(LogExpectedImprovement(believed, best), evidence, box, rng)
         found = search.run(incumbents)
-        evidence.memo[self.name] = Batch(believed, best, search.pool, box, len(evidence.pending))
+        evidence.batch_cache[self.name] = Batch(believed, best, search.pool, box, len(evidence.pending))
         known = False
         if found is None:
             found, known = fresh_point(evidence, rng)
         return Proposal(found, {**fit_memory, **box_memory}, repeat=known)
 
-    def check_memory(self, memory: Memory, standing: Standing) -> None:
-        """Refuse hyper-parameters out of bounds, and a box of another form; see :class:`.evidence.Strategy`."""
+    def check_memory(self, memory: Memory, context: MemoryContext) -> None:
+        """Refuse hyper-parameters out of bounds, and a box of another form."""
         check(_Memory, memory)
         theta = memory.get("theta", [])
         within = all(low <= value <= high for value, (low, high) in zip(theta, bounds_of(len(theta)), strict=False))
@@ -138,7 +148,7 @@ class GaussianProcess:
         """Return the model of the evidence, refitted when due, and the part of the memory that belongs to it."""
         rows = choose_rows(evidence.X, evidence.y, _ALL_ROWS)
         failed = evidence.failed[-(_ALL_ROWS // 3) :]
-        warp = Warp.fit(evidence.y[rows], warp=self.warp)
+        warp = Warp.fit(evidence.y[rows], warp=self.params.warp)
         X = np.concatenate([evidence.X[rows], failed])
         z = np.concatenate([warp(evidence.y[rows]), np.full(len(failed), warp.failure)])
         z = z - np.mean(z) if len(rows) and len(failed) else z
@@ -154,6 +164,26 @@ class GaussianProcess:
             last, fits = told, fits + 1
         model = Surrogate.condition(features, theta, X, z)
         return Fitted(model, warp, rows, theta), {"theta": theta.tolist(), "fitted": last, "fits": fits}
+
+
+class NoisyGaussianProcessParams(GaussianProcessParams):
+    """The ``strategy_params`` of ``noisy_gaussian_process``; see :class:`GaussianProcessParams`."""
+
+    warp: bool = False
+    box: bool = False
+
+
+@register_strategy
+class NoisyGaussianProcess(GaussianProcess):
+    """The strategy ``noisy_gaussian_process``: a Gaussian process that does without warp and box."""
+
+    name = "noisy_gaussian_process"
+    role = Role.NOISY
+    params_model = NoisyGaussianProcessParams
+
+    def probe_size(self, space: Space) -> int:
+        """Return many points: noise is not told from the landscape by a few."""
+        return MANY_PROBES
 
 
 def recommend(evidence: Evidence, memory: Memory, *, warp: bool = True) -> tuple[int, float]:
@@ -173,7 +203,7 @@ def recommend(evidence: Evidence, memory: Memory, *, warp: bool = True) -> tuple
     features = Features(evidence.space)
     if len(features.columns) == 0:
         return best, float(np.mean(evidence.y))
-    fitted, _ = GaussianProcess(warp=warp).fit(evidence, memory, features)
+    fitted, _ = GaussianProcess(GaussianProcessParams(warp=warp)).fit(evidence, memory, features)
     if fitted.model.noise <= NOISY:
         return best, float(evidence.y[best])
     offset = fitted.warp(evidence.y[fitted.rows]) - fitted.model.z[: len(fitted.rows)]
@@ -222,7 +252,7 @@ def _follow(evidence: Evidence, memory: Memory) -> dict[str, Any]:
     return {"length": length, "streak": streak, "told": n, "best": best}
 
 
-def _place(evidence: Evidence, center: Array, memory: Memory, features: Features, model: Surrogate) -> Box:
+def _box_around(evidence: Evidence, center: Array, memory: Memory, features: Features, model: Surrogate) -> Box:
     """Return the box round ``center (d,)``, its sides in proportion to the length-scales; all when there is none."""
     d = evidence.space.d
     if not memory:

@@ -23,12 +23,14 @@ from scipy.special import ndtr, ndtri
 from arqon_ray.core.refine.novelty import first_new, fresh_point, known_points, periodic_columns
 from arqon_ray.core.strategies.evidence import Proposal
 from arqon_ray.core.strategies.memories import require
+from arqon_ray.core.strategies.registry import register_strategy
+from arqon_ray.core.strategies.strategy import Role, Strategy
 
 if TYPE_CHECKING:
     from arqon_ray.core.space.parameters import Categorical, Discrete
     from arqon_ray.core.space.space import Space
     from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
-    from arqon_ray.core.strategies.memories import Standing
+    from arqon_ray.core.strategies.memories import MemoryContext
 
 _DRAWS = 24
 _MOST_GOOD = 25
@@ -146,18 +148,15 @@ def _edges(parameter: Categorical | Discrete, u: Array) -> tuple[Array, Array]:
     return np.where(rank > 0, 0.5 * (before + u), 0.0), np.where(rank < last, 0.5 * (u + after), 1.0)
 
 
-class TreeParzen:
-    """The strategy ``tpe``; it remembers nothing.
-
-    Attributes:
-        name: the strategy's name in configs.
-    """
+@register_strategy
+class TreeParzen(Strategy):
+    """The strategy ``tpe``; it remembers nothing."""
 
     name = "tpe"
-    parameters: frozenset[str] = frozenset()
+    role = Role.EXPLORATION
 
-    def check_memory(self, memory: Memory, standing: Standing) -> None:
-        """Refuse any memory: there is none; see :class:`.evidence.Strategy`."""
+    def check_memory(self, memory: Memory, context: MemoryContext) -> None:
+        """Refuse any memory but an empty one."""
         require(not memory, f"is {reprlib.repr(memory)}: it must be empty")
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:

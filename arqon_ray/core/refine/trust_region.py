@@ -22,10 +22,13 @@ from arqon_ray.core.refine.novelty import is_new, known_points, periodic_columns
 from arqon_ray.core.refine.quadratic import Quadratic, bounded_minimum
 from arqon_ray.core.strategies.evidence import Proposal
 from arqon_ray.core.strategies.memories import Closed, Count, Finite, Number, check
+from arqon_ray.core.strategies.registry import register_strategy
+from arqon_ray.core.strategies.strategy import Role, Strategy, StrategyParams, probe_size_of_model
 
 if TYPE_CHECKING:
+    from arqon_ray.core.space.space import Space
     from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
-    from arqon_ray.core.strategies.memories import Standing
+    from arqon_ray.core.strategies.memories import MemoryContext
 
 SMALLEST = 1e-7
 """The radius at which a trust region has converged."""
@@ -77,28 +80,42 @@ class _State:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-class TrustRegion:
+class TrustRegionParams(StrategyParams):
+    """The ``strategy_params`` of ``trust_region``.
+
+    Attributes:
+        radius: the first radius, in units of the cube.
+    """
+
+    radius: float = Field(default=0.2, gt=SMALLEST, le=_LARGEST)
+
+
+@register_strategy
+class TrustRegion(Strategy):
     """The strategy ``trust_region``.
 
     Its memory: ``delta`` (radius), ``row`` and ``value`` (the best observation), ``number``, ``predicted`` and
     ``length`` (the trust step that is awaited: its candidate, the predicted decrease, its length in the cube), and
     ``improve`` (whether the last step failed, so that the geometry is to be looked at); for the first design ``base``
     (a row; -1 when it is complete), ``axis`` (how many axes are done) and ``first`` (the candidate that began an axis).
-
-    Attributes:
-        name: the strategy's name in configs.
     """
 
     name = "trust_region"
-    parameters: frozenset[str] = frozenset()
+    role = Role.LOCAL
+    params_model = TrustRegionParams
+    params: TrustRegionParams
 
-    def __init__(self, *, radius: float = 0.2) -> None:
-        """Set the first radius, in units of the cube."""
-        self.radius = radius
+    def suits(self, space: Space) -> bool:
+        """Tell whether any parameter is continuous; discrete ones stay at the best point's values."""
+        return any(parameter.levels is None for parameter in space.parameters)
+
+    def probe_size(self, space: Space) -> int:
+        """Return few points where all parameters are continuous."""
+        return probe_size_of_model(space)
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return the next step's point; None when the radius has converged or the space is not eligible."""
-        near = Neighborhood.of(evidence, failed=float(memory.get("delta", self.radius)) > _COARSE)
+        near = Neighborhood.of(evidence, failed=float(memory.get("delta", self.params.radius)) > _COARSE)
         if near is None:
             return None
         state, waiting = self._resolve(evidence, memory, near)
@@ -123,8 +140,8 @@ class TrustRegion:
                 state = replace(state, delta=0.5 * state.delta, improve=False)
         return None
 
-    def check_memory(self, memory: Memory, standing: Standing) -> None:
-        """Refuse what is no radius, row or step; see :class:`.evidence.Strategy`."""
+    def check_memory(self, memory: Memory, context: MemoryContext) -> None:
+        """Refuse what is not a radius, a row or a step."""
         if memory:
             check(_Memory, memory)
 
@@ -134,7 +151,7 @@ class TrustRegion:
         # A row may be gone: one that a candidate in flight reported goes when the candidate is taken back.
         if not memory or max(memory["row"], memory.get("base", -1)) >= len(evidence.y):
             scarce = len(near.values) <= len(near.moving)
-            return _State(self.radius, near.row, best, base=near.row if scarce else -1), False
+            return _State(self.params.radius, near.row, best, base=near.row if scarce else -1), False
         old = _State(**memory)
         state = replace(old, row=near.row, value=best)
         if old.number >= 0:

@@ -1,19 +1,18 @@
-"""What strategies remember, checked when it is read: a state comes from a file, and files are damaged and edited.
+"""What strategies remember, and how it is checked when a state is read: files get damaged and edited.
 
-A memory is JSON. Each strategy says in a model of :class:`Closed` what its own looks like, and :func:`check` holds what
-was read against it; what no type can say (shapes, rows that must be there) the strategy looks at itself.
+A memory is JSON. A strategy declares its keys in a subclass of :class:`Closed`, against which :func:`check` validates
+them. What types cannot express, such as shapes and rows that must exist, the strategy checks itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-if TYPE_CHECKING:
-    from arqon_ray.core.space.space import Space
+from arqon_ray.core.space.space import Space
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 """A whole number of rows, candidates or generations."""
@@ -28,24 +27,24 @@ _LONGEST = 300
 
 
 class Strict(BaseModel):
-    """Values as they are: nothing is converted."""
+    """A model that converts nothing."""
 
     model_config = ConfigDict(strict=True)
 
 
 class Closed(Strict):
-    """A memory that has no other keys."""
+    """A memory with these keys and no others."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How far the study is whose memory is checked.
+class MemoryContext:
+    """The study whose memory is checked.
 
     Attributes:
         space: its space.
-        handed_out: how many candidates there are.
+        handed_out: how many candidates it has handed out.
     """
 
     space: Space
@@ -53,13 +52,13 @@ class Standing:
 
 
 def remember(memories: dict[str, Any], changed: Mapping[str, Mapping[str, Any]]) -> None:
-    """Take what an ask changed into the memories, by the name of whoever remembers; other keys stay as they are."""
+    """Merge what an ask changed into the memories, by strategy; other keys stay as they are."""
     for name, part in changed.items():
         memories[name] = {**memories.get(name, {}), **part}
 
 
 def check(model: type[Strict], plain: Mapping[str, Any]) -> None:
-    """Hold plain values against a model.
+    """Validate JSON values against a model.
 
     Raises:
         ValueError: naming the key and what is wrong with it.
@@ -73,10 +72,10 @@ def check(model: type[Strict], plain: Mapping[str, Any]) -> None:
 
 
 def require(holds: bool, rule: str) -> None:
-    """Refuse a memory that breaks a rule.
+    """Refuse a memory unless a condition holds.
 
     Raises:
-        ValueError: with the rule.
+        ValueError: with the rule that it breaks.
     """
     if not holds:
         raise ValueError(rule)

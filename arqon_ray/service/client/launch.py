@@ -14,8 +14,8 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutErro
 from ray.util import list_named_actors
 
 from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.propose.roster import check_strategy_elsewhere
 from arqon_ray.core.space.points import check_points
-from arqon_ray.core.strategies.unread import warn_of_unread
 from arqon_ray.errors import StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.client import authentication
 from arqon_ray.service.client.client import SolverClient
@@ -104,7 +104,7 @@ def start(
         checked = load_config({**checked.to_dict(), "budget": budget})
     plain, path = checked.to_dict(), None if storage_path is None else check_storage_path(storage_path)
     check_name(name)
-    warn_of_unread(checked)
+    check_strategy_elsewhere(checked)
     points = check_points(points_to_evaluate, checked)
     brought = None if snapshot is None else read_snapshot(snapshot)
     problem: Exception | None = None

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from arqon_ray.core import ArqonSolver
-from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.errors import StateError
+from tests.core.refine.studies import STRATEGIES
 from tests.core.spaces import EVERY_KIND
 from tests.core.test_solver import PLANE, bowl, mixture
 

@@ -25,7 +25,7 @@ def observed(objective: Objective, *, budget: int | None = 100, count: int = 40,
 
 
 def verdict_of(solver: ArqonSolver) -> Any:
-    return classify(solver.proposer().evidence(), {}, {})
+    return classify(solver.proposer().evidence(), {}, {}, 0)
 
 
 def bowl(x: Any) -> float:
@@ -64,10 +64,10 @@ def test_the_kinds_of_parameters_decide_first() -> None:
 
 
 def test_the_budget_decides_the_order() -> None:
-    firsts = [verdict_of(observed(bowl, count=count)).strategies[0] for count in (20, 60, 90)]
-    assert firsts == ["trust_region", "gaussian_process", "trust_region"]
-    unlimited = [verdict_of(observed(bowl, budget=None, count=count)).strategies[0] for count in (20, 60, 90)]
-    assert unlimited == ["trust_region", "gaussian_process", "trust_region"]
+    firsts = [verdict_of(observed(bowl, count=count)).roles[0] for count in (20, 60, 90)]
+    assert firsts == ["local", "global", "local"]
+    unlimited = [verdict_of(observed(bowl, budget=None, count=count)).roles[0] for count in (20, 60, 90)]
+    assert unlimited == ["local", "global", "local"]
 
 
 def test_local_steps_in_flight_leave_the_others_to_the_surrogate() -> None:

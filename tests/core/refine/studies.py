@@ -8,9 +8,15 @@ from typing import Any
 
 import numpy as np
 
+import arqon_ray.core.refine  # noqa: F401  (registers the strategies)
 from arqon_ray.core.config import load_config
 from arqon_ray.core.space.space import Space
-from arqon_ray.core.strategies.evidence import Array, Evidence, Strategy
+from arqon_ray.core.strategies.evidence import Array, Evidence
+from arqon_ray.core.strategies.registry import is_built_in, registered_strategies
+from arqon_ray.core.strategies.strategy import Strategy
+
+STRATEGIES = {cls.name: cls() for cls in registered_strategies() if is_built_in(cls)}
+"""Ours, by name, with their default parameters."""
 
 
 def space_of(bounds: dict[str, Any]) -> Space:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arqon_ray.core.refine import CMAES
+from arqon_ray.core.refine.cma_es import CMAES
 from arqon_ray.core.space.space import Space
 from arqon_ray.core.strategies.evidence import Array, Evidence, Proposal
 from tests.core.refine.studies import cube, evidence, random_best, run, space_of

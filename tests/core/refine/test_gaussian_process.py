@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arqon_ray.core.refine import GaussianProcess, noise_share, recommend
+from arqon_ray.core.refine.gaussian_process import GaussianProcess, GaussianProcessParams, noise_share, recommend
 from arqon_ray.core.refine.subset import choose_rows
 from tests.core.refine.studies import cube, evidence, random_best, run, space_of
 
@@ -93,7 +93,7 @@ def test_a_box_is_for_continuous_spaces_only() -> None:
     assert "length" not in GaussianProcess().propose(given, {}, np.random.default_rng(0)).memory
     assert (
         "length"
-        not in GaussianProcess(box=False)
+        not in GaussianProcess(GaussianProcessParams(box=False))
         .propose(evidence(cube(2), X[:, :2], [1.0] * 10), {}, np.random.default_rng(0))
         .memory
     )

@@ -133,5 +133,5 @@ def test_the_distances_of_many_points_in_many_dimensions_are_not_taken_for_nothi
     monkeypatch.setattr("arqon_ray.core.propose.classify._spread_out", refuse)
     there = space(300, SWITCH)
     X = there.snap(np.random.default_rng(0).random((400, 300)))
-    verdict = classify(evidence(there, X, np.arange(400.0)), {"noise_at": 400}, {})
+    verdict = classify(evidence(there, X, np.arange(400.0)), {"noise_at": 400}, {}, 0)
     assert verdict.findings["quadratic_rank_correlation"] is None

@@ -7,10 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from arqon_ray.core.refine import STRATEGIES
 from arqon_ray.core.refine.novelty import NEAR
-from arqon_ray.core.strategies.evidence import Strategy
-from tests.core.refine.studies import cube, evidence, run, space_of
+from arqon_ray.core.strategies.strategy import Strategy
+from tests.core.refine.studies import STRATEGIES, cube, evidence, run, space_of
 from tests.core.spaces import EVERY_KIND
 
 SPACES = {

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arqon_ray.core.refine import TreeParzen
-from arqon_ray.core.refine.tpe import Parzen
+from arqon_ray.core.refine.tpe import Parzen, TreeParzen
 from tests.core.refine.studies import cube, evidence, random_best, run, space_of
 
 CONDITIONAL = {

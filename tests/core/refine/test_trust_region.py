@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arqon_ray.core.refine import TrustRegion
 from arqon_ray.core.refine.quadratic import Quadratic, ball_minimum, bounded_minimum
+from arqon_ray.core.refine.trust_region import TrustRegion, TrustRegionParams
 from tests.core.refine.studies import cube, evidence, random_best, run, space_of
 
 RNG = np.random.default_rng(0)
@@ -135,7 +135,7 @@ def trust_step(objective=rosenbrock):
     space = cube(2)
     X = np.array([[0.5, 0.5], [0.7, 0.5], [0.3, 0.5], [0.5, 0.7], [0.5, 0.3]])
     y = np.array([objective(x) for x in X])
-    proposal = TrustRegion(radius=0.1).propose(evidence(space, X, y), {}, RNG)
+    proposal = TrustRegion(TrustRegionParams(radius=0.1)).propose(evidence(space, X, y), {}, RNG)
     assert proposal is not None
     assert proposal.memory["number"] == 5
     assert proposal.memory["predicted"] > 0.0
@@ -192,7 +192,7 @@ def design(objective, start, count: int, radius: float = 0.2, space=None):
     X, memory = [np.array(start)], {}
     while len(X) <= count:
         given = evidence(space, X, [objective(x) for x in X])
-        proposal = TrustRegion(radius=radius).propose(given, memory, RNG)
+        proposal = TrustRegion(TrustRegionParams(radius=radius)).propose(given, memory, RNG)
         assert proposal is not None
         memory = proposal.memory
         X.append(proposal.point)
