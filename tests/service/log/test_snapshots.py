@@ -176,7 +176,7 @@ from arqon_ray.service.server.study import Study
 study = Study.open(LocalStore(sys.argv[1], "arqon"), {"pid": 9, "actor": "a"})
 for step in range(3):
     study.report("0", step, 1.0)
-    study._upkeep._take()
+    study._snapshotting._take()
 """
 
 
