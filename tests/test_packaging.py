@@ -63,6 +63,7 @@ PUBLIC = [
     "open_sweep",
     "optimize",
     "probe_shard",
+    "register_strategy",
     "start",
     "sweep",
     "verify",

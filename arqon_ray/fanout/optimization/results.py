@@ -103,7 +103,7 @@ class Result:
     def to_pandas(self) -> pd.DataFrame:
         """Return the history as a table, a row for each evaluation: ``id``, ``params.NAME``, ``metrics.NAME``, ...
 
-        Times are UTC timestamps; see :mod:`arqon_ray.report.tables` for the columns.
+        Times are UTC timestamps; see :mod:`arqon_ray.core.record.table` for the columns.
         """
         return self.run().to_pandas()
 

@@ -26,7 +26,7 @@ from arqon_ray.fanout.sweeps.store import (
 from arqon_ray.fanout.sweeps.summary import Summary, unpack_summary
 from arqon_ray.fanout.sweeps.table import schema, with_more
 from arqon_ray.fanout.sweeps.tally import Tally
-from arqon_ray.report.columns import Kind
+from arqon_ray.tables import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
