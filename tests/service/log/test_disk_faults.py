@@ -72,7 +72,7 @@ class Life(contextlib.AbstractContextManager["Life"]):
         """Take one, again until it can be taken."""
         while True:
             with contextlib.suppress(OSError):
-                return self.study()._upkeep._take()
+                return self.study()._snapshotting._take()
 
     def study(self) -> Study:
         self.host.call(lambda study: study.history())
