@@ -36,7 +36,7 @@ from arqon_ray.fanout.worker.shard import open_probe, remote_shard
 from arqon_ray.fanout.worker.shard_summary import Summary, read_summary
 from arqon_ray.fanout.worker.shard_table import check_names, pack_rows
 from arqon_ray.fanout.worker.shipped_function import pack
-from arqon_ray.fanout.worker.warn_once import Noted
+from arqon_ray.fanout.worker.warn_once import WarnOnce
 
 
 def sweep(
@@ -125,7 +125,7 @@ def sweep(
     options = task_options(resources)
     manifest = {"num_samples": num_samples, "seed": seed, "sequence": sequence, "metric": metric, "bounds": bounds}
     remark = ensure_ray()
-    parcel = pack(fn)
+    shipped = pack(fn)
     store = open_store(output, manifest, mode, resume=resume)
     failing = FailFast(fail_fast)
     try:
@@ -133,9 +133,9 @@ def sweep(
             if remark:
                 shown.note(remark)
             plan = ShardPlan(list(store.finished), num_samples, shard_size)
-            function = remote_shard(parcel, text, seed, sequence, metric, limit)
+            function = remote_shard(shipped, text, seed, sequence, metric, limit)
             pool: TaskPool[Range] = TaskPool(function, options, interrupts, Handover(limit))
-            shards = Shards(pool, plan, options, parcel.stored, retries, max_in_flight)
+            shards = Shards(pool, plan, options, shipped.stored, retries, max_in_flight)
             point = partial(_one_point, text, seed, sequence)
             _Sweep(store, plan, shards, failing, mode, limit, point).work(shown)
     except ConfigError:
@@ -180,7 +180,7 @@ class _Sweep:
     ) -> None:
         self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
         self._mode, self._limit, self._one_point = mode, limit, one_point
-        self._noted = Noted()
+        self._noted = WarnOnce()
         self._metric_check: MetricCheck[tuple[int, bytes, Summary]] = MetricCheck(
             store.tally.count > store.tally.failed
         )
