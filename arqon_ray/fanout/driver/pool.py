@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import ray
@@ -44,13 +44,15 @@ class Died:
 
     Attributes:
         reason: the last death, one line.
-        attempts: how often the task was started.
-        kind: ``died``, ``out_of_memory``, ``node_lost``, or ``timeout`` when it would not let itself be ended.
+        attempts: how often the task was started, on nodes that were lost too.
+        kind: ``died``, ``out_of_memory``, ``node_lost``, or ``timeout`` if the evaluation could not be interrupted.
+        losses: how many of the attempts ended because the node was lost.
     """
 
     reason: str
     attempts: int
     kind: str = DIED
+    losses: int = 0
 
 
 class Interrupted:
@@ -62,8 +64,15 @@ class _Running(Generic[K]):
     key: K
     args: tuple[Any, ...]
     retries: int
-    attempts: int = 1
-    losses: int = 0
+    deaths: int = 0  # of its process
+    losses: int = 0  # of the node under it
+
+    @property
+    def attempts(self) -> int:
+        return 1 + self.deaths + self.losses
+
+    def died(self, death: Exception, kind: str) -> Died:
+        return Died(describe_death(death), self.attempts, kind, self.losses)
 
 
 class TaskPool(Generic[K]):
@@ -117,7 +126,7 @@ class TaskPool(Generic[K]):
         self._start(_Running(key, args, retries))
 
     def _start(self, task: _Running[K]) -> None:
-        self._running[self._function.remote(*task.args, task.attempts + task.losses)] = task
+        self._running[self._function.remote(*task.args, task.attempts)] = task
 
     def take(self, timeout: float | None = None) -> list[tuple[K, Any]]:
         """Wait for a task to end, and return all that have: the key with the result.
@@ -163,16 +172,15 @@ class TaskPool(Generic[K]):
         if self._ending:
             return task.key, Interrupted()
         if lost:
+            if task.losses + 1 >= _LOSSES:
+                return task.key, replace(task.died(death, NODE_LOST), losses=_LOSSES)
             task.losses += 1
-            if task.losses >= _LOSSES:
-                return task.key, Died(describe_death(death), task.losses, NODE_LOST)
         elif self._handover and self._handover.overran(task.key):
-            return task.key, Died(describe_death(death), task.attempts, TIMEOUT)
-        elif task.attempts > task.retries:
-            kind = OUT_OF_MEMORY if isinstance(death, OutOfMemoryError) else DIED
-            return task.key, Died(describe_death(death), task.attempts, kind)
+            return task.key, task.died(death, TIMEOUT)
+        elif task.deaths >= task.retries:
+            return task.key, task.died(death, OUT_OF_MEMORY if isinstance(death, OutOfMemoryError) else DIED)
         else:
-            task.attempts += 1
+            task.deaths += 1
         self._start(task)
         return None
 
@@ -219,7 +227,7 @@ class TaskPool(Generic[K]):
 def judge_death(death: Died, limit: float | None) -> Outcome:
     """Return what became of an evaluation whose process died on every attempt."""
     if death.kind == TIMEOUT and limit is not None:
-        return timed_out(limit, limit + GRACE, None)
+        return timed_out(limit, limit + GRACE, None, attempt=death.attempts)
     return died(death.reason, death.attempts, death.kind)
 
 

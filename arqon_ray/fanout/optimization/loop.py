@@ -194,7 +194,7 @@ class Loop:
         if lost:
             identity, death = lost[0]
             raise NodesLostError(
-                f"{death.attempts} nodes were lost one after another under candidate {identity} ({death.reason}): it "
+                f"{death.losses} nodes were lost one after another under candidate {identity} ({death.reason}): it "
                 "was given back and the run ends; see why the cluster loses its nodes, the same call goes on"
             )
 

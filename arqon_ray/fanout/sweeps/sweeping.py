@@ -213,7 +213,7 @@ class _Sweep:
             self._shards.again(start, stop)
         elif result.kind == NODE_LOST:
             raise NodesLostError(
-                f"{result.attempts} nodes were lost one after another under the indices {start} to {stop - 1} "
+                f"{result.losses} nodes were lost one after another under the indices {start} to {stop - 1} "
                 f"({result.reason}): what is done is kept, in the files or in this exception's result; see why the "
                 "cluster loses its nodes, with an output the same call goes on"
             )
