@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
@@ -22,15 +23,13 @@ from arqon_ray.service.log.journal import Journal, Opened
 from arqon_ray.service.log.manifest import read_study
 from arqon_ray.service.log.records import Record
 from arqon_ray.service.log.segments import accepted, read_chain
-from arqon_ray.service.server.candidate_worker import Preparer
+from arqon_ray.service.server.candidate_worker import CandidateWorker
 from arqon_ray.service.server.changes import Change, Release, replay
-from arqon_ray.service.server.crash_guard import Guard
-from arqon_ray.service.server.snapshotting import Upkeep
+from arqon_ray.service.server.crash_guard import CrashGuard
+from arqon_ray.service.server.snapshotting import Snapshotting
 from arqon_ray.service.server.state import StudyState
-from arqon_ray.service.server.wait_queue import Line
+from arqon_ray.service.server.wait_queue import WaitQueue
 from arqon_ray.service.storage.base import Store
-
-_T = TypeVar("_T")
 
 
 class DurableState:
@@ -50,7 +49,7 @@ class DurableState:
         state: StudyState,
         journal: Journal,
         clock: Callable[[], float] = time.monotonic,
-        guard: Guard | None = None,
+        guard: CrashGuard | None = None,
         snapshot_seq: int = 0,
         uuid: str = "",
     ) -> None:
@@ -58,11 +57,11 @@ class DurableState:
         self._journal = journal
         self._clock = clock
         self._uuid = uuid
-        self._guard = guard or Guard(None)
+        self._guard = guard or CrashGuard(None)
         self._lock = threading.Lock()
-        self._line = Line(self._lock, clock)
-        self._preparer = Preparer(self._lock, state.solver, self._guard, lambda: journal.last_seq, self._line)
-        self._upkeep = Upkeep(self._lock, state, journal, snapshot_seq)
+        self._queue = WaitQueue(self._lock, clock)
+        self._worker = CandidateWorker(self._lock, state.solver, self._guard, lambda: journal.last_seq, self._queue)
+        self._snapshotting = Snapshotting(self._lock, state, journal, snapshot_seq)
 
     @classmethod
     def open(
@@ -70,7 +69,7 @@ class DurableState:
         store: Store,
         host: Mapping[str, Any],
         clock: Callable[[], float] = time.monotonic,
-        guard: Guard | None = None,
+        guard: CrashGuard | None = None,
         own: set[str] | None = None,
     ) -> Self:
         """Open a stored study for writing.
@@ -103,45 +102,43 @@ class DurableState:
         with self._lock:
             self._journal.seal(error)
             seq = self._journal.last_seq
-            self._line.call_all()
+            self._queue.call_all()
         # Whoever waits for one of these records meets the same failure in its own sync.
         with contextlib.suppress(OSError, StudyRefusedError):
             self._journal.sync(seq)
-            self._upkeep.finish()
+            self._snapshotting.finish()
         self.close(error)
 
     def close(self, error: BaseException) -> None:
         """Serve nothing more: calls that wait and calls to come raise ``error``."""
         self._journal.close(error)
         with self._lock:
-            self._preparer.close()
-            self._upkeep.close()
-            self._line.call_all()
+            self._worker.close()
+            self._snapshotting.close()
+            self._queue.call_all()
 
     @property
     def trouble(self) -> list[TroubleRow]:
         """What does not work in the background at present; see ``background.Trouble``."""
-        return troubles(*self._preparer.works, *self._upkeep.works)
+        return troubles(*self._worker.works, *self._snapshotting.works)
 
     @property
     def problem(self) -> BaseException | None:
         """Why the log takes nothing more; None while it does. Open the study again then."""
         return self._journal.problem
 
-    def _make(self, change: Change) -> None:
-        """Make a change that is to be made.
+    def _commit(self, change: Change, resolved: Any = ...) -> None:
+        """Append a change's record to the log, then apply it to the memory; the lock is held.
+
+        Args:
+            change: the change.
+            resolved: what its ``resolve`` returned under this hold of the lock; resolved here by default.
 
         Raises:
-            ArqonError: it cannot be made, or its record cannot be written; nothing was changed.
+            ArqonError: the change cannot be made, or its record cannot be written; nothing was changed.
         """
-        self._commit(change, change.resolve(self._state))
-
-    def _commit(self, change: Change, resolved: Any) -> None:
-        """Make a change, as ``resolve`` judged it a moment before: first its record, then the memory.
-
-        Raises:
-            ResultsError: its record cannot be written; nothing was changed.
-        """
+        if resolved is ...:
+            resolved = change.resolve(self._state)
         self._state.seq = self._journal.append(change.body())
         try:
             change.apply(self._state, resolved)
@@ -149,28 +146,34 @@ class DurableState:
             self._journal.fail(error)
             raise
 
-    def _work(self, work: Callable[[], _T]) -> _T:
-        """Do ``work``, which must not wait, under the lock that is held."""
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Mark the block as this call's work, in case it kills the process; the lock is held and never released.
+
+        Raises:
+            BaseException: why the journal takes nothing more, if it does not.
+        """
         self._journal.check_open()
         slot = self._guard.enter()
         try:
             failpoint("apply")
-            return work()
+            yield
         finally:
             self._guard.leave(slot)
 
-    def _durably(self, work: Callable[[], _T]) -> _T:
-        """Do ``work`` under the lock and return its result when all that it changed or saw is durable."""
-        return self._in_turn(lambda: self._work(work))
+    @contextmanager
+    def _durably(self) -> Iterator[None]:
+        """Hold the lock within the block; at its end, release it and wait until all that the block saw is durable.
 
-    def _in_turn(self, body: Callable[[], _T]) -> _T:
-        """As ``_durably``, for what may also wait with the lock released."""
+        The block may return its answer: whoever called gets it only after that. It may release the lock while it waits
+        for something, and does its work within ``_working``.
+        """
         commits = self._journal.commits
         commits.announce()
         try:
             with self._lock:
                 before = self._journal.last_seq
-                result = body()
+                yield
                 seq = self._journal.last_seq
         finally:
             commits.withdraw()
@@ -178,14 +181,13 @@ class DurableState:
         if seq == before:
             # No record stands for this answer: it counts only if nobody else has the study since.
             self._journal.check_owner()
-        self._upkeep.look()
-        return result
+        self._snapshotting.look()
 
     def _expire(self) -> None:
         numbers = self._state.leases.expired()
         if numbers:
-            self._make(Release(numbers, "expired"))
-            self._line.call()
+            self._commit(Release(numbers, "expired"))
+            self._queue.call()
 
 
 def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], float]) -> tuple[StudyState, int]:
