@@ -66,7 +66,8 @@ class Features:
         blocks = [part(U[:, columns]) for columns, part in self._parts]
         if self._conditional:
             blocks.append(self._space.active(U)[:, self.columns].astype(np.float64))
-        features = np.concatenate(blocks, axis=1)
+        # Row by row in memory, however many parts there are: the sums of BLAS are rounded by layout.
+        features = np.ascontiguousarray(np.concatenate(blocks, axis=1))
         return features if self._unit == 1.0 else features / self._unit
 
     def move(self, rest: Array, u: Array) -> Array:
