@@ -88,6 +88,14 @@ class ArqonSearcher(Searcher):
 
     Raises:
         ConfigError: when an argument or the space breaks a rule; the message names the key.
+
+    Example:
+        >>> from arqon_ray import ArqonSearcher
+        >>> searcher = ArqonSearcher({"bounds": {"x": {"min": 0.0, "max": 1.0}}, "seed": 1}, metric="loss", mode="min")
+        >>> config = searcher.suggest("trial-1")  # Tune does this: tune.TuneConfig(search_alg=searcher)
+        >>> searcher.on_trial_complete("trial-1", {"loss": config["x"]})
+        >>> [row.value == config["x"] for row in searcher.run().evaluations]
+        [True]
     """
 
     def __init__(

@@ -44,6 +44,13 @@ class SweepResult:
         best: ``{"index", "params", "value", "metrics"}``; None when nothing succeeded. The lowest index of equal ones.
         failures: the first failures in the order of the indices, at most 20: ``{"index", "params", "error", "kind"}``.
         seconds: the wall time of the call; None for a sweep that was opened.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> result = arqon_ray.sweep(lambda params: params["x"], config, 16, progress=False)
+        >>> result.num_done, result.best["value"] == min(result.to_table()["value"].to_pylist())
+        (16, True)
     """
 
     def __init__(self, store: ShardStore, seconds: float | None = None) -> None:
@@ -235,11 +242,6 @@ def open_sweep(path: str | os.PathLike[str], mode: str | None = None) -> SweepRe
 
     A sweep may go on in it meanwhile: what is there is read as it stands.
 
-    Example::
-
-        done = arqon_ray.open_sweep("results/swing")
-        print(done.num_done, done.best, done.to_pandas().columns)
-
     Args:
         path: the ``output`` of :func:`.sweep`, or the results' folder of ``arqon-ray sweep``.
         mode: ``min`` or ``max``, for ``best``; None for the sweep's own. What 0.1.0 wrote does not say its own, and
@@ -247,6 +249,13 @@ def open_sweep(path: str | os.PathLike[str], mode: str | None = None) -> SweepRe
 
     Raises:
         ConfigError: there is no sweep, one of its files is damaged, or the mode is none.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> swept = arqon_ray.sweep(lambda params: params["x"], config, 16, output="swept", progress=False)
+        >>> arqon_ray.open_sweep("swept").best == swept.best
+        True
     """
     if mode not in (None, "min", "max"):
         raise ConfigError(f"mode is {shown(mode)}: it must be 'min' or 'max'")
