@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.inputs.values import shown
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.sweeps.store import (
-    FORMAT_VERSION,
-    MANIFEST,
-    DirectoryStore,
-    Range,
-    ShardStore,
-    file_of,
-    read_manifest,
-    refuse_overlap,
-    shards_in,
-)
-from arqon_ray.fanout.sweeps.summary import Summary, unpack_summary
-from arqon_ray.fanout.sweeps.table import schema, with_more
-from arqon_ray.fanout.sweeps.tally import Tally
+from arqon_ray.fanout.sweeps.store import ShardStore
+from arqon_ray.fanout.worker.shard_summary import Summary, unpack_summary
+from arqon_ray.fanout.worker.shard_table import schema, with_more
 from arqon_ray.tables import Kind
 
 if TYPE_CHECKING:
@@ -61,7 +48,7 @@ class SweepResult:
             seconds: the wall time of the call.
         """
         self._store = store
-        self.path: Path | None = store.path if isinstance(store, DirectoryStore | StoredShards) else None
+        self.path = store.path
         self.config: dict[str, Any] = dict(store.manifest)
         self.num_done: int = store.tally.count
         self.num_failed: int = store.tally.failed
@@ -193,6 +180,7 @@ def _fitted(table: pa.Table, types: pa.Schema, to_write_out: Collection[str]) ->
     return pa.table(arrays, schema=types)
 
 
+<<<<<<< HEAD
 class StoredShards:
     """The shards of a directory, for reading alone: nothing is locked, moved or written.
 
@@ -265,6 +253,8 @@ def open_sweep(path: str | os.PathLike[str], mode: str | None = None) -> SweepRe
     return SweepResult(shards)
 
 
+=======
+>>>>>>> main
 class SweepInterrupted(KeyboardInterrupt):
     """Ctrl-C during ``sweep``: every finished row is in the files, or in the result. The message says how to go on.
 

@@ -263,7 +263,7 @@ def off_chain(copy: Copy, records: int) -> Study:
     study = Study.open(copy.store, {"pid": 6, "actor": "a"})
     for step in range(records):
         with fenced._lock:
-            fenced._make(Report([Reported(3, step, -1.0)]))
+            fenced._commit(Report([Reported(3, step, -1.0)]))
         at, parts = fenced._journal.position, fenced._state.freeze()
         write_snapshot(copy.store, fenced._journal.epoch, at, parts)
     with pytest.raises(FencedError):

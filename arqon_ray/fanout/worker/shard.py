@@ -12,13 +12,13 @@ import ray
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe.probe import ArqonProbe
-from arqon_ray.fanout.driver.warn_once import WarnOnce
-from arqon_ray.fanout.sweeps.table import Bounds, pack_rows
 from arqon_ray.fanout.worker.context import Context, seed_of, takes_context
 from arqon_ray.fanout.worker.evaluate import Objective, evaluate_point
 from arqon_ray.fanout.worker.handover import Place
 from arqon_ray.fanout.worker.outcome import Outcome, timed_out
+from arqon_ray.fanout.worker.shard_table import Bounds, pack_rows
 from arqon_ray.fanout.worker.shipped_function import ShippedFunction, unpack
+from arqon_ray.fanout.worker.warn_once import WarnOnce
 from arqon_ray.fanout.worker.watchdog import GRACE, Watchdog
 
 _BEGIN_AGAIN = 1.0  # seconds: an evaluation's beginning is known to that, and short ones pay for it once in many
