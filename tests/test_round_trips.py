@@ -24,8 +24,8 @@ from arqon_ray.core.inputs.plain import same
 from arqon_ray.core.inputs.values import as_number
 from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.sweeps.table import pack_rows
 from arqon_ray.fanout.worker.outcome import Outcome
+from arqon_ray.fanout.worker.shard_table import pack_rows
 from arqon_ray.report import export_to_optuna, read_run, write_run
 from tests.core.spaces import bounds, extreme_ranges
 

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.inputs.values import shown
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.sweeps.store import (
-    FORMAT_VERSION,
-    MANIFEST,
-    DirectoryStore,
-    Range,
-    ShardStore,
-    file_of,
-    read_manifest,
-    refuse_overlap,
-    shards_in,
-)
-from arqon_ray.fanout.sweeps.summary import Summary, unpack_summary
-from arqon_ray.fanout.sweeps.table import schema, with_more
-from arqon_ray.fanout.sweeps.tally import Tally
-from arqon_ray.report.columns import Kind
+from arqon_ray.fanout.sweeps.store import ShardStore
+from arqon_ray.fanout.worker.shard_summary import Summary, unpack_summary
+from arqon_ray.fanout.worker.shard_table import schema, with_more
+from arqon_ray.tables import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +41,7 @@ class SweepResult:
             seconds: the wall time of the call.
         """
         self._store = store
-        self.path: Path | None = store.path if isinstance(store, DirectoryStore | StoredShards) else None
+        self.path = store.path
         self.config: dict[str, Any] = dict(store.manifest)
         self.num_done: int = store.tally.count
         self.num_failed: int = store.tally.failed
@@ -186,71 +173,21 @@ def _fitted(table: pa.Table, types: pa.Schema, to_write_out: Collection[str]) ->
     return pa.table(arrays, schema=types)
 
 
-class StoredShards:
-    """The shards of a directory, for reading alone: nothing is locked, moved or written.
+class SweepInterrupted(KeyboardInterrupt):
+    """Ctrl-C during ``sweep``: every finished row is in the files, or in the result. The message says how to go on.
 
     Attributes:
-        path: the directory.
-        manifest: what the sweep is.
-        finished: the ranges that are there.
-        tally: the sum of their summaries.
+        result: the finished rows.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Look at what is there.
+    def __init__(self, result: SweepResult, num_samples: int) -> None:
+        """Keep the partial result."""
+        kept = f"their files are in {result.path}: the same call goes on" if result.path else _IN_MEMORY
+        super().__init__(f"{result.num_done} of {num_samples} points have their row; {kept}")
+        self.result, self._num_samples = result, num_samples
 
-        Raises:
-            ConfigError: there is no sweep, or it is damaged; it names the file.
-        """
-        manifest = read_manifest(path) if path.is_dir() else None
-        if manifest is None:
-            raise ConfigError(f"{path} holds no sweep: give the output folder of one")
-        if manifest.get("format_version") != FORMAT_VERSION:
-            raise ConfigError(
-                f"{path} holds a sweep of format {shown(manifest.get('format_version'))}, and this version knows "
-                f"{FORMAT_VERSION}: open it with the arqon_ray that wrote it"
-            )
-        try:
-            load_config({"bounds": manifest.get("bounds")})
-        except ConfigError as error:
-            raise ConfigError(f"{path / MANIFEST} is damaged ({error})") from None
-        self.path = path
-        self.manifest: Mapping[str, Any] = manifest
-        self.finished: set[Range] = set()
-        self.tally = Tally()
-        for shard, summary, damage in shards_in(path):
-            if summary is None:
-                raise ConfigError(f"{path / file_of(shard)} is damaged ({damage}): the same sweep evaluates it again")
-            self.finished.add(shard)
-            self.tally.add(summary)
-        refuse_overlap(path, self.finished)
-
-    def sources(self) -> Iterator[Any]:
-        """Yield the paths of the files in the order of the indices."""
-        yield from (self.path / file_of(shard) for shard in sorted(self.finished))
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (SweepInterrupted, (self.result, self._num_samples))
 
 
-def open_sweep(path: str | os.PathLike[str], mode: str | None = None) -> SweepResult:
-    """Open the folder of a sweep, finished or not, without its function and without Ray.
-
-    A sweep may go on in it meanwhile: what is there is read as it stands.
-
-    Example::
-
-        done = arqon_ray.open_sweep("results/swing")
-        print(done.num_done, done.best, done.to_pandas().columns)
-
-    Args:
-        path: the ``output`` of :func:`.sweep`, or the results' folder of ``arqon-ray sweep``.
-        mode: ``min`` or ``max``, for ``best``; None for the sweep's own. What 0.1.0 wrote does not say its own, and
-            then it is ``min``.
-
-    Raises:
-        ConfigError: there is no sweep, one of its files is damaged, or the mode is none.
-    """
-    if mode not in (None, "min", "max"):
-        raise ConfigError(f"mode is {shown(mode)}: it must be 'min' or 'max'")
-    shards = StoredShards(Path(path).expanduser())
-    if mode is not None:
-        shards.manifest = {**shards.manifest, "mode": mode}
-    return SweepResult(shards)
+_IN_MEMORY = "they are in the result of this exception; with an output the same call would go on"

@@ -10,33 +10,33 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe.probe import check_seed
 from arqon_ray.core.record.error_kinds import NODE_LOST
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, NodesLostError
+from arqon_ray.fanout.driver.arguments import check_metric, check_most, check_seconds, check_whole
 from arqon_ray.fanout.driver.failfast import FailFast
 from arqon_ray.fanout.driver.interrupts import Interrupts
 from arqon_ray.fanout.driver.missing_metric import MetricCheck
 from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, judge_death
 from arqon_ray.fanout.driver.progress import Progress, show_progress
 from arqon_ray.fanout.driver.resources import ensure_ray, task_options
-from arqon_ray.fanout.driver.stop import check_metric, check_most, check_seconds, check_whole
-from arqon_ray.fanout.driver.warn_once import Noted
-from arqon_ray.fanout.optimization.results import SweepInterrupted
+from arqon_ray.fanout.sweeps.opening import open_store
 from arqon_ray.fanout.sweeps.plan import ShardPlan
-from arqon_ray.fanout.sweeps.shard import open_probe, remote_shard
+from arqon_ray.fanout.sweeps.ranges import Range
 from arqon_ray.fanout.sweeps.shards import Shards
-from arqon_ray.fanout.sweeps.store import DirectoryStore, MemoryStore, Range, WritableStore
-from arqon_ray.fanout.sweeps.summary import Summary, read_summary
-from arqon_ray.fanout.sweeps.sweep_result import SweepResult
-from arqon_ray.fanout.sweeps.table import check_names, pack_rows
+from arqon_ray.fanout.sweeps.store import WritableStore
+from arqon_ray.fanout.sweeps.sweep_result import SweepInterrupted, SweepResult
 from arqon_ray.fanout.worker.evaluate import Objective
 from arqon_ray.fanout.worker.handover import Handover
 from arqon_ray.fanout.worker.outcome import Outcome
+from arqon_ray.fanout.worker.shard import open_probe, remote_shard
+from arqon_ray.fanout.worker.shard_summary import Summary, read_summary
+from arqon_ray.fanout.worker.shard_table import check_names, pack_rows
 from arqon_ray.fanout.worker.shipped_function import pack
+from arqon_ray.fanout.worker.warn_once import WarnOnce
 
 
 def sweep(
@@ -125,7 +125,7 @@ def sweep(
     options = task_options(resources)
     manifest = {"num_samples": num_samples, "seed": seed, "sequence": sequence, "metric": metric, "bounds": bounds}
     remark = ensure_ray()
-    parcel = pack(fn)
+    shipped = pack(fn)
     store = open_store(output, manifest, mode, resume=resume)
     failing = FailFast(fail_fast)
     try:
@@ -133,9 +133,9 @@ def sweep(
             if remark:
                 shown.note(remark)
             plan = ShardPlan(list(store.finished), num_samples, shard_size)
-            function = remote_shard(parcel, text, seed, sequence, metric, limit)
+            function = remote_shard(shipped, text, seed, sequence, metric, limit)
             pool: TaskPool[Range] = TaskPool(function, options, interrupts, Handover(limit))
-            shards = Shards(pool, plan, options, parcel.stored, retries, max_in_flight)
+            shards = Shards(pool, plan, options, shipped.stored, retries, max_in_flight)
             point = partial(_one_point, text, seed, sequence)
             _Sweep(store, plan, shards, failing, mode, limit, point).work(shown)
     except ConfigError:
@@ -160,21 +160,6 @@ def _one_point(config: str, seed: int, sequence: str, index: int, outcome: Outco
     return pack_rows(bounds, index, probe.sample_range(index, 1), [outcome])
 
 
-def open_store(
-    output: str | os.PathLike[str] | None, manifest: dict[str, Any], mode: str, *, resume: bool
-) -> WritableStore:
-    """Return where the rows go.
-
-    Raises:
-        ConfigError: when ``output`` holds something else, or is a URI.
-    """
-    if output is None:
-        return MemoryStore({**manifest, "mode": mode})
-    if "://" in os.fspath(output):
-        raise ConfigError(f"output is {output!r}: it must be a directory, local or mounted; copy it to a bucket after")
-    return DirectoryStore(Path(output).expanduser(), manifest, mode, resume=resume)
-
-
 def _is_lost(ended: tuple[Range, bytes | Died | Interrupted]) -> bool:
     result = ended[1]
     return isinstance(result, Died) and result.kind == NODE_LOST
@@ -195,7 +180,7 @@ class _Sweep:
     ) -> None:
         self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
         self._mode, self._limit, self._one_point = mode, limit, one_point
-        self._noted = Noted()
+        self._noted = WarnOnce()
         self._metric_check: MetricCheck[tuple[int, bytes, Summary]] = MetricCheck(
             store.tally.count > store.tally.failed
         )

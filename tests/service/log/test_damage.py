@@ -26,6 +26,9 @@ SNAPSHOTS = ("older snapshot", "newer snapshot")
 SEGMENTS = [f"segment {epoch}" for epoch in (1, 2, 3, 4)]
 POINT = {"params": {"x": 0.5, "n": 2}, "value": 0.5}
 GHOST = "what a fenced actor wrote"
+OPENED = 16
+"""Of so many damaged snapshots, which all read as damaged, the study is opened with one."""
+
 TORN = encode(99, {"op": "half"})[:-1]
 
 
@@ -214,12 +217,14 @@ def test_a_damaged_segment_is_a_prefix_or_refused_where_the_record_begins(
 
 @pytest.mark.parametrize("name", SNAPSHOTS)
 def test_a_damaged_snapshot_is_passed_over_and_named(name: str, written: Written, copy: Copy) -> None:
-    for _, data in harms(written.read(name)):
+    for number, (_, data) in enumerate(harms(written.read(name))):
         copy.damage(name, data, without=SNAPSHOTS[SNAPSHOTS.index(name) + 1 :])
-        kept, status = copy.opened()
-        assert kept == written.last
-        (passed_over,) = status["passed_over"]
+        passed_over = next(read_snapshots(copy.store))
+        assert isinstance(passed_over, str)
         assert passed_over.startswith(f"{copy.file(name)}: damaged at offset ")
+        if number % OPENED == 0:
+            kept, status = copy.opened()
+            assert (kept, status["passed_over"]) == (written.last, [passed_over])
 
 
 @pytest.mark.parametrize("name", ["study.json", "EPOCH", "BEGUN"])
@@ -256,7 +261,7 @@ def off_chain(copy: Copy, records: int) -> Study:
     study = Study.open(copy.store, {"pid": 6, "actor": "a"})
     for step in range(records):
         with fenced._lock:
-            fenced._make(Report([Reported(3, step, -1.0)]))
+            fenced._commit(Report([Reported(3, step, -1.0)]))
         at, parts = fenced._journal.position, fenced._state.freeze()
         write_snapshot(copy.store, fenced._journal.epoch, at, parts)
     with pytest.raises(FencedError):

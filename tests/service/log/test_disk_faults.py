@@ -25,6 +25,8 @@ from arqon_ray.service.server.verification import verify
 from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG, IN_MEMORY, Disk, PowerCut, known
 
+pytestmark = pytest.mark.faults
+
 OUTSIDE = [{"params": {"x": 0.5, "n": 2}, "value": 0.5}]
 LIFE: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("ask", (3,), {"key": "a", "owner": "o"}),

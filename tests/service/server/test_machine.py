@@ -350,7 +350,7 @@ class LearningMachine(StudyMachine):
 
 
 class TestStudy(StudyMachine.TestCase):
-    settings = settings(max_examples=100, stateful_step_count=50)
+    settings = settings(max_examples=60, stateful_step_count=50)
 
     def runTest(self) -> None:
         super().runTest()
@@ -358,7 +358,7 @@ class TestStudy(StudyMachine.TestCase):
 
 
 class TestStudyThatLearns(LearningMachine.TestCase):
-    settings = settings(max_examples=40, stateful_step_count=50)
+    settings = settings(max_examples=25, stateful_step_count=50)
 
     def runTest(self) -> None:
         super().runTest()
