@@ -18,7 +18,8 @@ from ray.tune.search.sample import Domain, Float, Integer, LogUniform, Normal, Q
 
 from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.values import as_number, as_whole, shown
-from arqon_ray.core.space.parameters import Parameter, make_parameter
+from arqon_ray.core.space.kinds.base import Parameter
+from arqon_ray.core.space.kinds.choose import make_parameter
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.kept import kept_as
 
