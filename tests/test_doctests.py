@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import sys
 import typing
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,9 @@ NAMES = [name for name in sorted(arqon_ray.__all__) if has_example(name)]
 def run(value: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """Run the examples of an object in a folder of their own, and return how many there are."""
     monkeypatch.chdir(folder)
-    # What is defined in ``__main__`` goes to Ray's workers by value.
-    (test,) = doctest.DocTestFinder(recurse=False).find(value, value.__name__, globs={"__name__": "__main__"})
+    # As ever, an example sees its module's names; what it defines goes to Ray's workers by value, as in ``__main__``.
+    names = {**vars(sys.modules[value.__module__]), "__name__": "__main__"}
+    (test,) = doctest.DocTestFinder(recurse=False).find(value, value.__name__, globs=names)
     report: list[str] = []
     results = doctest.DocTestRunner(verbose=False).run(test, out=report.append)
     assert results.failed == 0, "".join(report)
