@@ -308,4 +308,9 @@ class ArqonSolver(StudyState):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle through the exported state, which executes no code when it is read."""
-        return (type(self).from_state, (self.export(),))
+        return (_unpickled, (type(self), self.export()))
+
+
+def _unpickled(kind: type[ArqonSolver], exported: str) -> ArqonSolver:
+    # A function of the module: cloudpickle would write the code of a class method into the pickle.
+    return kind.from_state(exported)
