@@ -107,6 +107,13 @@ def optimize(
         NodesLostError: when one node after another is lost under the same candidate, which is given back; its
             ``result`` has the rest.
         OptimizeInterrupted: on Ctrl-C.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"seed": 1, "budget": 20, "bounds": {"x": {"min": -1.0, "max": 1.0}}}
+        >>> result = arqon_ray.optimize(lambda params: (params["x"] - 0.3) ** 2, config, progress=False)
+        >>> abs(result.best["params"]["x"] - 0.3) < 0.1
+        True
     """
     began = time.monotonic()
     max_concurrency = check_most("max_concurrency", max_concurrency)
