@@ -11,7 +11,7 @@ from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCras
 from arqon_ray.core.record.error_kinds import DIED, NODE_LOST, OUT_OF_MEMORY
 from arqon_ray.fanout.driver import pool as pool_module
 from arqon_ray.fanout.driver.interrupts import Interrupts
-from arqon_ray.fanout.driver.pool import Died, TaskPool, judge_death
+from arqon_ray.fanout.driver.pool import Died, TaskPool, outcome_of_death
 
 
 class _Function:
@@ -59,7 +59,7 @@ def test_a_death_says_how_often_the_task_was_started_on_lost_nodes_too(
     assert isinstance(death, Died)
     assert (death.attempts, death.losses, death.kind) == (4, 2, kind)
     assert attempts == [1, 2, 3, 4]
-    assert judge_death(death, None).evaluation.attempt == 4
+    assert outcome_of_death(death, None).evaluation.attempt == 4
 
 
 def test_a_lost_node_costs_no_retry(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,5 +74,5 @@ def test_a_task_that_loses_one_node_after_another_is_given_up(monkeypatch: pytes
 
 
 def test_a_timeout_that_only_the_driver_saw_says_how_often_it_was_started() -> None:
-    outcome = judge_death(Died("", 3, "timeout"), 2.0)
+    outcome = outcome_of_death(Died("", 3, "timeout"), 2.0)
     assert (outcome.kind, outcome.evaluation.attempt) == ("timeout", 3)
