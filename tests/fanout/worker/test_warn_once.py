@@ -52,4 +52,4 @@ def test_a_dict_that_contains_itself_is_left_out() -> None:
     inner: dict[str, Any] = {"a": 1.0}
     inner["again"] = inner
     with pytest.warns(UserWarning, match="contains itself"):
-        assert flatten({"x": inner, "loss": 1.0}, warned=set()) == {"x/a": 1.0, "loss": 1.0}
+        assert flatten({"x": inner, "loss": 1.0}, named=set()) == {"x/a": 1.0, "loss": 1.0}
