@@ -18,7 +18,7 @@ from arqon_ray.core.ledger.view import Candidate
 from arqon_ray.core.objectives.choose import objective_of
 from arqon_ray.core.probe.coverage import Coverage
 from arqon_ray.core.propose.proposer import Proposer
-from arqon_ray.core.propose.roster import Roster, check_strategy
+from arqon_ray.core.propose.roster import Roster, check_strategy, warn_of_unread
 from arqon_ray.core.record.evaluation import Evaluation, Step
 from arqon_ray.core.record.metrics import check as check_metrics
 from arqon_ray.core.record.run import Run, run_of_solver
@@ -52,6 +52,7 @@ class ArqonSolver:
         self.config = load_config(config)
         if config is not self.config:
             check_strategy(self.config)
+            warn_of_unread(self.config)
         self.space = Space(self.config.bounds)
         self._roster = Roster(self.config, self.space)
         self._coverage = self._planned_coverage()

@@ -12,6 +12,7 @@ from arqon_ray.core.config import StudyConfig, identity
 from arqon_ray.core.export.frozen import Frozen
 from arqon_ray.core.inputs.plain import same
 from arqon_ray.core.inputs.values import shown
+from arqon_ray.core.propose.roster import without_unread
 from arqon_ray.errors import IdentityError
 from arqon_ray.service.answers import BestPoint, HistoryRow, PendingRow
 from arqon_ray.service.background import Trouble, short
@@ -175,7 +176,7 @@ class Study(Asking, Telling):
                 values.
         """
         own = self._state.solver.config
-        differences = _differences(identity(own), identity(config))
+        differences = _differences(identity(without_unread(own)), identity(without_unread(config)))
         if None not in (own.metric, config.metric):
             # It makes no other study, but its results would be read by another name than whoever joins means.
             differences += _differences({"metric": own.metric}, {"metric": config.metric})
