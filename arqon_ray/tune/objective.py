@@ -9,12 +9,14 @@ from ray.tune.result import DEFAULT_METRIC
 
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.errors import ConfigError
-from arqon_ray.tune.run.tune_call import metric_and_mode
+from arqon_ray.tune.kept import kept_as
+from arqon_ray.tune.tune_call import metric_and_mode
 
 LOSS = "loss"
 """The metric when nobody names one."""
 
 
+@kept_as("objective")
 class Objective:
     """Metric and mode, which may come from the constructor, the run, or nobody.
 

@@ -9,13 +9,15 @@ from typing import Any
 from ray.tune.search.variant_generator import parse_spec_vars
 
 from arqon_ray.core.config import StudyConfig, is_arqon_config, load_config
-from arqon_ray.tune.run.tune_call import behind_placeholders
+from arqon_ray.tune.kept import kept_as
 from arqon_ray.tune.space.config_space import ConfigurationSpaceOf, is_config_space
 from arqon_ray.tune.space.convert import ArqonSpace, SearchSpace, TuneSpace
 from arqon_ray.tune.space.points import Point, check_lists, observation, whole_point
 from arqon_ray.tune.space.sameness import fingerprint
+from arqon_ray.tune.tune_call import behind_placeholders
 
 
+@kept_as("plan")
 class Plan:
     """The user's space, options and points.
 

@@ -17,13 +17,14 @@ from arqon_ray.core.propose.roster import check_strategy, warn_of_unread
 from arqon_ray.core.record.run import Run
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import ArqonError, ConfigError, StateError
+from arqon_ray.tune import tune_call
 from arqon_ray.tune.objective import Objective
 from arqon_ray.tune.plan import Plan
-from arqon_ray.tune.run import checkpoint, tune_call
+from arqon_ray.tune.restoring import check_same_run, held, restored_study
+from arqon_ray.tune.run import checkpoint
 from arqon_ray.tune.run.ending import ending, watch
 from arqon_ray.tune.run.outcome import Trial, evaluation_of
 from arqon_ray.tune.run.reconcile import trials_beside
-from arqon_ray.tune.run.restoring import check_same_run, held, restored_study
 from arqon_ray.tune.run.trials import Trials
 from arqon_ray.tune.space.convert import ArqonSpace, SearchSpace
 from arqon_ray.tune.space.points import Point, evaluated, whole_point

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.inputs.plain import value_of
 from arqon_ray.core.record.evaluation import Evaluation
-from arqon_ray.core.versions import versions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-
-    from arqon_ray.core.solver import ArqonSolver
 
 State = Literal["running", "finished", "interrupted", "failed"]
 
@@ -151,28 +148,6 @@ def _how_far(evaluation: Evaluation) -> tuple[bool, int]:
     """Return a key by which evaluations that went further come first; values of equal keys can be compared."""
     stopped = evaluation.status == "stopped"
     return stopped, -(evaluation.step or 0) if stopped else 0
-
-
-def run_of_solver(solver: ArqonSolver, name: str, **more: Any) -> Run:
-    """Return the run of a solver as it stands; the model is asked for its account and its recommendation.
-
-    Args:
-        solver: the solver.
-        name: the run's name.
-        **more: other attributes of the :class:`Run`, over what the solver says.
-    """
-    best = solver.best()
-    known = {
-        "metric": solver.config.metric or UNNAMED,
-        "study": solver.config.to_dict(),
-        "evaluations": tuple(solver.evaluations()),
-        "running": tuple(solver.running()),
-        "state": "finished" if solver.spent and not solver.pending and not solver.withdrawn else "running",
-        "explain": solver.explain(),
-        "recommended": None if best is None else best["id"],
-        "versions": versions(),
-    }
-    return Run(name, **{**known, **more})
 
 
 def evaluations_of(history: Sequence[Mapping[str, Any]]) -> tuple[Evaluation, ...]:

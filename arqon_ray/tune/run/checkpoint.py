@@ -1,7 +1,8 @@
 """The searcher's file: everything that a new searcher needs to go on.
 
 It is a pickle, like every other file that Tune keeps beside it: a Tune space and a trial's config may hold any
-object. The solver's state inside is its own JSON export. Restore what you trust alone, as with every pickle.
+object; see :mod:`arqon_ray.tune.kept` for our own. The solver's state inside is its JSON export. As with every pickle,
+restore only what you trust.
 
 During a run the file is written by a thread (:class:`Writer`): whoever reads its path sees the old file or the whole
 new one, never a part of one.
@@ -18,13 +19,12 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from ray import cloudpickle
-
 from arqon_ray.errors import StateError
 from arqon_ray.service.background import Background
+from arqon_ray.tune.kept import dumps, load
 
 _FORMAT = "arqon_ray.tune.ArqonSearcher"
-_VERSION = 1
+_VERSION, _READ = 2, (1, 2)
 _SETTLE_WITHIN = 60.0
 
 
@@ -37,7 +37,7 @@ def write(path: str, state: dict[str, Any], unfinished: str | None = None) -> No
         unfinished: where it is written first, on the same file system; None for beside ``path``.
     """
     unfinished = f"{path}.writing" if unfinished is None else unfinished
-    data = cloudpickle.dumps({"format": _FORMAT, "version": _VERSION, **state})  # type: ignore[no-untyped-call]
+    data = dumps({"format": _FORMAT, "version": _VERSION, **state})
     try:
         with open(unfinished, "wb") as file:
             file.write(data)
@@ -59,15 +59,15 @@ def read(path: str) -> dict[str, Any]:
     settle()
     try:
         with open(path, "rb") as file:
-            state = cloudpickle.load(file)
+            state = load(file)
     except Exception as error:  # damaged bytes make pickle raise anything at all
         raise StateError(f"{path} cannot be read as the file of an ArqonSearcher: {error!r}") from error
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise StateError(f"{path} holds no ArqonSearcher but a {type(state).__name__}: restore with what saved it")
-    if state.get("version") != _VERSION:
-        version = state.get("version")
+    version = state.get("version")
+    if version not in _READ:
         raise StateError(
-            f"{path} is of version {version!r}, this arqon_ray reads {_VERSION}: install the one that saved it"
+            f"{path} is of version {version!r}, this arqon_ray reads {_READ}: install the one that saved it"
         )
     return state
 

@@ -25,7 +25,7 @@ from arqon_ray.core.ledger.results import printable
 from arqon_ray.core.record.error_kinds import DIED, NODE_LOST, OUT_OF_MEMORY, RAISED
 from arqon_ray.core.record.evaluation import Error
 from arqon_ray.service.background import short
-from arqon_ray.tune.run import tune_call
+from arqon_ray.tune import tune_call
 
 _ENDS = frozenset({TuneController.stop_trial.__code__, TuneController._process_trial_failure.__code__})
 _LOST = "its node has died"

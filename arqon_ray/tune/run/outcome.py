@@ -11,22 +11,15 @@ from arqon_ray.core.inputs.values import shown
 from arqon_ray.core.record.error_kinds import BAD_VALUE, NOT_THE_POINTS_FAULT, RAISED
 from arqon_ray.core.record.evaluation import Error, Evaluation, Step
 from arqon_ray.core.record.running import Running
+from arqon_ray.tune.kept import kept_as
+from arqon_ray.tune.results import finite, metrics_of, number, place_of, reduced, seconds_of, step_of, time_of
 from arqon_ray.tune.run.ending import Ending
-from arqon_ray.tune.run.results import finite, metrics_of, number, place_of, reduced, seconds_of, step_of, time_of
+from arqon_ray.tune.study.ticket import Ticket
 
 _UNKNOWN_ERROR = Error(RAISED, "the trial ended with an error")
-_MEASURED = (*("values", "metrics", "step", "steps", "started", "ended", "seconds", "node", "pid", "error", "attempt"),)
-_ABSENT: tuple[Any, ...] = (None, {}, [])
 
 
-@dataclass(frozen=True)
-class Ticket:
-    """A candidate in the hands of a trial; ``id`` is None for a user's own point that the study did not hand out."""
-
-    id: str | None
-    params: dict[str, Any]
-
-
+@kept_as("trial")
 @dataclass
 class Trial:
     """A trial that was suggested and has not ended.
@@ -80,7 +73,8 @@ class Trial:
 
     def __getstate__(self) -> dict[str, Any]:
         last = None if self.last is None else reduced(self.last)
-        return {**vars(self), "last": last, "untold": self.untold.to_plain()}
+        latest = None if self.latest is None else tuple(self.latest)
+        return {**vars(self), "last": last, "latest": latest, "untold": self.untold.to_plain()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what was pickled; files of earlier releases have a curve, and ``last`` is the last values there."""
@@ -93,6 +87,8 @@ class Trial:
         running = given.pop("untold", None)
         vars(self).update(vars(Trial(given["ticket"], given["config"])))
         vars(self).update(given)
+        if self.latest is not None:
+            self.latest = Step(*self.latest)
         if running is not None:
             self.untold = Running.from_plain(running)
 
@@ -162,11 +158,3 @@ def _evaluation(
     metrics, steps = metrics_of(told, objectives), trial.untold.sorted()
     ticket = trial.ticket
     return Evaluation(ticket.id, ticket.params, metrics=metrics, steps=steps, node=node, pid=pid, **(measured | rest))
-
-
-def entry(evaluation: Evaluation) -> dict[str, Any]:
-    """Return an evaluation as ``tell`` takes it, or ``seed`` when it is no candidate's, without what is None."""
-    plain = evaluation.to_dict()
-    whose = ("params",) if evaluation.id is None else ("id",)
-    keys = (*whose, "status", *_MEASURED)
-    return {"value": evaluation.value, **{key: plain[key] for key in keys if plain[key] not in _ABSENT}}

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from arqon_ray.errors import ConfigError
-from arqon_ray.tune.run.outcome import Ticket, Trial
+from arqon_ray.tune.run.outcome import Trial
 from arqon_ray.tune.run.reconcile import Seen
 from arqon_ray.tune.space.points import Point
 from arqon_ray.tune.study.study import Study
+from arqon_ray.tune.study.ticket import Ticket
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from typing import Any
 from arqon_ray.core.config import load_config
 from arqon_ray.core.inputs.values import shown
 from arqon_ray.errors import ConfigError
+from arqon_ray.tune.kept import kept_as
 from arqon_ray.tune.space.convert import ArqonSpace, distinct_scalars
 from arqon_ray.tune.space.nodes import Values
 from arqon_ray.tune.space.sameness import find
@@ -26,6 +27,7 @@ def is_config_space(space: object) -> bool:
     return any(f"{c.__module__}.{c.__qualname__}".startswith("ConfigSpace.") for c in type(space).__mro__)
 
 
+@kept_as("configuration space")
 class ConfigurationSpaceOf(ArqonSpace):
     """A ConfigurationSpace, read once.
 

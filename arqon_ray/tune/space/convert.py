@@ -19,6 +19,7 @@ from arqon_ray.core.config import load_config
 from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.inputs.values import is_unicode, shown
 from arqon_ray.errors import ConfigError
+from arqon_ray.tune.kept import kept_as
 from arqon_ray.tune.space.domains import Encoding, encode_domain
 from arqon_ray.tune.space.nodes import Behind, Choice, Constant, Node, Number, Row, Table, Values, resolved
 
@@ -56,6 +57,7 @@ class SearchSpace(Protocol):
         ...
 
 
+@kept_as("arqon space")
 class ArqonSpace:
     """The bounds of an arqon config: the study's params are what the trial gets."""
 
@@ -84,6 +86,7 @@ class ArqonSpace:
         return {key: value for key, value in config.items() if key in self.bounds}
 
 
+@kept_as("tune space")
 class TuneSpace:
     """A Tune search space, read once.
 

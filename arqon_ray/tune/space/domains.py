@@ -20,6 +20,7 @@ from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.values import as_number, as_whole, shown
 from arqon_ray.core.space.parameters import Parameter, make_parameter
 from arqon_ray.errors import ConfigError
+from arqon_ray.tune.kept import kept_as
 
 NORMAL_TAIL = 4.0
 """``randn`` and ``qrandn`` are searched within this many standard deviations of their mean (99.994 %)."""
@@ -49,6 +50,7 @@ class Encoding(Protocol):
         ...
 
 
+@kept_as("plain")
 @dataclass(frozen=True)
 class Plain:
     """The study holds Tune's own values; ``number`` is the type in which Tune gives them."""
@@ -66,6 +68,7 @@ class Plain:
         return native
 
 
+@kept_as("multiples")
 @dataclass(frozen=True)
 class Multiples:
     """Multiples of ``q`` between two of them, with the very float that ``k * q`` gives Tune."""
@@ -83,6 +86,7 @@ class Multiples:
         return native
 
 
+@kept_as("quantiles")
 @dataclass(frozen=True)
 class Quantiles:
     """A normal distribution: the study holds the quantile, so that equal steps have equal probability.

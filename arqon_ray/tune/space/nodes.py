@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.inputs.values import is_missing, shown
 from arqon_ray.errors import ConfigError
+from arqon_ray.tune.kept import kept_as
 from arqon_ray.tune.space.domains import Encoding, holds, read_number
 from arqon_ray.tune.space.sameness import ALIKE, HIDDEN, OTHER, SAME, distance, find, flattened, without_empty_cells
 
@@ -52,16 +53,18 @@ class Node(Protocol):
         ...
 
 
+@kept_as("behind")
 class Behind:
     """The object behind Tune's placeholder of it, while the run is in this process; it is never pickled."""
 
     def __init__(self, *known: Any) -> None:
         self.known = known
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Behind, ()
+    def __getstate__(self) -> dict[str, Any]:
+        return {"known": ()}
 
 
+@kept_as("constant")
 @dataclass(frozen=True)
 class Constant:
     """A value that is no parameter: a constant, Tune's placeholder of one, or a ``sample_from``."""
@@ -94,6 +97,7 @@ class Constant:
         return HIDDEN if nearest == OTHER and not known and has_placeholder(self.value) else nearest
 
 
+@kept_as("number")
 @dataclass(frozen=True)
 class Number:
     """A domain of numbers."""
@@ -124,6 +128,7 @@ class Number:
         return ALIKE if value is not None and holds(self.encoding, value) else OTHER
 
 
+@kept_as("choice")
 @dataclass(frozen=True)
 class Choice:
     """One of several parts, each with a study value: the option itself, or its index."""
@@ -170,6 +175,7 @@ class Choice:
         )
 
 
+@kept_as("table")
 @dataclass(frozen=True)
 class Table:
     """A dict of parts."""
@@ -222,6 +228,7 @@ class Table:
         return isinstance(key, str) and any(key.startswith(f"{name}/") for name in self.parts)
 
 
+@kept_as("row")
 @dataclass(frozen=True)
 class Row:
     """A list or a tuple of parts; Tune replaces it as a whole, so it always has its constants."""

@@ -12,11 +12,13 @@ from arqon_ray.core.inputs.values import shown
 from arqon_ray.core.space.points import whole_params
 from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ConfigError, ResultsError
-from arqon_ray.tune.run.results import number
+from arqon_ray.tune.kept import kept_as
+from arqon_ray.tune.results import number
 from arqon_ray.tune.space.convert import SearchSpace
 from arqon_ray.tune.space.nodes import Values
 
 
+@kept_as("point")
 @dataclass(frozen=True)
 class Point:
     """A whole point: the study's params, and Tune's values, exactly as the user gave them."""

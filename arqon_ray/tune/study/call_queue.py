@@ -14,14 +14,15 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from ray.exceptions import RayError
 
 from arqon_ray.errors import StudyUnreachableError
 from arqon_ray.service import SolverClient
 from arqon_ray.service.background import Background, short
+from arqon_ray.service.calls import StudyCalls
 
 _PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
@@ -29,18 +30,57 @@ _AWAY = (RayError, StudyUnreachableError)
 """What is waited out; every other error is the call's answer."""
 
 
+Kind = Literal["tell", "report", "seed", "release"]
+"""The calls that carry something to the study; a checkpoint keeps those that have not arrived."""
+
+Kept = tuple[Kind, tuple[Any, ...], dict[str, Any]]
+"""Kind, arguments and keywords of a call."""
+
+_TELLING: dict[Kind, Callable[[StudyCalls], Callable[..., Any]]] = {
+    "tell": lambda study: study.tell,
+    "report": lambda study: study.report,
+    "seed": lambda study: study.seed,
+    "release": lambda study: study.release,
+}
+
+
 @dataclass(frozen=True)
 class Call:
-    """A method of the client, or any function, and its arguments."""
+    """Something to be asked of the study, or told to it.
 
-    method: str | Callable[..., Any]
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    Attributes:
+        make: makes the call.
+        kept: how a checkpoint keeps it; None for a call that need not be made again.
+    """
+
+    make: Callable[[StudyCalls], Any]
+    kept: Kept | None = None
 
 
-def once(method: str, *args: Any, **kwargs: Any) -> Call:
-    """Return a call whose effect happens once, however often it is made."""
-    return Call(method, args, {"key": uuid.uuid4().hex, **kwargs})
+def telling(kind: Kind, *args: Any, **kwargs: Any) -> Call:
+    """Return a call that a checkpoint keeps."""
+    return Call(lambda study: _TELLING[kind](study)(*args, **kwargs), (kind, args, kwargs))
+
+
+def once(kind: Kind, *args: Any, **kwargs: Any) -> Call:
+    """Return a call that a checkpoint keeps and whose effect happens once, however often it is made."""
+    return telling(kind, *args, **{"key": uuid.uuid4().hex, **kwargs})
+
+
+class OldCall:
+    """A call as files of 0.1.0 have it: the attributes ``method``, ``args`` and ``kwargs``."""
+
+    method: Kind
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def call_of(kept: Kept | OldCall) -> Call:
+    """Return the call that a checkpoint kept."""
+    if isinstance(kept, OldCall):
+        return telling(kept.method, *kept.args, **kept.kwargs)
+    kind, args, kwargs = kept
+    return telling(kind, *args, **kwargs)
 
 
 class Courier:
@@ -112,8 +152,7 @@ class Courier:
     def _act(self, call: Call) -> Any:
         if self._refusal is not None:
             raise self._refusal
-        act = call.method if callable(call.method) else getattr(self._client, call.method)
-        return act(*call.args, **call.kwargs)
+        return call.make(self._client)
 
     def _settle(self, future: Future[Any], error: BaseException | None, answer: Any = None) -> None:
         self._waiting_since = self._trouble = None

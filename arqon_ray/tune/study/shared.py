@@ -19,10 +19,11 @@ from arqon_ray.core.record.run import Run
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import ArqonError, AskTimeoutError, StateError
 from arqon_ray.service import Heartbeat, SolverClient
-from arqon_ray.tune.run.outcome import Ticket, entry
+from arqon_ray.service.calls import StudyCalls
 from arqon_ray.tune.study.asks import FRESH, Asks
 from arqon_ray.tune.study.attach import reattach
-from arqon_ray.tune.study.call_queue import Call, Courier, once
+from arqon_ray.tune.study.call_queue import Call, Courier, Kept, call_of, once, telling
+from arqon_ray.tune.study.ticket import Ticket, entry
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,6 @@ PATIENCE = 600.0
 """Seconds without any answer of the actor after which the run ends."""
 
 _FLUSH_WITHIN = 30.0
-_TOLD = ("tell", "report", "seed", "release")
-"""The calls that carry something to the study; a checkpoint keeps those that have not arrived."""
 
 
 class SharedStudy:
@@ -78,7 +77,7 @@ class SharedStudy:
         """Return the courier, begun together with the heartbeat at the first call."""
         if self._courier is None:
             kept, self._kept = self._kept, None
-            self._courier = Courier(self.solver, None if kept is None else Call(reattach, (kept,)))
+            self._courier = Courier(self.solver, None if kept is None else Call(lambda _: reattach(kept)))
             beat = Heartbeat(self.solver, self._owner)
             self._lease = beat.lease
             self._rest = weakref.finalize(self, _stop, self._courier, beat.start())
@@ -88,13 +87,14 @@ class SharedStudy:
 
     def _take_over(self, kept: Mapping[str, Any]) -> None:
         for call in kept["unsent"]:
-            self._send(call)
+            self._send(call_of(call))
         for number, key in self._keys.items():
             self._going().send(self._ask_call(key)).add_done_callback(self._expect(number))
         self._send(once("release", owner=kept["owner"]))
 
     def _ask_call(self, key: str) -> Call:
-        return Call("ask_one", (), {"key": key, "owner": self._owner, "lease": self._lease, "timeout": 0.0})
+        owner, lease = self._owner, self._lease
+        return Call(lambda study: study.ask_one(key=key, owner=owner, lease=lease, timeout=0.0))
 
     def ask(self, key: str, patience: float, point: Mapping[str, Any] | None = None) -> Ticket | None:
         """Return a candidate; see :mod:`.asks` for what becomes of an answer that is late.
@@ -145,7 +145,8 @@ class SharedStudy:
         return True, Ticket(answer["id"], dict(answer["params"]))
 
     def _place_call(self, key: str, point: Mapping[str, Any]) -> Call:
-        return Call("ask_one", (), {"key": key, "owner": self._owner, "lease": self._lease, "params": dict(point)})
+        owner, lease, params = self._owner, self._lease, dict(point)
+        return Call(lambda study: study.ask_one(key=key, owner=owner, lease=lease, params=params))
 
     def _check_patience(self, courier: Courier) -> None:
         seconds, error = courier.trouble()
@@ -172,7 +173,7 @@ class SharedStudy:
         patience = _FLUSH_WITHIN if patience is None else patience
         courier = self._going()
         if self._open is None:
-            self._open = courier.send(Call(_candidates_without_result, (self.solver,)))
+            self._open = courier.send(Call(_candidates_without_result))
         if not _done(self._open, patience):
             self._check_patience(courier)
             return None
@@ -198,7 +199,7 @@ class SharedStudy:
     def report(self, ticket: Ticket, step: Step) -> None:
         """Send an intermediate value."""
         if ticket.id is not None:
-            self._send(Call("report", ([{"id": ticket.id, **step._asdict()}],)))
+            self._send(telling("report", [{"id": ticket.id, **step._asdict()}]))
 
     def end(self, evaluation: Evaluation) -> None:
         """Send the evaluation."""
@@ -267,14 +268,14 @@ class SharedStudy:
         kept, courier = self.state(), self._courier
         if courier is None:
             return lambda: kept
-        since = () if self._copy[0] is None else (self._copy[0],)
-        snapshot = courier.send(Call("snapshot", since))
+        since = self._copy[0]
+        snapshot = courier.send(Call(lambda study: study.snapshot() if since is None else study.snapshot(since)))
 
         def complete() -> dict[str, Any]:
             if _done(snapshot, _FLUSH_WITHIN) and snapshot.exception() is None and snapshot.result() is not None:
                 plain = dict(snapshot.result())
                 self._copy = plain, plain.pop("storage_path", None)
-            under_way = {id(call) for call in courier.undelivered()}
+            under_way = {id(call.kept) for call in courier.undelivered()}
             unsent = [call for call in kept["unsent"] if id(call) in under_way]
             if unsent:
                 logger.warning(
@@ -284,9 +285,9 @@ class SharedStudy:
 
         return complete
 
-    def _unsent(self) -> list[Call]:
+    def _unsent(self) -> list[Kept]:
         calls = self._courier.undelivered() if self._courier is not None else []
-        return [call for call in calls if call.method in _TOLD]
+        return [call.kept for call in calls if call.kept is not None]
 
     def _send(self, call: Call) -> None:
         self._going().send(call).add_done_callback(self._note_fault)
@@ -348,7 +349,7 @@ def _trial(key: str) -> str:
     return f"the trial {key}"
 
 
-def _candidates_without_result(client: SolverClient) -> list[tuple[str, Any]]:
+def _candidates_without_result(client: StudyCalls) -> list[tuple[str, Any]]:
     """Return id and params of the candidates in flight or taken back."""
     snapshot = client.snapshot()
     document = {"pending": [], "withdrawn": []} if snapshot is None else state.parse(snapshot["export"])

@@ -15,8 +15,8 @@ from arqon_ray.core.ledger.view import USER, Candidate
 from arqon_ray.core.record.evaluation import Evaluation, Step
 from arqon_ray.core.record.run import Run
 from arqon_ray.core.solver import ArqonSolver
-from arqon_ray.tune.run.outcome import Ticket
 from arqon_ray.tune.study.prefetch import Ahead
+from arqon_ray.tune.study.ticket import Ticket
 
 if TYPE_CHECKING:
     from arqon_ray.service import SolverClient

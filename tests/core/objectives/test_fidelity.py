@@ -184,7 +184,7 @@ def test_bad_reports_are_refused() -> None:
     with pytest.raises(ResultsError, match="step is -1"):
         solver.report(0, -1, 1.0)
     solver.observe(0, 1.0)
-    with pytest.raises(ResultsError, match="candidate 0 is told: nothing more is reported of it"):
+    with pytest.raises(ResultsError, match="candidate 0 is told: it takes no more reports"):
         solver.report(0, 1, 1.0)
 
 

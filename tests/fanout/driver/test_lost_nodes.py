@@ -62,7 +62,7 @@ import sys, threading, time
 from pathlib import Path
 import ray
 import arqon_ray
-from arqon_ray.fanout import pool
+from arqon_ray.fanout.driver import pool
 from ray.cluster_utils import Cluster
 
 pool._LOSSES = 2  # nodes that are lost one after another take long
@@ -116,7 +116,7 @@ import sys, threading, time
 from pathlib import Path
 import ray
 import arqon_ray
-from arqon_ray.fanout import pool
+from arqon_ray.fanout.driver import pool
 from ray.cluster_utils import Cluster
 
 pool._LOSSES = 2

@@ -14,8 +14,8 @@ from ray import tune
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.export.frozen import Frozen
-from arqon_ray.tune import ArqonSearcher, plan
-from arqon_ray.tune.run import checkpoint, tune_call
+from arqon_ray.tune import ArqonSearcher, plan, tune_call
+from arqon_ray.tune.run import checkpoint
 from arqon_ray.tune.run.reconcile import Seen
 from arqon_ray.tune.run.trials import Trials
 from arqon_ray.tune.study import shared, study
@@ -210,9 +210,9 @@ def test_a_candidate_that_comes_for_a_trial_that_is_gone_goes_back() -> None:
     assert share.match("a", {"x": 1.0}, 0.5) is None
     share.forget("a")
     client.place_now.set()
-    arrived: Future[Any] = share._going().send(shared.Call("renew", ("anybody",)))
+    arrived: Future[Any] = share._going().send(shared.Call(lambda study: study.renew("anybody")))
     arrived.result(60)
-    share._going().send(shared.Call("renew", ("anybody",))).result(60)
+    share._going().send(shared.Call(lambda study: study.renew("anybody"))).result(60)
     assert client.released == ["0"]
     share.leave()
 

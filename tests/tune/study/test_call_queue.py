@@ -9,7 +9,9 @@ from ray.exceptions import ActorUnavailableError
 
 from arqon_ray.errors import StudyRefusedError, StudyUnreachableError
 from arqon_ray.tune.study import call_queue as courier
-from arqon_ray.tune.study.call_queue import Call, Courier
+from arqon_ray.tune.study.call_queue import Call, Courier, telling
+
+BEST = Call(lambda study: study.best())
 
 
 class Client:
@@ -63,7 +65,7 @@ def test_an_actor_that_is_away_is_waited_for_and_the_order_kept(
 ) -> None:
     client.failing["tell"] = [error] * 3
     sender = begin()
-    futures = [sender.send(Call("tell", (1,))), sender.send(Call("report", (2,)))]
+    futures = [sender.send(telling("tell", 1)), sender.send(telling("report", 2))]
     assert [of(each) for each in futures] == [("tell", 1), ("report", 2)]
     assert client.made == [("tell", 1)] * 4 + [("report", 2)]
     assert sender.trouble() == (0.0, None)
@@ -75,7 +77,7 @@ def test_what_no_waiting_mends_is_the_answer_and_the_next_call_is_made(
 ) -> None:
     client.failing = {"tell": [StudyRefusedError("damaged")], "report": [SystemExit("over")]}
     sender = begin()
-    refused, strange, last = (sender.send(Call(each)) for each in ("tell", "report", "best"))
+    refused, strange, last = (sender.send(each) for each in (telling("tell"), telling("report"), BEST))
     assert isinstance(of(refused), StudyRefusedError)
     # Never SystemExit itself: it would end Tune's process.
     assert isinstance(of(strange), RuntimeError)
@@ -90,13 +92,13 @@ def test_trouble_is_told_while_it_lasts_and_closing_tries_each_call_once(
     monkeypatch.setattr(courier, "_PAUSE", 3600.0)
     client.failing["tell"] = [ActorUnavailableError("away", None)] * 2
     sender = begin()
-    futures = [sender.send(Call("tell")), sender.send(Call("best"))]
+    futures = [sender.send(telling("tell")), sender.send(BEST)]
     assert sender.background.settle(60)
     assert isinstance(sender.trouble()[1], ActorUnavailableError)
     trouble = sender.background.trouble
     assert trouble is not None
     assert trouble.what == "calling the study 'local'"
-    assert [call.method for call in sender.undelivered()] == ["tell", "best"]
+    assert [call.kept for call in sender.undelivered()] == [("tell", (), {}), None]
     sender.close()
     assert isinstance(of(futures[0]), ActorUnavailableError)
     assert of(futures[1]) == ("best",)
@@ -104,6 +106,6 @@ def test_trouble_is_told_while_it_lasts_and_closing_tries_each_call_once(
 
 def test_when_the_first_call_fails_no_other_is_made(client: Client, begin: Callable[..., Courier]) -> None:
     client.failing["attach"] = [StudyRefusedError("another study")]
-    sender = begin(Call("attach"))
-    assert isinstance(of(sender.send(Call("tell"))), StudyRefusedError)
+    sender = begin(Call(lambda study: study.attach()))
+    assert isinstance(of(sender.send(telling("tell"))), StudyRefusedError)
     assert client.made == [("attach",)]

@@ -153,11 +153,11 @@ def test_the_same_events_give_the_same_candidate_restored_or_not(tmp_path: Any) 
 
 def test_nothing_is_carried_or_modelled_on_the_thread_of_tunes_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     from arqon_ray.core.export import frozen
-    from arqon_ray.core.objectives import fidelity
+    from arqon_ray.core.objectives import rungs
 
     arqon, running = with_rungs()
     here, seen = threading.get_ident(), []
-    for module, name in ((fidelity, "_scaled"), (Proposer, "propose"), (frozen.Frozen, "export")):
+    for module, name in ((rungs, "scaled_by"), (Proposer, "propose"), (frozen.Frozen, "export")):
         whole = getattr(module, name)
 
         def watched(*args: Any, _whole: Any = whole, _name: str = name, **kwargs: Any) -> Any:
@@ -169,7 +169,7 @@ def test_nothing_is_carried_or_modelled_on_the_thread_of_tunes_loop(monkeypatch:
         arqon.on_trial_result(running[0], {"loss": 9.0 - k, "training_iteration": k + 1})
         the_next(arqon, f"n{k}")
         arqon.on_trial_complete(f"n{k}", {"loss": 5.0, "training_iteration": 1})
-    assert {name for name, _ in seen} >= {"_scaled", "propose"}
+    assert {name for name, _ in seen} >= {"scaled_by", "propose"}
     assert not any(on_the_loop for _, on_the_loop in seen)
 
 

@@ -1,0 +1,95 @@
+"""The objects in a searcher's file: each under a short name of its own, so that its class may move and be renamed.
+
+The file is a pickle, since a Tune space and a trial's config may hold any object of the user's. Our own objects stand
+in it as a name and their attributes; :func:`kept_as` gives the name. Files of 0.1.0 name modules instead.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import IO, Any, TypeVar, cast
+
+from ray import cloudpickle
+
+T = TypeVar("T")
+
+_CLASSES: dict[str, type] = {}
+_NAMES: dict[type, str] = {}
+
+_ROOMS = {
+    **dict.fromkeys(("config_space", "convert", "domains", "nodes", "points", "sameness"), "space"),
+    **dict.fromkeys(("attach", "asks", "shared"), "study"),
+    **dict.fromkeys(("checkpoint", "ending", "outcome", "reconcile", "trials"), "run"),
+}
+_MOVED = {f"arqon_ray.tune.{name}": f"arqon_ray.tune.{room}.{name}" for name, room in _ROOMS.items()}
+_MOVED |= {
+    "arqon_ray.tune.ahead": "arqon_ray.tune.study.prefetch",
+    "arqon_ray.tune.courier": "arqon_ray.tune.study.call_queue",
+}
+_RENAMED = {
+    ("arqon_ray.tune.courier", "Call"): ("arqon_ray.tune.study.call_queue", "OldCall"),
+    ("arqon_ray.tune.outcome", "Ticket"): ("arqon_ray.tune.study.ticket", "Ticket"),
+}
+"""Where 0.1.0 had what is elsewhere now."""
+
+
+def kept_as(name: str) -> Callable[[type[T]], type[T]]:
+    """Decorate a class whose instances stand in a searcher's file.
+
+    Args:
+        name: what the file calls it; it stays the same whatever becomes of the class.
+    """
+
+    def register(kind: type[T]) -> type[T]:
+        _CLASSES[name], _NAMES[kind] = kind, name
+        return kind
+
+    return register
+
+
+class _Pickler(cloudpickle.Pickler):
+    def persistent_id(self, each: Any) -> tuple[str, tuple[Any, ...], Any] | None:
+        name = _NAMES.get(type(each))
+        if name is None:
+            return None
+        _, (_, *arguments), state, *_ = each.__reduce_ex__(2)
+        return name, tuple(arguments), state
+
+
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, pid: tuple[str, tuple[Any, ...], Any]) -> Any:
+        name, arguments, state = pid
+        kind = _CLASSES[name]
+        made = kind.__new__(kind, *arguments)
+        if hasattr(made, "__setstate__"):
+            made.__setstate__(state)
+        elif state:
+            vars(made).update(state)
+        return made
+
+    def find_class(self, module: str, name: str) -> Any:
+        module, name = _RENAMED.get((module, name), (_MOVED.get(module, module), name))
+        return super().find_class(module, name)
+
+
+def dumps(state: dict[str, Any]) -> bytes:
+    """Return a state as a file holds it."""
+    stream = io.BytesIO()
+    pickler = cast("Callable[[IO[bytes]], pickle.Pickler]", _Pickler)(stream)  # Ray's has no types
+    pickler.dump(state)
+    return stream.getvalue()
+
+
+def load(file: IO[bytes]) -> Any:
+    """Return what a file holds, of this release or an earlier one."""
+    return _Unpickler(file).load()
+
+
+def keep_old_names() -> None:
+    """Let the modules of 0.1.0 be found: an experiment's ``tuner.pkl`` is read by Tune, and names them."""
+    for old, new in _MOVED.items():
+        sys.modules.setdefault(old, import_module(new))
