@@ -142,7 +142,7 @@ def _refused(name: str, config: StudyConfig, said: BaseException) -> BaseExcepti
     if not isinstance(said, ConfigError) or find_strategy(config.strategy) is None or is_installed(config.strategy):
         return refused_config(name, said)
     return ConfigError(
-        f"strategy is {config.strategy!r}: register_strategy made it known to this process, but not to the study's actor. "
+        f"strategy is {config.strategy!r}: register_strategy made it known to this process, not to the study's actor. "
         f"Install a package that names it in the entry-point group {GROUP!r} on the cluster's nodes, or by "
         f"start(runtime_env=...). The actor says: {said}"
     )
