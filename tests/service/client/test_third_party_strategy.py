@@ -52,11 +52,11 @@ def test_it_runs_by_name_and_goes_on_after_a_restart(start: Start, installed: di
     killed = kill(client)
     assert set(play(client, 6)) == {"stepper"}
     assert client.status()["pid"] != killed
-    assert client.explain()["strategy"] == "stepper"
-    assert client.explain()["trouble"] is None
+    assert client.status()["strategy"] == "stepper"
     assert client.best() is not None
     # This process does not have the package: it reads the study and says what it needs to compute it.
     read = arqon_ray.ArqonSolver.from_state(client.export())
+    assert read.explain()["trouble"] is None
     assert read.get_history_len() == 20
     with pytest.raises(ConfigError, match=r"strategy is 'stepper'.*pip"):
         read.ask_one()
@@ -70,8 +70,8 @@ def test_it_takes_part_in_auto(start: Start, installed: dict[str, Any]) -> None:
     client = start(STUDY, runtime_env=installed)
     assert {"stepper", "trust_region", "gaussian_process"} <= set(play(client, 25))
     kill(client)
-    assert set(play(client, 4)) <= {"stepper", "trust_region", "gaussian_process", "repeat"}
-    assert client.explain()["trouble"] is None
+    assert "stepper" in play(client, 15)
+    assert arqon_ray.ArqonSolver.from_state(client.export()).explain()["trouble"] is None
 
 
 def test_what_only_the_actor_knows_is_checked_there(start: Start, installed: dict[str, Any]) -> None:
