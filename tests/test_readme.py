@@ -41,6 +41,7 @@ def _run(block: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.ray
 @pytest.mark.parametrize("block", ALONE, ids=_title)
 def test_a_block_runs(block: str, tmp_path: Path) -> None:
     # Tune writes to ~/ray_results, and would join the cluster of a test beside this one.

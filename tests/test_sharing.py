@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
 import ray
 
 import arqon_ray
@@ -59,7 +58,6 @@ def driver(cluster: Any, script: str, name: str, count: int) -> subprocess.Popen
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/")
 
 
-@pytest.mark.slow
 def test_tune_runs_optimize_and_bare_handles_share_one_budget(cluster: Any, unique_name: str) -> None:
     study = arqon_ray.start(CONFIG, unique_name)
     drivers = [

@@ -14,7 +14,7 @@ _HOME = {
     "OptimizeInterrupted": "optimization.results",
     "Progress": "driver.progress",
     "Result": "optimization.results",
-    "SweepInterrupted": "optimization.results",
+    "SweepInterrupted": "sweeps.sweep_result",
     "Context": "worker.context",
     "SweepResult": "sweeps.sweep_result",
     "open_sweep": "sweeps.sweep_result",
@@ -27,9 +27,9 @@ _HOME = {
 if TYPE_CHECKING:
     from arqon_ray.fanout.driver.progress import Progress, show_progress
     from arqon_ray.fanout.optimization.optimizing import optimize
-    from arqon_ray.fanout.optimization.results import Failure, OptimizeInterrupted, Result, SweepInterrupted
+    from arqon_ray.fanout.optimization.results import Failure, OptimizeInterrupted, Result
     from arqon_ray.fanout.sweeps.shard import probe_shard
-    from arqon_ray.fanout.sweeps.sweep_result import SweepResult, open_sweep
+    from arqon_ray.fanout.sweeps.sweep_result import SweepInterrupted, SweepResult, open_sweep
     from arqon_ray.fanout.sweeps.sweeping import sweep
     from arqon_ray.fanout.worker.context import Context
 

@@ -1,4 +1,4 @@
-"""``history.csv``: the evaluations of a run for a spreadsheet; see :mod:`.columns` for what is in it.
+"""``history.csv``: the evaluations of a run for a spreadsheet; for the columns see :mod:`arqon_ray.core.record.table`.
 
 Times are ISO 8601 in UTC. Lists, metrics of several kinds, and choices of which two would be the same text, as 1 and
 "1" are, are JSON.
@@ -15,7 +15,8 @@ from typing import Any
 
 from arqon_ray.core.inputs.plain import column_text
 from arqon_ray.core.record.run import Run
-from arqon_ray.report.columns import Column, Kind, columns_of
+from arqon_ray.core.record.table import columns_of
+from arqon_ray.tables import Column, Kind
 
 
 def history_text(run: Run) -> str:

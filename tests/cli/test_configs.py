@@ -36,7 +36,7 @@ def test_every_config_is_tested_here() -> None:
     assert {path.name for path in CONFIGS.iterdir() if path.suffix == ".yaml"} == TESTED
 
 
-@pytest.mark.slow
+@pytest.mark.ray
 def test_digits_as_it_is(tmp_path: Path) -> None:
     out = arqon_ray("run", CONFIGS / "digits.yaml", "--output", tmp_path / "out")
     run = _finished(tmp_path / "out", 50)
@@ -51,6 +51,7 @@ def test_digits_as_it_is(tmp_path: Path) -> None:
         assert said in out
 
 
+@pytest.mark.ray
 def test_cluster_resources(tmp_path: Path) -> None:
     arqon_ray(
         "run",
@@ -66,6 +67,7 @@ def test_cluster_resources(tmp_path: Path) -> None:
         assert cost(evaluation.params)["loss"] == evaluation.value
 
 
+@pytest.mark.ray
 def test_asha_stops_trials_early(tmp_path: Path) -> None:
     settings = ["--set", "study.budget=8", "--set", "scheduler.max_t=9", "--set", "study.bounds.batch_size.min=64"]
     out = arqon_ray("run", CONFIGS / "asha.yaml", "--output", tmp_path / "out", *settings)
@@ -86,6 +88,7 @@ def test_asha_stops_trials_early(tmp_path: Path) -> None:
     assert "at step 9" in out
 
 
+@pytest.mark.ray
 def test_sweep_writes_a_row_for_each_index_and_resumes(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     words: list[Any] = ["sweep", CONFIGS / "sweep.yaml", "--output", folder, "--no-progress"]

@@ -17,6 +17,8 @@ import yaml
 from arqon_ray.report import open_run, read_run
 from tests.cli.commandline import arqon_ray, begin, finish
 
+pytestmark = pytest.mark.faults
+
 BUDGET = 12
 OPEN = 5  # evaluations that may end while the gate is closed
 OBJECTIVE = """

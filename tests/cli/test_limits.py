@@ -13,6 +13,8 @@ import yaml
 from arqon_ray.report import read_run
 from tests.cli.commandline import arqon_ray, begin, finish
 
+pytestmark = pytest.mark.ray
+
 STUDY: dict[str, Any] = {"seed": 3, "budget": 40, "bounds": {"x": {"min": 0.0, "max": 1.0}}}
 MODEL = """
 import time

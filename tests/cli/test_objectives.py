@@ -17,6 +17,8 @@ from arqon_ray.fanout.worker.context import seed_of
 from arqon_ray.report import read_run
 from tests.cli.commandline import arqon_ray, begin, finish
 
+pytestmark = pytest.mark.ray
+
 STUDY: dict[str, Any] = {"seed": 1, "budget": 4, "bounds": {"x": {"min": 0.0, "max": 1.0}}}
 TRAIN = """
 from square_helper import square

@@ -52,6 +52,7 @@ def test_a_wrong_point_is_refused_before_ray_starts(tmp_path: Path, points: Any,
         load_job(job_in(tmp_path, points_to_evaluate=points), RunJob)
 
 
+@pytest.mark.ray
 def test_points_are_evaluated_first_and_once(tmp_path: Path) -> None:
     points = [{"x": 0.3125, "n": 2}, {"x": 0.75}]
     path, out = job_in(tmp_path, points_to_evaluate=points), tmp_path / "out"

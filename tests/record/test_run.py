@@ -15,6 +15,8 @@ from tests.record import everything as function
 from tests.record.everything import BOUNDS, METRIC, wanted
 from tests.record.outs import check_rows, check_run, check_same, shape
 
+pytestmark = pytest.mark.ray
+
 STEPWISE = """
 from ray import tune
 from everything import everything

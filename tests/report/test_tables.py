@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from arqon_ray import ArqonSolver
 from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.core.record.run import Run
+from arqon_ray.core.record.table import columns_of
 from arqon_ray.report import to_arrow, to_pandas
-from arqon_ray.report.columns import columns_of
 from arqon_ray.report.history import history_text
 from tests.report.runs import STUDY, T, halving, told
 

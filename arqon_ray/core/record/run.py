@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
+from arqon_ray import tables
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.inputs.plain import value_of
 from arqon_ray.core.record.evaluation import Evaluation
+from arqon_ray.core.record.table import columns_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    import pyarrow as pa
 
 State = Literal["running", "finished", "interrupted", "failed"]
 
@@ -129,19 +131,21 @@ class Run:
         return counts
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the evaluations as a table, a row for each; see :mod:`arqon_ray.report.tables` for its columns."""
-        frame: pd.DataFrame = _tables().to_pandas(self)
-        return frame
+        """Return the evaluations as a table, one row each; see :mod:`.table` for its columns."""
+        return tables.to_pandas(*self._table())
+
+    def to_arrow(self) -> pa.Table:
+        """Return the evaluations as an Arrow table, one row each."""
+        return tables.to_arrow(*self._table())
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write the table of :meth:`to_pandas` to a Parquet file, and return its path."""
-        written: Path = _tables().write_parquet(self, path)
-        return written
+        return tables.write_parquet(self.to_arrow(), path)
 
-
-def _tables() -> Any:
-    # It stands in a layer above, and needs pandas and pyarrow: nothing of it is loaded before a table is asked for.
-    return import_module("arqon_ray.report.tables")
+    def _table(self) -> tuple[list[tables.Column], list[tables.Steps] | None]:
+        reported = any(each.steps for each in self.evaluations)
+        steps: list[tables.Steps] | None = [each.steps for each in self.evaluations] if reported else None
+        return columns_of(self.evaluations, self.config.bounds), steps
 
 
 def _how_far(evaluation: Evaluation) -> tuple[bool, int]:

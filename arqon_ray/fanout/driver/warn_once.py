@@ -9,7 +9,7 @@ from collections.abc import Iterable
 _PACKAGE = __name__.partition(".")[0]
 
 
-class Noted:
+class WarnOnce:
     """The warnings of one call of ``optimize`` or ``sweep``."""
 
     def __init__(self) -> None:

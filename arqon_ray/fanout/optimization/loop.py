@@ -19,7 +19,7 @@ from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, judge_deat
 from arqon_ray.fanout.driver.progress import Progress
 from arqon_ray.fanout.driver.resources import slots
 from arqon_ray.fanout.driver.stop import StopRule
-from arqon_ray.fanout.driver.warn_once import Noted
+from arqon_ray.fanout.driver.warn_once import WarnOnce
 from arqon_ray.fanout.optimization.results import Failure
 from arqon_ray.fanout.optimization.task import Asked, make_task
 from arqon_ray.fanout.worker.handover import Handover
@@ -50,7 +50,7 @@ class Evaluator:
     """How one evaluation is run.
 
     Attributes:
-        parcel: the user's function.
+        shipped: the user's function.
         metric: which entry counts when it returns a dict.
         options: Ray's options of the task.
         retries: how often a candidate whose process dies is started again.
@@ -61,7 +61,7 @@ class Evaluator:
         seed: the study's, for a function that takes a context; None for one that does not.
     """
 
-    parcel: ShippedFunction
+    shipped: ShippedFunction
     metric: str | None
     options: dict[str, Any]
     retries: int
@@ -108,7 +108,7 @@ class Loop:
         self._interrupts = interrupts
         self._handover = None if evaluator.limit is None else Handover(evaluator.limit)
         self._pool: TaskPool[str] = TaskPool(
-            make_task(evaluator.parcel, evaluator.metric, evaluator.limit),
+            make_task(evaluator.shipped, evaluator.metric, evaluator.limit),
             evaluator.options,
             interrupts,
             self._handover,
@@ -118,7 +118,7 @@ class Loop:
         self._started = 0
         self.evaluations = 0
         self.failures: list[Failure] = []
-        self._noted = Noted()
+        self._noted = WarnOnce()
         self._elsewhere = (0, 0)  # evaluations, and failed ones, that are not this call's
         self._limit = 1
         self._looked = float("-inf")
@@ -176,7 +176,7 @@ class Loop:
         params = self._held[identity] = self.evaluator.given(params)
         self._started += 1
         place = None if self._handover is None else self._pool.place(identity)
-        seed, stored = self.evaluator.seed, self.evaluator.parcel.stored
+        seed, stored = self.evaluator.seed, self.evaluator.shipped.stored
         asked = None if seed is None else Asked(identity, seed, self._study)
         self._pool.submit(identity, params, stored, asked, place, retries=self.evaluator.retries)
 

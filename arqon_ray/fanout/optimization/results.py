@@ -1,4 +1,4 @@
-"""What ``optimize`` and ``sweep`` return."""
+"""What ``optimize`` returns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from arqon_ray.core.record.error_kinds import RAISED
 from arqon_ray.core.record.run import UNNAMED, Run, State, evaluations_of
 from arqon_ray.core.versions import versions
-from arqon_ray.fanout.sweeps.sweep_result import SweepResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +102,7 @@ class Result:
     def to_pandas(self) -> pd.DataFrame:
         """Return the history as a table, a row for each evaluation: ``id``, ``params.NAME``, ``metrics.NAME``, ...
 
-        Times are UTC timestamps; see :mod:`arqon_ray.report.tables` for the columns.
+        Times are UTC timestamps; see :mod:`arqon_ray.core.record.table` for the columns.
         """
         return self.run().to_pandas()
 
@@ -127,23 +126,3 @@ class OptimizeInterrupted(KeyboardInterrupt):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (OptimizeInterrupted, (self.result, self._advice))
-
-
-class SweepInterrupted(KeyboardInterrupt):
-    """Ctrl-C during ``sweep``: every finished row is in the files, or in the result. The message says how to go on.
-
-    Attributes:
-        result: the finished rows.
-    """
-
-    def __init__(self, result: SweepResult, num_samples: int) -> None:
-        """Keep the partial result."""
-        kept = f"their files are in {result.path}: the same call goes on" if result.path else _IN_MEMORY
-        super().__init__(f"{result.num_done} of {num_samples} points have their row; {kept}")
-        self.result, self._num_samples = result, num_samples
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (SweepInterrupted, (self.result, self._num_samples))
-
-
-_IN_MEMORY = "they are in the result of this exception; with an output the same call would go on"

@@ -47,17 +47,17 @@ class Asked:
         self.study.report([{"id": self.id, **report} for report in reports])
 
 
-def make_task(parcel: ShippedFunction, metric: str | None, limit: float | None) -> Any:
+def make_task(shipped: ShippedFunction, metric: str | None, limit: float | None) -> Any:
     """Make the remote function ``(params, stored, asked, place, attempt) -> Outcome`` of one call.
 
     What it captures reaches every worker once.
 
     Args:
-        parcel: the user's function.
+        shipped: the user's function.
         metric: which entry counts when it returns a dict.
         limit: seconds that an evaluation may take; None for any time.
     """
-    fn = parcel.fn
+    fn = shipped.fn
     named: set[str] = set()  # each worker has its own: what it has warned of in this call
 
     @ray.remote

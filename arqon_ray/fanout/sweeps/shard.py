@@ -12,7 +12,7 @@ import ray
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe.probe import ArqonProbe
-from arqon_ray.fanout.driver.warn_once import Noted
+from arqon_ray.fanout.driver.warn_once import WarnOnce
 from arqon_ray.fanout.sweeps.table import Bounds, pack_rows
 from arqon_ray.fanout.worker.context import Context, seed_of, takes_context
 from arqon_ray.fanout.worker.evaluate import Objective, evaluate_point
@@ -65,7 +65,7 @@ def probe_shard(
     points = ArqonProbe(config, seed, sequence).sample_range(start, count)
     if evaluate is None:
         return points
-    about, named, noted = _about(evaluate, seed), set[str](), Noted()
+    about, named, noted = _about(evaluate, seed), set[str](), WarnOnce()
     rows = []
     for index, point in enumerate(points, start):
         outcome = evaluate_point(evaluate, point, metric, None, about(index), 1, named)
@@ -108,7 +108,7 @@ def open_probe(config: str, seed: int, sequence: str) -> tuple[ArqonProbe, Bound
 
 
 def remote_shard(
-    parcel: ShippedFunction, config: str, seed: int, sequence: str, metric: str | None, limit: float | None = None
+    shipped: ShippedFunction, config: str, seed: int, sequence: str, metric: str | None, limit: float | None = None
 ) -> Any:
     """Make the remote function ``(start, stop, stored, place, tried, attempt) -> bytes`` of one sweep.
 
@@ -116,14 +116,14 @@ def remote_shard(
     the one that ran too long, when the process has to end for it: then they are left at ``place``.
 
     Args:
-        parcel: the user's function.
+        shipped: the user's function.
         config: the sweep's config in JSON.
         seed: the probe's seed.
         sequence: the probe's sequence.
         metric: which entry counts when the function returns a dict.
         limit: seconds that one evaluation may take; None for any time.
     """
-    fn = parcel.fn
+    fn = shipped.fn
     named: set[str] = set()  # each worker has its own: what it has warned of in this call
 
     @ray.remote

@@ -12,7 +12,7 @@ from arqon_ray.core.record.evaluation import Error
 from arqon_ray.core.record.metrics import from_json, to_json
 from arqon_ray.fanout.driver.failfast import common_likeness
 from arqon_ray.fanout.worker.outcome import Outcome
-from arqon_ray.report.columns import Column
+from arqon_ray.tables import Column
 
 Summary = Mapping[str, Any]
 

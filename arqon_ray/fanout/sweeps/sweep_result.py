@@ -26,7 +26,7 @@ from arqon_ray.fanout.sweeps.store import (
 from arqon_ray.fanout.sweeps.summary import Summary, unpack_summary
 from arqon_ray.fanout.sweeps.table import schema, with_more
 from arqon_ray.fanout.sweeps.tally import Tally
-from arqon_ray.report.columns import Kind
+from arqon_ray.tables import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -254,3 +254,23 @@ def open_sweep(path: str | os.PathLike[str], mode: str | None = None) -> SweepRe
     if mode is not None:
         shards.manifest = {**shards.manifest, "mode": mode}
     return SweepResult(shards)
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """Ctrl-C during ``sweep``: every finished row is in the files, or in the result. The message says how to go on.
+
+    Attributes:
+        result: the finished rows.
+    """
+
+    def __init__(self, result: SweepResult, num_samples: int) -> None:
+        """Keep the partial result."""
+        kept = f"their files are in {result.path}: the same call goes on" if result.path else _IN_MEMORY
+        super().__init__(f"{result.num_done} of {num_samples} points have their row; {kept}")
+        self.result, self._num_samples = result, num_samples
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (SweepInterrupted, (self.result, self._num_samples))
+
+
+_IN_MEMORY = "they are in the result of this exception; with an output the same call would go on"

@@ -24,14 +24,13 @@ from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, judge_deat
 from arqon_ray.fanout.driver.progress import Progress, show_progress
 from arqon_ray.fanout.driver.resources import ensure_ray, task_options
 from arqon_ray.fanout.driver.stop import check_metric, check_most, check_seconds, check_whole
-from arqon_ray.fanout.driver.warn_once import Noted
-from arqon_ray.fanout.optimization.results import SweepInterrupted
+from arqon_ray.fanout.driver.warn_once import WarnOnce
 from arqon_ray.fanout.sweeps.plan import ShardPlan
 from arqon_ray.fanout.sweeps.shard import open_probe, remote_shard
 from arqon_ray.fanout.sweeps.shards import Shards
 from arqon_ray.fanout.sweeps.store import DirectoryStore, MemoryStore, Range, WritableStore
 from arqon_ray.fanout.sweeps.summary import Summary, read_summary
-from arqon_ray.fanout.sweeps.sweep_result import SweepResult
+from arqon_ray.fanout.sweeps.sweep_result import SweepInterrupted, SweepResult
 from arqon_ray.fanout.sweeps.table import check_names, pack_rows
 from arqon_ray.fanout.worker.evaluate import Objective
 from arqon_ray.fanout.worker.handover import Handover
@@ -125,7 +124,7 @@ def sweep(
     options = task_options(resources)
     manifest = {"num_samples": num_samples, "seed": seed, "sequence": sequence, "metric": metric, "bounds": bounds}
     remark = ensure_ray()
-    parcel = pack(fn)
+    shipped = pack(fn)
     store = open_store(output, manifest, mode, resume=resume)
     failing = FailFast(fail_fast)
     try:
@@ -133,9 +132,9 @@ def sweep(
             if remark:
                 shown.note(remark)
             plan = ShardPlan(list(store.finished), num_samples, shard_size)
-            function = remote_shard(parcel, text, seed, sequence, metric, limit)
+            function = remote_shard(shipped, text, seed, sequence, metric, limit)
             pool: TaskPool[Range] = TaskPool(function, options, interrupts, Handover(limit))
-            shards = Shards(pool, plan, options, parcel.stored, retries, max_in_flight)
+            shards = Shards(pool, plan, options, shipped.stored, retries, max_in_flight)
             point = partial(_one_point, text, seed, sequence)
             _Sweep(store, plan, shards, failing, mode, limit, point).work(shown)
     except ConfigError:
@@ -195,7 +194,7 @@ class _Sweep:
     ) -> None:
         self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
         self._mode, self._limit, self._one_point = mode, limit, one_point
-        self._noted = Noted()
+        self._noted = WarnOnce()
         self._metric_check: MetricCheck[tuple[int, bytes, Summary]] = MetricCheck(
             store.tally.count > store.tally.failed
         )

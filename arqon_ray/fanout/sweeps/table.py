@@ -18,11 +18,11 @@ import numpy as np
 from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.plain import column_text
 from arqon_ray.core.record.evaluation import Evaluation
+from arqon_ray.core.record.table import metric_columns
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.sweeps.summary import SUMMARY_KEY, summarize
 from arqon_ray.fanout.worker.outcome import Outcome
-from arqon_ray.report.columns import Column, Kind, metric_columns
-from arqon_ray.report.tables import arrow_array, arrow_type, step_type, steps_array
+from arqon_ray.tables import Column, Kind, arrow_array, arrow_type, step_type, steps_array
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,7 +127,11 @@ def pack_rows(bounds: Bounds, start: int, points: Sequence[Mapping[str, Any]], o
     arrays += [_parameter(types.field(name).type, name, parameter, points) for name, parameter in bounds.items()]
     arrays += _own(evaluations)  # those of the schema, in its order
     arrays += [arrow_array(column) for column in metrics]
-    steps = steps_array(evaluations) if any(evaluation.steps for evaluation in evaluations) else None
+    steps = (
+        steps_array([each.steps for each in evaluations])
+        if any(evaluation.steps for evaluation in evaluations)
+        else None
+    )
     types = with_more(types, bounds, {column.name: column.kind for column in metrics}, steps=steps is not None)
     arrays += [] if steps is None else [steps]
     summary = json.dumps(summarize(start, points, outcomes, metrics))

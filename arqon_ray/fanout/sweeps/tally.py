@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from arqon_ray.fanout.sweeps.summary import KEPT_ERRORS, Summary
-from arqon_ray.report.columns import Kind, widest
+from arqon_ray.tables import Kind, widest
 
 
 class Tally:

@@ -10,9 +10,9 @@ from typing import Any, Unpack
 from arqon_ray.service.answers import AskedCandidate, ResultFields, StudyStatus
 from arqon_ray.service.background import troubles
 from arqon_ray.service.calls import StudyCalls
-from arqon_ray.service.client.candidate_buffer import Stock
+from arqon_ray.service.client.candidate_buffer import CandidateBuffer
 from arqon_ray.service.client.heartbeat import LEASE, Heartbeat
-from arqon_ray.service.client.result_queue import Outbox
+from arqon_ray.service.client.result_queue import ResultQueue
 from arqon_ray.service.server.entries import checked_entries
 from arqon_ray.service.validation import check_count, check_id, check_seconds
 
@@ -38,8 +38,8 @@ class BatchedClient:
         check_count(size)
         self._client = client
         self._beat = Heartbeat(client, owner, check_seconds("lease", lease) or LEASE)
-        self._stock = Stock(client, size, self._beat)
-        self._outbox = Outbox(client, size, check_seconds("delay", delay, zero=True) or 0.0)
+        self._buffer = CandidateBuffer(client, size, self._beat)
+        self._results = ResultQueue(client, size, check_seconds("delay", delay, zero=True) or 0.0)
 
     @cached_property
     def _metric(self) -> str | None:
@@ -65,8 +65,8 @@ class BatchedClient:
         Raises:
             AskTimeoutError: no candidate came free in time.
         """
-        self._outbox.raise_problems()
-        return self._stock.take(check_seconds("timeout", timeout, zero=True))
+        self._results.raise_problems()
+        return self._buffer.take(check_seconds("timeout", timeout, zero=True))
 
     def tell(self, id: str, value: Any = ..., cost: float = 1.0, **rest: Unpack[ResultFields]) -> None:
         """Take a candidate's result, and send it soon.
@@ -93,8 +93,8 @@ class BatchedClient:
             entry["metrics"] = dict(checked.told.metrics)  # the caller may go on to change its own until this is sent
         if "steps" in entry:
             entry["steps"] = [list(step) for step in checked.told.steps]
-        self._outbox.put(entry)
-        self._outbox.raise_problems()
+        self._results.put(entry)
+        self._results.raise_problems()
 
     def fail(self, id: str, reason: str | None = None) -> None:
         """Take that a candidate's evaluation failed, and why; as ``tell``."""
@@ -107,7 +107,7 @@ class BatchedClient:
             ResultsError, UnknownCandidateError: the study refused a result, which is dropped.
             RayError, StudyRefusedError: the study cannot be reached or served. The results are kept, and sent again.
         """
-        self._outbox.flush()
+        self._results.flush()
 
     def close(self) -> None:
         """Flush, release what was never handed to a thread, and stop the heartbeat.
@@ -115,16 +115,16 @@ class BatchedClient:
         Join the threads first: what they still evaluate goes back to the pool when its lease runs out. When this
         raises because the study cannot be reached, the results are kept and sent in the background; close again.
         """
-        rest = self._stock.close()
+        rest = self._buffer.close()
         with contextlib.ExitStack() as last:
             last.callback(self._beat.stop)
             if rest:
                 last.callback(self._client.release, rest, self.owner)
-            self._outbox.close()
+            self._results.close()
 
     def status(self) -> StudyStatus:
         """Return the study's status; ``trouble`` names also what does not work in this client's background."""
-        status, own = self._client.status(), troubles(self._outbox.background, self._beat.background)
+        status, own = self._client.status(), troubles(self._results.background, self._beat.background)
         return {**status, "trouble": [*status.get("trouble", []), *own]}
 
     def __enter__(self) -> BatchedClient:

@@ -23,7 +23,7 @@ def _timed_out() -> AskTimeoutError:
     )
 
 
-class Stock:
+class CandidateBuffer:
     """Candidates leased and not yet handed out, and the line of threads that want one.
 
     Args:

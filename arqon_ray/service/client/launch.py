@@ -6,7 +6,8 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import ray
@@ -159,7 +160,8 @@ def enqueue_once(study: SolverClient, points: Sequence[Mapping[str, Any]]) -> No
 
 def _actor_class(name: str, runtime_env: Mapping[str, Any] | None, options: Mapping[str, Any], anywhere: bool) -> Any:
     """Return the remote class with the options of a durable, shared actor."""
-    ray.cloudpickle.register_pickle_by_value(actor)  # type: ignore[no-untyped-call]
+    by_value: Callable[[ModuleType], None] = ray.cloudpickle.register_pickle_by_value
+    by_value(actor)
     environment = dict(runtime_env or {})
     environment["env_vars"] = {**_ONE_THREAD, **environment.get("env_vars", {})}
     chosen: dict[str, Any] = {
@@ -170,8 +172,10 @@ def _actor_class(name: str, runtime_env: Mapping[str, Any] | None, options: Mapp
         **options,
     }
     fixed = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "get_if_exists": True}
-    decorate: Any = ray.remote(concurrency_groups=actor.GROUPS)  # type: ignore[call-overload]
-    return decorate(actor.SolverActor).options(**chosen, **fixed, runtime_env=environment)
+    remote: Any = ray.remote  # its types know no concurrency groups
+    return remote(concurrency_groups=actor.GROUPS)(actor.SolverActor).options(
+        **chosen, **fixed, runtime_env=environment
+    )
 
 
 def connect(name: str = "arqon") -> SolverClient:

@@ -22,7 +22,7 @@ _REFUSED = (ResultsError, UnknownCandidateError, PoisonedCallError)
 _log = logging.getLogger(__name__)
 
 
-class Outbox:
+class ResultQueue:
     """Results on their way to the study.
 
     A block is sent under one operation id until it is acknowledged. What went wrong is kept until somebody is told.

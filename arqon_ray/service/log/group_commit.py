@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-class Commits:
+class GroupCommit:
     """Whose turn it is to lead, and who waits for which record.
 
     Exactly those are woken that have something to do: on a busy machine a thread that wakes for nothing costs more

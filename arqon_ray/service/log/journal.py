@@ -19,7 +19,7 @@ from typing import Any
 from arqon_ray.errors import StudyRefusedError
 from arqon_ray.service.failpoints import failpoint
 from arqon_ray.service.log.fencing import Epoch, FencedError, claim
-from arqon_ray.service.log.group_commit import Commits
+from arqon_ray.service.log.group_commit import GroupCommit
 from arqon_ray.service.log.manifest import SEGMENTS
 from arqon_ray.service.log.records import Record, encode
 from arqon_ray.service.log.segments import OffChainError, Part, Position, read_chain
@@ -70,7 +70,7 @@ class Journal:
         self._synced = last_seq
         self._error: BaseException | None = None
         self._sealed: BaseException | None = None
-        self.commits = Commits()
+        self.commits = GroupCommit()
 
     @classmethod
     def open(cls, store: Store, host: Mapping[str, Any], own: set[str] | None = None) -> Opened:
@@ -88,7 +88,7 @@ class Journal:
         epoch = claim(store, own)
         snapshot, chain, passed_over = _read(store, epoch)
         if chain:
-            store.settle(chain[-1].segment)
+            store.fsync(chain[-1].segment)
         records = [record for part in chain for record in part.records]
         last = records[-1].seq if records else snapshot.at.seq if snapshot else 0
         journal = cls(epoch, last, passed_over)
@@ -161,9 +161,9 @@ class Journal:
         failpoint("synced")
         self._synced = target
 
-    def tidy(self) -> None:
+    def compact(self) -> None:
         """Merge what lies in many small objects, where the storage makes them."""
-        self._log.tidy()
+        self._log.compact()
 
     @property
     def problem(self) -> BaseException | None:
@@ -225,5 +225,5 @@ def _read(store: Store, epoch: Epoch) -> tuple[Snapshot | None, list[Part], list
     else:
         chain, torn = read_chain(store, None, epoch)
     for tail in torn:
-        store.cut(tail.name, tail.offset)
+        store.truncate(tail.name, tail.offset)
     return snapshot, chain, passed_over

@@ -84,7 +84,7 @@ class Asking(DurableState):
 
         def body() -> list[AskedCandidate]:
             answer = self._work(lambda: self._at_once(n, hold))
-            return self._stand_in_line(n, hold, deadline, timeout) if answer is None else answer
+            return self._wait_in_turn(n, hold, deadline, timeout) if answer is None else answer
 
         return self._in_turn(body)
 
@@ -132,8 +132,8 @@ class Asking(DurableState):
                 return done or []
             self._make(Enqueue(whole, key, digest))
             # Whatever lies ready would come before them.
-            self._preparer.discard()
-            self._line.call()
+            self._worker.discard()
+            self._queue.call()
             return whole
 
         return self._durably(work)
@@ -146,41 +146,39 @@ class Asking(DurableState):
         candidate = Candidate(solver.handed_out, params, USER)
         plain = {"number": candidate.number, "params": params, "origin": USER, "memory": {}}
         self._hand_out([candidate], [plain], [], hold)
-        self._preparer.discard()
-        self._line.call()
+        self._worker.discard()
+        self._queue.call()
         return [{"id": candidate.id, "params": dict(params)}]
 
     def _at_once(self, n: int, hold: _Hold) -> list[AskedCandidate] | None:
         """AskedCandidate an ask that was answered before, or whose candidates lie ready while nobody waits."""
         again = self._again(hold)
-        if again is not None or len(self._line) or (self._preparer.ready(n, begin=False) or 0) < n:
+        if again is not None or len(self._queue) or (self._worker.ready(n, begin=False) or 0) < n:
             return again
         self._expire()
         return self._answer(n, [], hold)
 
-    def _stand_in_line(
-        self, n: int, hold: _Hold, deadline: float | None, timeout: float | None
-    ) -> list[AskedCandidate]:
-        with self._line.join(n, self._preparer.told) as waiter:
-            self._preparer.note_rush()
+    def _wait_in_turn(self, n: int, hold: _Hold, deadline: float | None, timeout: float | None) -> list[AskedCandidate]:
+        with self._queue.join(n, self._worker.told) as waiter:
+            self._worker.note_burst()
             while True:
-                if self._line.is_first(waiter):
+                if self._queue.is_first(waiter):
                     answer = self._work(lambda: self._serve(waiter, hold))
                     if answer is not None:
                         return answer
                 self._wait(waiter, deadline, timeout)
 
     def _serve(self, waiter: Waiter, hold: _Hold) -> list[AskedCandidate] | None:
-        """Hand out what the first in the line waits for; None when it must wait on."""
+        """Hand out what the first in the queue waits for; None when it must wait on."""
         # Another call under the same key may have been answered meanwhile.
         answered = self._again(hold)
         if answered is not None:
             return answered
         self._expire()
-        computing = self._preparer.ready(waiter.count, since=waiter.told) is None
+        computing = self._worker.ready(waiter.count, since=waiter.told) is None
         if computing and self._clock() - waiter.since < _PATIENCE:
             return None
-        ready = len(self._preparer.first(waiter.count))
+        ready = len(self._worker.first(waiter.count))
         # Released ones, lowest number first, only when nothing fresh is left.
         again = [] if computing else sorted(self._state.pool)[: waiter.count - ready]
         if ready or again:
@@ -189,14 +187,14 @@ class Asking(DurableState):
 
     def _answer(self, count: int, again: list[int], hold: _Hold) -> list[AskedCandidate]:
         """Hand out ``count`` of what lies ready, fewer where they are too large for one record, and some again."""
-        fresh = self._preparer.first(count)
+        fresh = self._worker.first(count)
         plain = [each.plain() for each in fresh]
         few = comfortable(plain)
         if few < count:
             again = []  # they come when nothing fresh is left
         candidates = [each.candidate for each in fresh[:few]]
         self._hand_out(candidates, plain[:few], again, hold)
-        self._preparer.take(few)
+        self._worker.take(few)
         new: list[AskedCandidate] = [{"id": each.id, "params": dict(each.params)} for each in candidates]
         return new + [self._state.item(number, hold.key) for number in again]
 
@@ -244,11 +242,11 @@ class Asking(DurableState):
         """Wait until there may be something for this one; ``COMPUTING`` longer for what is being computed."""
         self._journal.commits.withdraw()
         now = self._clock()
-        first = self._line.is_first(waiter)
+        first = self._queue.is_first(waiter)
         if first:
-            coming = self._preparer.ready(waiter.count, since=waiter.told) is None
-        else:  # what the others before it will be given moves the line
-            coming = self._state.finished or bool(self._state.pool) or self._preparer.ready(1, begin=False) != 0
+            coming = self._worker.ready(waiter.count, since=waiter.told) is None
+        else:  # what the others before it will be given moves the queue
+            coming = self._state.finished or bool(self._state.pool) or self._worker.ready(1, begin=False) != 0
         if deadline is not None and coming and now >= deadline + COMPUTING:
             raise AskTimeoutError(
                 f"no candidate was computed within {timeout} s and {COMPUTING:.0f} s more: the strategy "

@@ -1,9 +1,9 @@
 """One thread that computes candidates while the study serves other calls.
 
-It works on a proposer: what was known at one moment, named by the number of the log's last record then. Who asks waits
-for its candidates in the line. Where more asks come than are computed, the proposers grow, so that one fit of the model
-serves many asks, and the next candidates are computed before anybody asks for them; where few come, nothing is
-computed ahead, and every candidate rests on all that was told before its ask.
+It asks a proposer, whose view of the data is named by the number of the log's last record. Whoever asks waits in the
+queue for its candidates. If asks come faster than candidates are computed, one proposer serves more of them, so that
+one fit of the model serves many asks, and the next candidates are computed before anybody asks. If few come, nothing
+is computed ahead, and every candidate rests on everything that was told before its ask.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from arqon_ray.core.ledger.view import Candidate
 from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.service.background import Background, short
 from arqon_ray.service.failpoints import failpoint
-from arqon_ray.service.server.crash_guard import Guard
-from arqon_ray.service.server.wait_queue import Line
+from arqon_ray.service.server.crash_guard import CrashGuard
+from arqon_ray.service.server.wait_queue import WaitQueue
 
 PROBE_AHEAD = 64
-"""Candidates of a pure probe that lie ready: they do not depend on what is told."""
+"""Candidates of a pure probe that are kept ready: they do not depend on what is told."""
 
 AHEAD = 64
 MAX_SHARED = 64
-"""At most so many of any other kind lie ready; at most so many are computed on the same observations."""
+"""At most so many candidates of any other kind are kept ready; at most so many are computed on one view."""
 
-_RUSH = 1.0
-"""Seconds for which a rush (asks that wait side by side) is remembered, and candidates are computed ahead."""
+_BURST = 1.0
+"""Seconds for which a burst (several asks waiting at once) is remembered, and candidates are computed ahead."""
 
 _MANY = 500
-"""From so many observations on twice as many candidates are computed ahead: missing a few dozen of them costs nothing
-then, and one fit of the model serves more asks."""
+"""From this many observations on, twice as many candidates are computed ahead: missing a few dozen observations costs
+nothing then, and one fit of the model serves more asks."""
 
 _STALE = 4
-"""A candidate that lies ready is used while it missed at most this many observations a candidate of the rush."""
+"""A ready candidate is used as long as it missed at most this many observations per candidate of the burst."""
 
 _SHARE = 0.005
-"""Seconds after which what was computed is laid ready."""
+"""Seconds after which computed candidates are made available."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Prepared:
         return plain
 
 
-class Preparer:
+class CandidateWorker:
     """The candidates that lie ready, and the thread that computes more; every method is called under the lock.
 
     Args:
@@ -95,20 +95,25 @@ class Preparer:
     """
 
     def __init__(
-        self, lock: threading.Lock, solver: ArqonSolver, guard: Guard, position: Callable[[], int], line: Line
+        self,
+        lock: threading.Lock,
+        solver: ArqonSolver,
+        guard: CrashGuard,
+        position: Callable[[], int],
+        queue: WaitQueue,
     ) -> None:
         self._lock = lock
         self._solver = solver
         self._guard = guard
         self._position = position
-        self._line = line
+        self._queue = queue
         self._ready: deque[Prepared] = deque()
         self._generation = 0
         self._dry: int | None = None
         self._error: Exception | None = None
         self._failures = 0
         self.told = 0
-        self._rush = (0, 0.0)
+        self._burst = (0, 0.0)
         self._background = Background("computing candidates", self._step, self._failed)
         self._closed = False
         self._probing = solver.config.strategy == "probe"
@@ -161,14 +166,14 @@ class Preparer:
         self._ready.clear()
         self._generation += 1
 
-    def note_rush(self) -> None:
+    def note_burst(self) -> None:
         """Look how many wait side by side."""
-        if len(self._line) > 1:
+        if len(self._queue) > 1:
             now = time.monotonic()
-            size, since = self._rush
-            wanted = self._line.wanted
-            if wanted >= size or now - since > _RUSH:
-                self._rush = (wanted, now)
+            size, since = self._burst
+            wanted = self._queue.wanted
+            if wanted >= size or now - since > _BURST:
+                self._burst = (wanted, now)
 
     def close(self) -> None:
         """Compute nothing more."""
@@ -178,13 +183,13 @@ class Preparer:
     def _ahead(self) -> int:
         if self._probing:
             return PROBE_AHEAD
-        size, since = self._rush
-        if time.monotonic() - since > _RUSH:
+        size, since = self._burst
+        if time.monotonic() - since > _BURST:
             return 0
         return min(2 * size if self._solver.get_history_len() >= _MANY else size, AHEAD)
 
     def _target(self) -> int:
-        return self._line.wanted + self._ahead()
+        return self._queue.wanted + self._ahead()
 
     def _stale(self) -> bool:
         if self._probing or not self._ready:
@@ -212,7 +217,7 @@ class Preparer:
             # SystemExit and its like would end the process of whoever meets it.
             self._error = error if isinstance(error, Exception) else RuntimeError(f"a candidate failed: {short(error)}")
             self._failures += 1
-            self._line.call()  # each who waited meets it in its turn
+            self._queue.call()  # each who waited meets it in its turn
 
     def _prepare(self) -> None:
         """Compute one proposer's candidates and lay them ready as they come; the lock is held on entry and exit."""
@@ -238,7 +243,7 @@ class Preparer:
             self._error = None
             if not fresh:
                 self._dry = view[0]
-            self._line.call()
+            self._queue.call()
             if not fresh:
                 return
 

@@ -23,7 +23,7 @@ _REMEMBERED = 256
 _log = logging.getLogger(__name__)
 
 
-class Guard:
+class CrashGuard:
     """The labels of what runs now, and how often each of them was running at a death.
 
     Args:

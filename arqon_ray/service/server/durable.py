@@ -22,12 +22,12 @@ from arqon_ray.service.log.journal import Journal, Opened
 from arqon_ray.service.log.manifest import read_study
 from arqon_ray.service.log.records import Record
 from arqon_ray.service.log.segments import accepted, read_chain
-from arqon_ray.service.server.candidate_worker import Preparer
+from arqon_ray.service.server.candidate_worker import CandidateWorker
 from arqon_ray.service.server.changes import Change, Release, replay
-from arqon_ray.service.server.crash_guard import Guard
-from arqon_ray.service.server.snapshotting import Upkeep
+from arqon_ray.service.server.crash_guard import CrashGuard
+from arqon_ray.service.server.snapshotting import Snapshotting
 from arqon_ray.service.server.state import StudyState
-from arqon_ray.service.server.wait_queue import Line
+from arqon_ray.service.server.wait_queue import WaitQueue
 from arqon_ray.service.storage.base import Store
 
 _T = TypeVar("_T")
@@ -50,7 +50,7 @@ class DurableState:
         state: StudyState,
         journal: Journal,
         clock: Callable[[], float] = time.monotonic,
-        guard: Guard | None = None,
+        guard: CrashGuard | None = None,
         snapshot_seq: int = 0,
         uuid: str = "",
     ) -> None:
@@ -58,11 +58,11 @@ class DurableState:
         self._journal = journal
         self._clock = clock
         self._uuid = uuid
-        self._guard = guard or Guard(None)
+        self._guard = guard or CrashGuard(None)
         self._lock = threading.Lock()
-        self._line = Line(self._lock, clock)
-        self._preparer = Preparer(self._lock, state.solver, self._guard, lambda: journal.last_seq, self._line)
-        self._upkeep = Upkeep(self._lock, state, journal, snapshot_seq)
+        self._queue = WaitQueue(self._lock, clock)
+        self._worker = CandidateWorker(self._lock, state.solver, self._guard, lambda: journal.last_seq, self._queue)
+        self._snapshotting = Snapshotting(self._lock, state, journal, snapshot_seq)
 
     @classmethod
     def open(
@@ -70,7 +70,7 @@ class DurableState:
         store: Store,
         host: Mapping[str, Any],
         clock: Callable[[], float] = time.monotonic,
-        guard: Guard | None = None,
+        guard: CrashGuard | None = None,
         own: set[str] | None = None,
     ) -> Self:
         """Open a stored study for writing.
@@ -103,25 +103,25 @@ class DurableState:
         with self._lock:
             self._journal.seal(error)
             seq = self._journal.last_seq
-            self._line.call_all()
+            self._queue.call_all()
         # Whoever waits for one of these records meets the same failure in its own sync.
         with contextlib.suppress(OSError, StudyRefusedError):
             self._journal.sync(seq)
-            self._upkeep.finish()
+            self._snapshotting.finish()
         self.close(error)
 
     def close(self, error: BaseException) -> None:
         """Serve nothing more: calls that wait and calls to come raise ``error``."""
         self._journal.close(error)
         with self._lock:
-            self._preparer.close()
-            self._upkeep.close()
-            self._line.call_all()
+            self._worker.close()
+            self._snapshotting.close()
+            self._queue.call_all()
 
     @property
     def trouble(self) -> list[TroubleRow]:
         """What does not work in the background at present; see ``background.Trouble``."""
-        return troubles(*self._preparer.works, *self._upkeep.works)
+        return troubles(*self._worker.works, *self._snapshotting.works)
 
     @property
     def problem(self) -> BaseException | None:
@@ -178,14 +178,14 @@ class DurableState:
         if seq == before:
             # No record stands for this answer: it counts only if nobody else has the study since.
             self._journal.check_owner()
-        self._upkeep.look()
+        self._snapshotting.look()
         return result
 
     def _expire(self) -> None:
         numbers = self._state.leases.expired()
         if numbers:
             self._make(Release(numbers, "expired"))
-            self._line.call()
+            self._queue.call()
 
 
 def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], float]) -> tuple[StudyState, int]:

@@ -21,7 +21,7 @@ from arqon_ray.errors import ArqonError, IdentityError, PoisonedCallError, Study
 from arqon_ray.service.answers import StudySnapshot, StudyStatus
 from arqon_ray.service.log.journal import FencedError
 from arqon_ray.service.log.manifest import begin_purge, finish_purge, is_purging, read_study, write_study
-from arqon_ray.service.server.crash_guard import LIMIT, Guard
+from arqon_ray.service.server.crash_guard import LIMIT, CrashGuard
 from arqon_ray.service.server.handover import check_handover
 from arqon_ray.service.server.study import Study
 from arqon_ray.service.storage.opening import open_store
@@ -93,7 +93,7 @@ class StudyHost:
         self._spec = spec
         self._root = root
         self._store = open_store(root, spec.name)
-        self._guard = Guard(scratch)
+        self._guard = CrashGuard(scratch)
         self._must_exist = restarted
         self._claims: set[str] = set()
         self._host = dict(host)

@@ -27,7 +27,7 @@ _PARTING = 10.0
 _log = logging.getLogger(__name__)
 
 
-class Upkeep:
+class Snapshotting:
     """Keeps the log short to read.
 
     Args:
@@ -96,7 +96,7 @@ class Upkeep:
         if not self._untidy():
             return math.inf
         at = self._journal.last_seq
-        self._journal.tidy()
+        self._journal.compact()
         self._tidied = at
         return 0.0
 

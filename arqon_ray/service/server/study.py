@@ -206,7 +206,7 @@ class Study(Asking, Telling):
         wanted = solver.with_budget(budget).budget
         if wanted != solver.config.budget:
             self._make(Budget(wanted))
-            self._line.call()
+            self._queue.call()
         return solver.config.budget
 
 

@@ -77,7 +77,7 @@ class Telling(DurableState):
         verdicts = change.resolve(self._state)
         if any(verdict.evaluation is not None for verdict in verdicts):
             self._commit(change, verdicts)
-            self._line.call()
+            self._queue.call()
         return cast("list[Told]", [verdict.answer for verdict in verdicts])
 
     def _without_params(self, entry: Entry, place: int) -> Entry:
@@ -169,8 +169,8 @@ class Telling(DurableState):
             return _told(number, "it has no result" if self._state.is_open(number) else "it was retracted already")
         self._make(change)
         # What lies ready rests on the wrong result.
-        self._preparer.discard()
-        self._line.call()
+        self._worker.discard()
+        self._queue.call()
         return _told(number, None)
 
     # Leases
@@ -213,7 +213,7 @@ class Telling(DurableState):
             answers.append(_told(number, note))
         if free:
             self._make(Release(free, "released", key, answers, digest))
-            self._line.call()
+            self._queue.call()
         return answers
 
     def _kept(self, number: int, owner: str | None, free: list[int]) -> str | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class Waiter:
-    """One ask in the line.
+    """One ask in the queue.
 
     Attributes:
         count: how many candidates it wants.
@@ -24,7 +24,7 @@ class Waiter:
         self.called = threading.Condition(lock)
 
 
-class Line:
+class WaitQueue:
     """The asks that wait; every method is called under the lock.
 
     Args:
@@ -47,7 +47,7 @@ class Line:
 
     @contextmanager
     def join(self, count: int, told: int) -> Iterator[Waiter]:
-        """Stand in the line within the block; whoever comes next is called after it."""
+        """Stand in the queue within the block; whoever comes next is called after it."""
         waiter = Waiter(self._lock, count, self._clock(), told)
         self._waiting.append(waiter)
         try:

@@ -41,7 +41,7 @@ class Log(Protocol):
         """
         ...
 
-    def tidy(self) -> None:
+    def compact(self) -> None:
         """Merge what lies in many small objects, where the storage makes them; the log's bytes stay the same."""
         ...
 
@@ -95,11 +95,11 @@ class Store(Protocol):
         """
         ...
 
-    def settle(self, name: str) -> None:
+    def fsync(self, name: str) -> None:
         """Make durable what is read of a log: its writer may have died before it did."""
         ...
 
-    def cut(self, name: str, offset: int) -> str:
+    def truncate(self, name: str, offset: int) -> str:
         """Cut an object of a log at ``offset`` and keep the rest beside the log; returns the name of the rest.
 
         The object keeps its name, whatever the name says of the records in it.

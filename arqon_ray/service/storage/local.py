@@ -66,7 +66,7 @@ class LocalLog:
             raise
         self._size += len(data)
 
-    def tidy(self) -> None:
+    def compact(self) -> None:
         """Do nothing: one file is as tidy as a log can be."""
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ class LocalStore:
             self._check_there()
             return None
 
-    def settle(self, name: str) -> None:
+    def fsync(self, name: str) -> None:
         """Make durable what is read of a log: its writer may have died before it did."""
         _sync(self.path / name)
 
@@ -167,7 +167,7 @@ class LocalStore:
         """Delete one object; nothing happens when there is none."""
         (self.path / name).unlink(missing_ok=True)
 
-    def cut(self, name: str, offset: int) -> str:
+    def truncate(self, name: str, offset: int) -> str:
         """Cut an object at ``offset`` and keep the rest beside it; returns the name of the rest."""
         data = (self.path / name).read_bytes()
         rest = f"{name}.torn-{offset}-{uuid.uuid4().hex[:8]}"

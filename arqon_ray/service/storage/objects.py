@@ -126,7 +126,7 @@ class ObjectLog:
             self._store.write_part(self._name, taken[0][0], taken[-1][0], b"".join(record for _, record in taken))
             failpoint("written")
 
-    def tidy(self) -> None:
+    def compact(self) -> None:
         """Merge small parts that follow each other, when there are ``MERGE_FROM`` of them.
 
         Only the log's writer may call it, while others append, sync and read.
@@ -204,10 +204,10 @@ class ObjectStore:
                 return [Chunk(part.name, 0, each) for part, each in zip(wanted, data, strict=True)]
         raise OSError(f"{self.where(name)}: parts went while they were read, at each of {_LOOKS} attempts")
 
-    def settle(self, name: str) -> None:
+    def fsync(self, name: str) -> None:
         """Do nothing: a part that can be read is durable."""
 
-    def cut(self, name: str, offset: int) -> str:
+    def truncate(self, name: str, offset: int) -> str:
         """Cut a part at ``offset`` and keep the rest beside its log; returns the name of the rest.
 
         The part keeps its name, though it then holds fewer records than the name says.

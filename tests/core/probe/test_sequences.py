@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arqon_ray.core import ArqonProbe
@@ -106,6 +106,7 @@ WIDE = {"bounds": {f"x{i:04d}": {"min": 0, "max": 1} for i in range(1500)}}
 
 
 @pytest.mark.parametrize("sequence", ["sobol", "kronecker"])
+@settings(max_examples=30)
 @given(start=st.integers(0, 2**20), count=st.integers(1, 5))
 def test_any_number_of_parameters_can_be_sampled_at_any_index(sequence: str, start: int, count: int) -> None:
     probe = ArqonProbe(WIDE, seed=3, sequence=sequence)

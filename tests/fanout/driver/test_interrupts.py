@@ -64,6 +64,7 @@ print("the end", flush=True)
 """
 
 
+@pytest.mark.ray
 @pytest.mark.parametrize("kind", ["sweep", "optimize"])
 def test_a_driver_survives_ctrl_c_at_any_moment(kind: str) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}

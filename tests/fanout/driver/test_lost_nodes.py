@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.faults
+
 _DRIVER = """
 import os, sys, threading, time
 from pathlib import Path
@@ -178,14 +180,12 @@ def _run(driver: str, *arguments: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["optimize", "sweep"])
 def test_what_a_lost_node_took_along_is_done_again_and_does_not_fail(kind: str, tmp_path: Path) -> None:
     line = _run(_DRIVER, str(tmp_path), kind)["counted"]
     assert line == "6 0 1"  # the node was lost with one of them on it
 
 
-@pytest.mark.slow
 def test_a_candidate_under_which_one_node_after_another_is_lost_is_given_back_and_the_run_ends(tmp_path: Path) -> None:
     said = _run(_LOSING, str(tmp_path))
     assert said["ended"].startswith("NodesLostError 2 nodes were lost one after another under candidate 0")
@@ -194,7 +194,6 @@ def test_a_candidate_under_which_one_node_after_another_is_lost_is_given_back_an
     assert said["again"] == "3 0 ['0', '1', '2']"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["files", "memory"])
 def test_a_sweep_under_which_one_node_after_another_is_lost_keeps_what_is_done(kind: str, tmp_path: Path) -> None:
     said = _run(_SWEEPING, str(tmp_path), kind)

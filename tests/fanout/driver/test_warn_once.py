@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from arqon_ray.core.record.metrics import MAX_METRICS, flatten
-from arqon_ray.fanout.driver.warn_once import Noted
+from arqon_ray.fanout.driver.warn_once import WarnOnce
 from arqon_ray.fanout.worker.evaluate import evaluate_point
 
 
@@ -27,7 +27,7 @@ def test_a_worker_names_a_metric_once_in_a_run() -> None:
 
 
 def test_a_driver_warns_once_of_a_metric_whatever_its_workers_say() -> None:
-    noted = Noted()
+    noted = WarnOnce()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(3):  # each worker has its own object, at its own address

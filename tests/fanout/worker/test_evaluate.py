@@ -220,8 +220,8 @@ def test_what_is_no_function_or_cannot_be_pickled_is_refused() -> None:
 @pytest.mark.usefixtures("cluster")
 def test_a_function_with_much_data_goes_through_the_object_store() -> None:
     data = np.arange(2**21, dtype=np.float64)
-    parcel = pack(lambda params: data[params["i"]])
-    assert parcel.fn is None
-    fetched = unpack(parcel.fn, parcel.stored)
+    shipped = pack(lambda params: data[params["i"]])
+    assert shipped.fn is None
+    fetched = unpack(shipped.fn, shipped.stored)
     assert fetched({"i": 7}) == 7.0
-    assert unpack(parcel.fn, parcel.stored) is fetched
+    assert unpack(shipped.fn, shipped.stored) is fetched

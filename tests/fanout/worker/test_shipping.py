@@ -175,7 +175,7 @@ print(node != ray.get_runtime_context().get_node_id(), exists, source.startswith
 """
 
 
-@pytest.mark.slow
+@pytest.mark.ray
 def test_helpers_reach_another_node_after_their_folder_is_gone(tmp_path: Path) -> None:
     folder = write(tmp_path / "job", FILES)
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})

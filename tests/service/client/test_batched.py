@@ -114,10 +114,10 @@ def asking(batch: BatchedClient) -> tuple[threading.Thread, list[Any]]:
         except ArqonError as error:
             answers.append(error)
 
-    before = len(batch._stock._line)
+    before = len(batch._buffer._line)
     thread = threading.Thread(target=ask)
     thread.start()
-    until(lambda: len(batch._stock._line) > before or answers)
+    until(lambda: len(batch._buffer._line) > before or answers)
     return thread, answers
 
 
@@ -271,7 +271,7 @@ def test_no_error_of_the_background_is_lost_and_no_result(client: LocalClient, s
     client.before["tell"] = StudyRefusedError("the disk is full")
     with client.lock:  # the background cannot fail before this tell has returned
         batch.tell("0", 1.0)
-    until(lambda: batch._outbox._trouble)
+    until(lambda: batch._results._trouble)
     with pytest.raises(StudyRefusedError, match="disk is full"):
         batch.ask_one()
     for _ in range(2):
@@ -284,7 +284,7 @@ def test_no_error_of_the_background_is_lost_and_no_result(client: LocalClient, s
     batch.close()
     assert [row["value"] for row in study.history()] == [1.0]
     assert len({key for key, _ in client.of("tell")}) == 1
-    assert batch._outbox.background.join(60)
+    assert batch._results.background.join(60)
 
 
 @pytest.mark.parametrize("error", [SystemExit("over"), OverflowError("over")])
@@ -372,7 +372,7 @@ def test_a_stock_that_no_heartbeat_kept_is_not_handed_out(
     until(lambda: time.monotonic() - batch._beat.renewed > 0.25)
     if revived:
         client.before.clear()
-        until(lambda: batch._beat.revived > batch._stock._since)
+        until(lambda: batch._beat.revived > batch._buffer._since)
     study.release("1")
     other = study.ask(6, owner="other")
     assert [each["id"] for each in other] == ["4", "5", "1"]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.ray
 ROOT = Path(__file__).parents[3]
 TOKEN = "0123456789abcdef" * 4
 SETTINGS = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")

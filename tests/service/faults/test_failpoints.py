@@ -77,10 +77,10 @@ OPENING = ["replace-EPOCH", "claim", "replace-BEGUN"]
 
 
 @pytest.mark.parametrize(
-    ("birth", "opening", "times"),
+    ("spec", "opening", "times"),
     [
         (["claim"], ["claim"], 1),
-        pytest.param(["replace-study.json", *OPENING], OPENING, 2, marks=pytest.mark.slow),
+        (["replace-study.json", *OPENING], OPENING, 2),
     ],
 )
 def test_a_kill_at_the_birth_of_a_study_and_when_it_is_opened(

@@ -71,7 +71,6 @@ def check(
     return before
 
 
-@pytest.mark.slow
 def test_twenty_kills_under_eight_drivers(run: Run, start: Start, answers: Answers, storage: Path) -> None:
     client = start({**CONFIG, "budget": 3000})
     check(run, answers, storage, client, 20, drivers=8, pause=(0.0, 0.15))

@@ -23,8 +23,6 @@ from tests.service.faults.audit import Answers, audit, load
 from tests.service.faults.conftest import ROOT
 from tests.service.faults.workers import evaluate
 
-pytestmark = pytest.mark.slow
-
 HEALTH = {
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 500,

@@ -25,6 +25,8 @@ from arqon_ray.service.server.verification import verify
 from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG, IN_MEMORY, Disk, PowerCut, known
 
+pytestmark = pytest.mark.faults
+
 OUTSIDE = [{"params": {"x": 0.5, "n": 2}, "value": 0.5}]
 LIFE: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("ask", (3,), {"key": "a", "owner": "o"}),
@@ -70,7 +72,7 @@ class Life(contextlib.AbstractContextManager["Life"]):
         """Take one, again until it can be taken."""
         while True:
             with contextlib.suppress(OSError):
-                return self.study()._upkeep._take()
+                return self.study()._snapshotting._take()
 
     def study(self) -> Study:
         self.host.call(lambda study: study.history())

@@ -189,6 +189,7 @@ def test_drivers_and_tasks_share_a_study_and_never_get_the_same_point(cluster: A
     assert len({json.dumps(row["params"]) for row in client.history()}) == 60
 
 
+@pytest.mark.faults
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed_under_load(start: Start) -> None:
     client = start({**CONFIG, "budget": 400})
     acknowledged: dict[str, float] = {}

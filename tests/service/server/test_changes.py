@@ -95,7 +95,7 @@ def test_a_candidate_that_cannot_be_written_is_neither_handed_out_nor_lost(
     with untouched(study), pytest.raises(ResultsError, match="cannot be written"):
         study.ask_one(key="k")
     study.seed([{"params": POINT, "value": 2.0}])
-    study._preparer.discard()
+    study._worker.discard()
     odd[0] = {}
     assert study.ask_one(key="k") == {"id": "0", "params": ArqonSolver(CONFIG).ask_one()}
     assert known(reopen()) == known(study)
@@ -243,13 +243,13 @@ def test_a_key_that_comes_again_with_other_arguments_is_refused(
 ) -> None:
     study.ask(2)
     answer = first(study, key)
-    study._upkeep._take()
+    study._snapshotting._take()
     for snapshots in (True, False, False):
         with untouched(study), pytest.raises(ResultsError, match=f"key '{key}' was used before"):
             other(study, key)
         assert first(study, key) == answer
         study = reopen()
-        assert (study._upkeep._snapshot > 0) == snapshots
+        assert (study._snapshotting._snapshot > 0) == snapshots
         shutil.rmtree(store.path / "snapshots", ignore_errors=True)
 
 
@@ -304,7 +304,7 @@ def test_what_a_candidate_reported_is_forgotten_with_its_result(study: Study, re
     study.fail("1")
     study.release("2")
     assert set(reports(study)) == {2}
-    study._upkeep._take()
+    study._snapshotting._take()
     assert reports(reopen()) == reports(study)
 
 
@@ -374,14 +374,14 @@ def test_what_is_accepted_survives_and_what_is_refused_leaves_no_trace(
             assert (known(study), study._journal.position) == before
         assert study.problem is None
         if place == snapshot_after:
-            study._upkeep._take()
+            study._snapshotting._take()
     live = known(study)
     exported = study.export()
     assert ArqonSolver.from_state(exported).export() == exported
     study.close(RuntimeError("the process ends"))
     again = Study.open(store, {"pid": 2}, Clock())
     assert known(again) == live
-    again._upkeep._take()
+    again._snapshotting._take()
     again.close(RuntimeError("the process ends"))
     again = Study.open(store, {"pid": 3}, Clock())
     assert known(again) == live

@@ -22,7 +22,7 @@ from arqon_ray.service.log import records
 from arqon_ray.service.log.fencing import FencedError
 from arqon_ray.service.log.manifest import write_study
 from arqon_ray.service.log.segments import accepted, read_chain
-from arqon_ray.service.server import snapshotting as upkeep
+from arqon_ray.service.server import snapshotting as snapshotting
 from arqon_ray.service.server.changes import Ask
 from arqon_ray.service.server.study import Study
 from arqon_ray.service.server.verification import verify
@@ -46,7 +46,7 @@ class StudyMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.mkdtemp(dir=IN_MEMORY)
         self.store = LocalStore(self.folder, "study")
-        self.patch = mock.patch.object(upkeep, "_EVERY", self.snapshot_every)
+        self.patch = mock.patch.object(snapshotting, "_EVERY", self.snapshot_every)
         self.patch.start()
         self.model = Model(Clock(), CONFIG["budget"], LEASE)
         self.asks: dict[str, list[str]] = {}
@@ -89,7 +89,7 @@ class StudyMachine(RuleBasedStateMachine):
         self.study = Study.open(self.store, {"pid": self.epoch, "actor": "a"}, self.model.clock)
         self.former.append(self.study)
         self.model.restart()
-        self.seen["opened from a snapshot"] += self.study._upkeep._snapshot > 0
+        self.seen["opened from a snapshot"] += self.study._snapshotting._snapshot > 0
 
     def handed_out(self, key: str, asked: list[Any], owner: str | None) -> None:
         for each in asked:
@@ -268,7 +268,7 @@ class StudyMachine(RuleBasedStateMachine):
 
     @rule()
     def take_a_snapshot(self) -> None:
-        self.study._upkeep._take()
+        self.study._snapshotting._take()
         assert len(names := self.store.names("snapshots")) <= 2
         assert names[-1].startswith(f"{self.study._journal.last_seq:016d}-{self.epoch:08d}")
 
@@ -293,7 +293,7 @@ class StudyMachine(RuleBasedStateMachine):
     @rule(point=st.sampled_from(["replace-snapshots", "snapshot-pruning"]), dies=st.booleans())
     def a_snapshot_fails(self, point: str, dies: bool) -> None:
         with failing(self.folder, point):
-            self.study._upkeep._take()
+            self.study._snapshotting._take()
         if dies:
             (self.store.path / "snapshots" / ".half.snap").write_bytes(b"AQJ")
             self.open()
@@ -334,7 +334,7 @@ class StudyMachine(RuleBasedStateMachine):
         assert [(row["params"], row["value"]) for row in rows if row["id"] is None] == self.model.outside
         assert reports(self.study) == self.model.reports
         # A snapshot that came by itself is whole now: what follows meets the same in each run.
-        assert self.study._upkeep.settle(60)
+        assert self.study._snapshotting.settle(60)
 
 
 class LearningMachine(StudyMachine):
@@ -350,7 +350,7 @@ class LearningMachine(StudyMachine):
 
 
 class TestStudy(StudyMachine.TestCase):
-    settings = settings(max_examples=100, stateful_step_count=50)
+    settings = settings(max_examples=60, stateful_step_count=50)
 
     def runTest(self) -> None:
         super().runTest()
@@ -358,7 +358,7 @@ class TestStudy(StudyMachine.TestCase):
 
 
 class TestStudyThatLearns(LearningMachine.TestCase):
-    settings = settings(max_examples=40, stateful_step_count=50)
+    settings = settings(max_examples=25, stateful_step_count=50)
 
     def runTest(self) -> None:
         super().runTest()

@@ -515,7 +515,7 @@ def test_a_failure_reaches_all_who_wait_for_candidates(study: Study, monkeypatch
         for each in threads:
             each.start()
         assert begun.wait(60)
-        while len(study._line) < 3:
+        while len(study._queue) < 3:
             time.sleep(0.002)
         go_on.set()
         for each in threads:

@@ -14,7 +14,7 @@ import pytest
 import arqon_ray
 from arqon_ray.service import SolverClient
 from arqon_ray.service.log.journal import Journal
-from arqon_ray.service.server import snapshotting as upkeep
+from arqon_ray.service.server import snapshotting as snapshotting
 from arqon_ray.service.server.study import Study
 from arqon_ray.service.server.verification import verify
 from arqon_ray.service.storage.objects import MERGE_FROM, ObjectStore
@@ -83,13 +83,13 @@ def test_many_callers_share_one_put(s3: S3Server, unique_name: str) -> None:
 def test_snapshots_and_merged_parts_shorten_what_is_read(
     s3: S3Server, unique_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "_EVERY", 100)
-    monkeypatch.setattr(upkeep, "_TIDY_EVERY", MERGE_FROM)
+    monkeypatch.setattr(snapshotting, "_EVERY", 100)
+    monkeypatch.setattr(snapshotting, "_TIDY_EVERY", MERGE_FROM)
     store = ObjectStore(s3.uri, unique_name)
     study = opened(store)
     for k in range(2 * MERGE_FROM + 10):
         study.report("0", k, 1.0)
-    while not store.names("snapshots") or not study._upkeep.settle(0):
+    while not store.names("snapshots") or not study._snapshotting.settle(0):
         time.sleep(0.05)
     found = Journal.open(store, {"pid": 2})
     assert found.snapshot is not None

@@ -52,9 +52,9 @@ def every_way(study: Study, reopen: Reopen, store: LocalStore) -> Iterator[Study
     """Yield the study, and as a restart makes it from a snapshot and from the log alone."""
     yield study
     study = reopen()
-    study._upkeep._take()
+    study._snapshotting._take()
     study = reopen()
-    assert study._upkeep._snapshot > 0
+    assert study._snapshotting._snapshot > 0
     yield study
     shutil.rmtree(store.path / "snapshots")
     yield reopen()

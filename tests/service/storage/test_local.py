@@ -50,7 +50,7 @@ def test_replace_is_all_or_nothing(store: LocalStore, monkeypatch: pytest.Monkey
 
 def test_what_is_cut_lies_beside(store: LocalStore) -> None:
     store.replace("segments/a.log", b"0123456789")
-    rest = store.cut("segments/a.log", 4)
+    rest = store.truncate("segments/a.log", 4)
     assert store.read("segments/a.log") == b"0123"
     assert store.read(rest) == b"456789"
     assert rest.startswith("segments/a.log.torn-4-")

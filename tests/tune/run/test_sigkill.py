@@ -19,7 +19,7 @@ import arqon_ray
 from arqon_ray.tune import ArqonSearcher
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.faults,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 

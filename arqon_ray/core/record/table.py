@@ -7,44 +7,15 @@ objectives), ``metrics.NAME``, ``cost``, ``step``, ``started`` and ``ended`` (UT
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.plain import value_of
 from arqon_ray.core.record.evaluation import Evaluation
+from arqon_ray.tables import Column, Kind, widest
 
-
-class Kind(Enum):
-    """What the entries of a column are, but for None, which every column may have."""
-
-    BOOL = auto()
-    INT = auto()
-    FLOAT = auto()
-    TEXT = auto()
-    INTS = auto()
-    FLOATS = auto()
-    TIME = auto()
-    """Seconds since 1970."""
-    MIXED = auto()
-    """Of several kinds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        name: its name.
-        kind: of its entries.
-        entries: one for each evaluation; numbers of a FLOAT column may be whole ones.
-    """
-
-    name: str
-    kind: Kind
-    entries: list[Any]
+_KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.TEXT}
 
 
 def columns_of(evaluations: Sequence[Evaluation], bounds: Mapping[str, ParameterConfig]) -> list[Column]:
@@ -107,19 +78,6 @@ def _kind(entries: Iterable[Any], empty: Kind) -> Kind:
     """Return the kind of which all entries are; ``empty`` where all are None."""
     kinds = {_KINDS.get(type(entry)) or _list_kind(entry) for entry in entries if entry is not None}
     return widest(kinds) if kinds else empty
-
-
-def widest(kinds: Collection[Kind]) -> Kind:
-    """Return the kind of a column whose entries are of these kinds."""
-    different = set(kinds)
-    if len(different) == 1:
-        return different.pop()
-    if different == {Kind.INT, Kind.FLOAT}:
-        return Kind.FLOAT
-    return Kind.FLOATS if different == {Kind.INTS, Kind.FLOATS} else Kind.MIXED
-
-
-_KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.TEXT}
 
 
 def _list_kind(entry: Any) -> Kind:
