@@ -15,10 +15,10 @@ import click
 from arqon_ray.cli.job import RunJob
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import identity
+from arqon_ray.core.inputs.differences import differences
 from arqon_ray.core.propose.roster import without_unread
 from arqon_ray.core.record.error_kinds import RAISED
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.sweeps.store import differences
 from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, Run, State, read_run, write_run
 from arqon_ray.report.style import taken_at
 

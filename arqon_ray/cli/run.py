@@ -27,7 +27,7 @@ from arqon_ray.cli.session import Ending, broken_environment, check_environment,
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.propose.roster import check_strategy
 from arqon_ray.errors import ArqonError, EvaluationsFailedError, StudyNotFoundError
-from arqon_ray.fanout.sweeps.lock import FolderLock
+from arqon_ray.fanout.driver.folder_lock import FolderLock
 from arqon_ray.report.run import Run, State
 from arqon_ray.service.storage.opening import check_storage_path
 

@@ -13,7 +13,7 @@ from arqon_ray.cli.record import aligned, echo, resume_command
 from arqon_ray.cli.session import Ending, broken_environment, check_environment, give_up, interruptible, ray_session
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, NodesLostError
 from arqon_ray.fanout import SweepResult
-from arqon_ray.fanout.sweeps.table import check_names
+from arqon_ray.fanout.worker.shard_table import check_names
 
 
 def sweep_command(

@@ -17,9 +17,9 @@ _HOME = {
     "SweepInterrupted": "sweeps.sweep_result",
     "Context": "worker.context",
     "SweepResult": "sweeps.sweep_result",
-    "open_sweep": "sweeps.sweep_result",
+    "open_sweep": "sweeps.opening",
     "optimize": "optimization.optimizing",
-    "probe_shard": "sweeps.shard",
+    "probe_shard": "worker.shard",
     "show_progress": "driver.progress",
     "sweep": "sweeps.sweeping",
 }
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from arqon_ray.fanout.driver.progress import Progress, show_progress
     from arqon_ray.fanout.optimization.optimizing import optimize
     from arqon_ray.fanout.optimization.results import Failure, OptimizeInterrupted, Result
-    from arqon_ray.fanout.sweeps.shard import probe_shard
-    from arqon_ray.fanout.sweeps.sweep_result import SweepInterrupted, SweepResult, open_sweep
+    from arqon_ray.fanout.sweeps.opening import open_sweep
+    from arqon_ray.fanout.sweeps.sweep_result import SweepInterrupted, SweepResult
     from arqon_ray.fanout.sweeps.sweeping import sweep
     from arqon_ray.fanout.worker.context import Context
+    from arqon_ray.fanout.worker.shard import probe_shard
 
 __all__ = [
     "Context",

@@ -135,12 +135,12 @@ class StoreTestCase(ABC):
         with pytest.raises(FileExistsError):
             store.begin_log(LOG)
 
-    def test_tidying_changes_no_byte(self, store: Store) -> None:
+    def test_compacting_changes_no_byte(self, store: Store) -> None:
         log = store.begin_log(LOG)
         for seq in range(1, 81):
             log.append(record(seq), seq)
             log.sync()
-            log.tidy()
+            log.compact()
         log.close()
         assert content(store) == records(range(1, 81))
 
@@ -162,14 +162,14 @@ class StoreTestCase(ABC):
         log.close()
         assert content(store) == records(range(1, 501))
 
-    def test_a_log_whose_writer_died_is_settled_and_cut(self, store: Store) -> None:
+    def test_a_log_whose_writer_died_is_synced_and_truncated(self, store: Store) -> None:
         begun(store, range(1, 7))
-        store.settle(LOG)
+        store.fsync(LOG)
         chunks = store.read_log(LOG)
         assert chunks
         last = chunks[-1]
         keep = last.offset + len(last.data) - 4
-        rest = store.cut(last.name, keep)
+        rest = store.truncate(last.name, keep)
         assert store.read(rest) == records(range(1, 7))[-4:]
         assert content(store) == records(range(1, 7))[:-4]
         assert rest.rpartition("/")[2] in store.names("segments")

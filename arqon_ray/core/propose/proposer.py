@@ -93,7 +93,7 @@ class Proposer:
         """Whether the next candidate is the probe's: it takes no model, and next to no time."""
         done, observed = (self.number, self._view.outside), len(self._view.y)
         least, most = (self._coverage.remaining(*done, observed, early) > 0 for early in (False, True))
-        if least == most and observed:
+        if least == most and self._objective.has_values(self._view):
             return least  # whether or not evaluations are ended early
         return self._coverage.remaining(*done, self._goal.observed, self._goal.ended_early) > 0
 

@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-
 from arqon_ray.core.record.error_kinds import INTERRUPTED, NODE_LOST
+from arqon_ray.fanout.worker.likeness import likeness
 
-_NUMBER = re.compile(r"0x[0-9a-fA-F]+|[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf|True|False)\b)")
 _NO_FAILURES = frozenset({NODE_LOST, INTERRUPTED})
-
-
-def likeness(kind: str | None, error: str) -> str:
-    """Return what failures of the same cause have in common: kind and message, numbers and addresses aside."""
-    return f"{kind}: {_NUMBER.sub('#', error)}"
-
-
-def common_likeness(failures: Iterable[tuple[str | None, str]]) -> str | None:
-    """Return the likeness of failures that are all alike, as kinds and messages; None where two differ."""
-    first = None
-    for kind, error in failures:
-        this = likeness(kind, error)
-        if first is None:
-            first = this
-        elif this != first:
-            return None
-    return first
 
 
 class FailFast:

@@ -18,13 +18,13 @@ from arqon_ray.fanout.driver.missing_metric import MetricCheck
 from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, judge_death
 from arqon_ray.fanout.driver.progress import Progress
 from arqon_ray.fanout.driver.resources import slots
-from arqon_ray.fanout.driver.stop import StopRule
-from arqon_ray.fanout.driver.warn_once import WarnOnce
 from arqon_ray.fanout.optimization.results import Failure
-from arqon_ray.fanout.optimization.task import Asked, make_task
+from arqon_ray.fanout.optimization.stop import StopRule
 from arqon_ray.fanout.worker.handover import Handover
 from arqon_ray.fanout.worker.outcome import Outcome
 from arqon_ray.fanout.worker.shipped_function import ShippedFunction
+from arqon_ray.fanout.worker.task import Asked, make_task
+from arqon_ray.fanout.worker.warn_once import WarnOnce
 from arqon_ray.service import Heartbeat, SolverClient
 
 Callback = Callable[[dict[str, Any]], Any]

@@ -9,7 +9,7 @@ from typing import Any
 from arqon_ray.fanout.driver.pool import TaskPool
 from arqon_ray.fanout.driver.resources import slots
 from arqon_ray.fanout.sweeps.plan import ShardPlan, split
-from arqon_ray.fanout.sweeps.store import Range
+from arqon_ray.fanout.sweeps.ranges import Range
 
 _TICK = 1.0  # seconds of one wait
 _LOOK_AGAIN = 10.0  # seconds after which the cluster's size is read again: it may have grown

@@ -10,32 +10,33 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe.probe import check_seed
 from arqon_ray.core.record.error_kinds import NODE_LOST
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, NodesLostError
+from arqon_ray.fanout.driver.arguments import check_metric, check_most, check_seconds, check_whole
 from arqon_ray.fanout.driver.failfast import FailFast
 from arqon_ray.fanout.driver.interrupts import Interrupts
 from arqon_ray.fanout.driver.missing_metric import MetricCheck
 from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, judge_death
 from arqon_ray.fanout.driver.progress import Progress, show_progress
 from arqon_ray.fanout.driver.resources import ensure_ray, task_options
-from arqon_ray.fanout.driver.stop import check_metric, check_most, check_seconds, check_whole
-from arqon_ray.fanout.driver.warn_once import WarnOnce
+from arqon_ray.fanout.sweeps.opening import open_store
 from arqon_ray.fanout.sweeps.plan import ShardPlan
-from arqon_ray.fanout.sweeps.shard import open_probe, remote_shard
+from arqon_ray.fanout.sweeps.ranges import Range
 from arqon_ray.fanout.sweeps.shards import Shards
-from arqon_ray.fanout.sweeps.store import DirectoryStore, MemoryStore, Range, WritableStore
-from arqon_ray.fanout.sweeps.summary import Summary, read_summary
+from arqon_ray.fanout.sweeps.store import WritableStore
 from arqon_ray.fanout.sweeps.sweep_result import SweepInterrupted, SweepResult
-from arqon_ray.fanout.sweeps.table import check_names, pack_rows
 from arqon_ray.fanout.worker.evaluate import Objective
 from arqon_ray.fanout.worker.handover import Handover
 from arqon_ray.fanout.worker.outcome import Outcome
+from arqon_ray.fanout.worker.shard import open_probe, remote_shard
+from arqon_ray.fanout.worker.shard_summary import Summary, read_summary
+from arqon_ray.fanout.worker.shard_table import check_names, pack_rows
 from arqon_ray.fanout.worker.shipped_function import pack
+from arqon_ray.fanout.worker.warn_once import WarnOnce
 
 
 def sweep(
@@ -102,6 +103,13 @@ def sweep(
         NodesLostError: when one node after another is lost under the same points; finished rows are kept.
         SweepInterrupted: on Ctrl-C.
         TypeError: when ``fn`` cannot be sent to the workers.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> result = arqon_ray.sweep(lambda params: {"loss": params["x"] ** 2}, config, 32, progress=False)
+        >>> result.to_table().num_rows, result.num_failed
+        (32, 0)
     """
     began = time.monotonic()
     checked = load_config(config)
@@ -157,21 +165,6 @@ def _one_point(config: str, seed: int, sequence: str, index: int, outcome: Outco
     """Return the rows of one index whose worker could not return them."""
     probe, bounds = open_probe(config, seed, sequence)
     return pack_rows(bounds, index, probe.sample_range(index, 1), [outcome])
-
-
-def open_store(
-    output: str | os.PathLike[str] | None, manifest: dict[str, Any], mode: str, *, resume: bool
-) -> WritableStore:
-    """Return where the rows go.
-
-    Raises:
-        ConfigError: when ``output`` holds something else, or is a URI.
-    """
-    if output is None:
-        return MemoryStore({**manifest, "mode": mode})
-    if "://" in os.fspath(output):
-        raise ConfigError(f"output is {output!r}: it must be a directory, local or mounted; copy it to a bucket after")
-    return DirectoryStore(Path(output).expanduser(), manifest, mode, resume=resume)
 
 
 def _is_lost(ended: tuple[Range, bytes | Died | Interrupted]) -> bool:

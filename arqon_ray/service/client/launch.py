@@ -51,6 +51,10 @@ def init(address: str | None = None, **kwargs: Any) -> Any:
 
     Raises:
         ConfigError: when the cluster asks for a token that is not here; the message says where it is.
+
+    Example:
+        >>> import arqon_ray
+        >>> context = arqon_ray.init(ignore_reinit_error=True)  # arqon_ray.init("auto") joins a cluster that runs
     """
     authentication.prepare(address or os.environ.get("RAY_ADDRESS"))
     return ray.init(address, **{"namespace": NAMESPACE, **kwargs})
@@ -99,6 +103,14 @@ def start(
         StateError: the snapshot is malformed; nothing was begun.
         StudyRefusedError: the study's journal cannot be served.
         StudyUnreachableError: the actor has not answered for ten minutes.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"seed": 1, "budget": 10, "bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> study = arqon_ray.start(config, "begun")
+        >>> arqon_ray.start({**config, "budget": 12}, "begun").status()["budget"]  # it runs: joined, and extended
+        12
+        >>> study.stop(purge=True)
     """
     require_ray()
     checked = load_config(config)
@@ -183,6 +195,13 @@ def connect(name: str = "arqon") -> SolverClient:
 
     Raises:
         StudyNotFoundError: there is none of this name; the message lists those that there are.
+
+    Example:
+        >>> import arqon_ray
+        >>> study = arqon_ray.start({"budget": 2, "bounds": {"x": {"min": 0.0, "max": 1.0}}}, "running")
+        >>> arqon_ray.connect("running").status()["budget"]
+        2
+        >>> study.stop(purge=True)
     """
     require_ray()
     check_name(name)
@@ -228,6 +247,13 @@ def list_studies(timeout: float = 10.0) -> list[dict[str, Any]]:
 
     Args:
         timeout: seconds to wait for the answers; a study that does not answer in time is ``{"name", "state": "busy"}``.
+
+    Example:
+        >>> import arqon_ray
+        >>> study = arqon_ray.start({"bounds": {"x": {"min": 0.0, "max": 1.0}}}, "listed")
+        >>> "listed" in [each["name"] for each in arqon_ray.list()]
+        True
+        >>> study.stop(purge=True)
     """
     require_ray()
     asked: dict[str, Any] = {name: handle.status.remote() for name, handle in _studies().items()}

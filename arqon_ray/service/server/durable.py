@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
@@ -29,8 +30,6 @@ from arqon_ray.service.server.snapshotting import Snapshotting
 from arqon_ray.service.server.state import StudyState
 from arqon_ray.service.server.wait_queue import WaitQueue
 from arqon_ray.service.storage.base import Store
-
-_T = TypeVar("_T")
 
 
 class DurableState:
@@ -128,20 +127,18 @@ class DurableState:
         """Why the log takes nothing more; None while it does. Open the study again then."""
         return self._journal.problem
 
-    def _make(self, change: Change) -> None:
-        """Make a change that is to be made.
+    def _commit(self, change: Change, resolved: Any = ...) -> None:
+        """Append a change's record to the log, then apply it to the memory; the lock is held.
+
+        Args:
+            change: the change.
+            resolved: what its ``resolve`` returned under this hold of the lock; resolved here by default.
 
         Raises:
-            ArqonError: it cannot be made, or its record cannot be written; nothing was changed.
+            ArqonError: the change cannot be made, or its record cannot be written; nothing was changed.
         """
-        self._commit(change, change.resolve(self._state))
-
-    def _commit(self, change: Change, resolved: Any) -> None:
-        """Make a change, as ``resolve`` judged it a moment before: first its record, then the memory.
-
-        Raises:
-            ResultsError: its record cannot be written; nothing was changed.
-        """
+        if resolved is ...:
+            resolved = change.resolve(self._state)
         self._state.seq = self._journal.append(change.body())
         try:
             change.apply(self._state, resolved)
@@ -149,28 +146,34 @@ class DurableState:
             self._journal.fail(error)
             raise
 
-    def _work(self, work: Callable[[], _T]) -> _T:
-        """Do ``work``, which must not wait, under the lock that is held."""
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Mark the block as this call's work, in case it kills the process; the lock is held and never released.
+
+        Raises:
+            BaseException: why the journal takes nothing more, if it does not.
+        """
         self._journal.check_open()
         slot = self._guard.enter()
         try:
             failpoint("apply")
-            return work()
+            yield
         finally:
             self._guard.leave(slot)
 
-    def _durably(self, work: Callable[[], _T]) -> _T:
-        """Do ``work`` under the lock and return its result when all that it changed or saw is durable."""
-        return self._in_turn(lambda: self._work(work))
+    @contextmanager
+    def _durably(self) -> Iterator[None]:
+        """Hold the lock within the block; at its end, release it and wait until all that the block saw is durable.
 
-    def _in_turn(self, body: Callable[[], _T]) -> _T:
-        """As ``_durably``, for what may also wait with the lock released."""
+        The block may return its answer: whoever called gets it only after that. It may release the lock while it waits
+        for something, and does its work within ``_working``.
+        """
         commits = self._journal.commits
         commits.announce()
         try:
             with self._lock:
                 before = self._journal.last_seq
-                result = body()
+                yield
                 seq = self._journal.last_seq
         finally:
             commits.withdraw()
@@ -179,12 +182,11 @@ class DurableState:
             # No record stands for this answer: it counts only if nobody else has the study since.
             self._journal.check_owner()
         self._snapshotting.look()
-        return result
 
     def _expire(self) -> None:
         numbers = self._state.leases.expired()
         if numbers:
-            self._make(Release(numbers, "expired"))
+            self._commit(Release(numbers, "expired"))
             self._queue.call()
 
 

@@ -1,4 +1,4 @@
-"""What comes back: results, intermediate ones, points from outside, and candidates nobody will evaluate."""
+"""What comes back to a study: results, reports, points from outside, retractions and released candidates."""
 
 from __future__ import annotations
 
@@ -24,54 +24,29 @@ class Telling(DurableState):
     """The tells, reports, retractions and releases of a study."""
 
     def tell(self, results: Any, value: Any = ..., cost: Any = 1.0, key: str | None = None, **rest: Any) -> Any:
-        """Take the result of one candidate, or of many.
-
-        Args:
-            results: a candidate's id, or a list of dicts (or one) with ``id``, ``value`` and what else is known of the
-                evaluation, see :class:`.ResultFields`.
-            value: a number; None, NaN and infinities mean a failed evaluation. It may be left out beside ``metrics``
-                where the config names its metric.
-            cost: of this evaluation, in the user's units.
-            key: the operation id.
-            **rest: what else is known of one candidate's evaluation.
-
-        Returns:
-            ``{"id", "accepted"}`` for one, a list of them for a list; with a ``note`` where a result was not accepted.
-
-        Raises:
-            ResultsError: any entry is malformed; nothing was taken.
-            UnknownCandidateError: an id was never handed out; nothing was taken.
-        """
         given = {"cost": cost, **rest} if value is ... else {"value": value, "cost": cost, **rest}
         entries = tell_entries(results, given, self._state.solver.config.metric)
         key = check_text("key", key)
-        answers = self._durably(lambda: self._tell(entries, key))
+        with self._durably(), self._working():
+            answers = self._take("tell", [self._without_params(entry, row) for row, entry in enumerate(entries)], key)
         return answers[0] if isinstance(results, str | Mapping) else answers
-
-    def _tell(self, entries: list[Entry], key: str | None) -> list[Told]:
-        return self._observe("tell", [self._without_params(entry, k) for k, entry in enumerate(entries)], key)
 
     def seed(
         self, observations: Any, key: str | None = None, out_of_bounds: Literal["raise", "skip"] = "raise"
     ) -> list[Seeded]:
-        """Take points from outside; see ``ArqonSolver.seed``.
-
-        They are no candidates of this study, whatever ids they have.
-
-        Raises:
-            ResultsError: any entry is malformed or does not fit the space; nothing was taken.
-        """
         solver = self._state.solver
         entries, notes = seed_entries(observations, solver.space, out_of_bounds, solver.config.metric)
         key = check_text("key", key)
-        answers = self._durably(lambda: self._observe("seed", entries, key))
+        with self._durably(), self._working():
+            answers = self._take("seed", entries, key)
         return cast("list[Seeded]", seeds.answers(notes, answers))
 
-    def _observe(self, method: str, entries: list[Entry], key: str | None) -> list[Told]:
+    def _take(self, method: str, entries: list[Entry], key: str | None) -> list[Told]:
+        """Take results, or answer a repeated call."""
         digest = None if key is None else digest_of_results(method, entries)
         done = self._state.done.get(Tell.OP, key, digest)
         if done is not None:
-            return done
+            return [self._as_of_now(answer) for answer in done]
         self._expire()
         change = Tell(entries, key, digest)
         verdicts = change.resolve(self._state)
@@ -80,8 +55,22 @@ class Telling(DurableState):
             self._queue.call()
         return cast("list[Told]", [verdict.answer for verdict in verdicts])
 
-    def _without_params(self, entry: Entry, place: int) -> Entry:
-        """Drop the params that a result repeats; refuse those that are not the candidate's."""
+    def _as_of_now(self, answer: Told) -> Told:
+        """Return what a repeated tell is answered: as before, unless its result was retracted meanwhile.
+
+        The repetition is not taken as a new result: it may be a retry of the very call whose result was wrong.
+        """
+        number = answer["id"]
+        if number is None or not answer["accepted"] or self._state.solver.is_told(int(number)):
+            return answer
+        return _told(int(number), "its result was retracted since: to tell another one, use another key")
+
+    def _without_params(self, entry: Entry, row: int) -> Entry:
+        """Drop the params that a result repeats.
+
+        Raises:
+            ResultsError: they are not the candidate's.
+        """
         if entry.params is None:
             return entry
         assert entry.number is not None  # checked_entries has refused None
@@ -89,15 +78,14 @@ class Telling(DurableState):
         try:
             space.encode(entry.params)
         except ResultsError as error:
-            raise ResultsError(f"results[{place}].{error}") from None
+            raise ResultsError(f"results[{row}].{error}") from None
         if space.native(entry.params) != known:
             raise ResultsError(
-                f"results[{place}].params is {shown(entry.params)}: candidate '{entry.number}' has {shown(known)}"
+                f"results[{row}].params is {shown(entry.params)}: candidate '{entry.number}' has {shown(known)}"
             )
         return replace(entry, params=None)
 
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> Told:
-        """Tell that a candidate's evaluation failed; answers as ``tell``."""
         answer: Told = self.tell(id, None, key=key, status="failed", reason=reason)
         return answer
 
@@ -108,89 +96,56 @@ class Telling(DurableState):
         value: Any = ...,
         metrics: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Keep an intermediate result of a candidate's evaluation, or many; the last one of a step counts.
-
-        Args:
-            id: the candidate's, or a list of dicts with ``id``, ``step``, ``value`` and optionally ``metrics`` and
-                ``time`` (seconds since 1970; by default it is the time at which the study takes it).
-            step: how far the evaluation has come, a whole number, 0 or more.
-            value: what it is worth by then; one that is not finite says nothing to the model.
-            metrics: what else is known, by name; the evaluation has the last ones.
-
-        Returns:
-            ``{"id", "accepted"}`` or a list of them, as ``tell``.
-
-        Raises:
-            ResultsError: a report is malformed; none was taken.
-            UnknownCandidateError: an id was never handed out; none was taken.
-        """
-        reports = report_entries(id, step, value, metrics, wall_clock)
-        answers = self._durably(lambda: self._report(reports))
+        reports = report_entries(id, step, value, metrics, time.time)
+        with self._durably(), self._working():
+            answers, taken = self._judge(reports)
+            if taken:
+                self._commit(Report(taken))
         return answers[0] if isinstance(id, str | Mapping) else answers
 
-    def _report(self, reports: list[Reported]) -> list[Told]:
-        solver, answers, taken = self._state.solver, [], []
+    def _judge(self, reports: list[Reported]) -> tuple[list[Told], list[Reported]]:
+        """Return what reports are answered, and those of them that are new."""
+        solver = self._state.solver
+        answers: list[Told] = []
+        taken: list[Reported] = []
         for each in reports:
-            answer: Told = {"id": solver.candidate(each.number).id, "accepted": self._state.is_open(each.number)}
-            if not answer["accepted"]:
-                answer["note"] = f"{self._state.ended(each.number)}: this report was ignored"
+            solver.candidate(each.number)
+            answer = _told(each.number, None)
+            if not self._state.is_open(each.number):
+                answer = _told(each.number, f"{self._state.ended(each.number)}: this report was ignored")
             elif not solver.has_reported(each.number, each.step, each.value, each.metrics):
                 taken.append(each)
             answers.append(answer)
-        if taken:
-            self._make(Report(taken))
-        return answers
+        return answers, taken
 
     def retract(self, id: str, reason: str | None = None, key: str | None = None) -> Told:
-        """Take a candidate's result back, since it was wrong; see ``ArqonSolver.retract``. The log keeps both.
-
-        Args:
-            id: the candidate's.
-            reason: why; the log keeps it.
-            key: the operation id.
-
-        Returns:
-            ``{"id", "accepted"}``; with a ``note`` where there was no result to take back. The right result is told
-            under another key than the wrong one: a key names one call.
-        """
         number = check_id(id)
         reason, key = check_reason(reason), check_text("key", key)
         digest = None if key is None else digest_of(Retract.OP, number, reason)
-        return self._durably(lambda: self._retract(Retract(number, reason, key, digest)))
-
-    def _retract(self, change: Retract) -> Told:
-        done = self._state.done.get(change.OP, change.key, change.digest)
-        if done is not None:
-            answer: Told = done[0]
-            return answer
-        solver, number = self._state.solver, change.number
-        solver.candidate(number)
-        if not solver.is_told(number):
-            return _told(number, "it has no result" if self._state.is_open(number) else "it was retracted already")
-        self._make(change)
-        # What lies ready rests on the wrong result.
-        self._worker.discard()
-        self._queue.call()
-        return _told(number, None)
+        with self._durably(), self._working():
+            done = self._state.done.get(Retract.OP, key, digest)
+            if done is not None:
+                answer: Told = done[0]
+                return answer
+            solver = self._state.solver
+            solver.candidate(number)
+            if not solver.is_told(number):
+                return _told(number, "it has no result" if self._state.is_open(number) else "it was retracted already")
+            self._commit(Retract(number, reason, key, digest))
+            # Candidates that are ready rest on the wrong result.
+            self._worker.discard()
+            self._queue.call()
+            return _told(number, None)
 
     # Leases
 
     def release(self, id: Any = None, owner: str | None = None, key: str | None = None) -> Any:
-        """Give candidates back unevaluated; they are handed out again when nothing fresh is left.
-
-        Args:
-            id: one id or a list of them; None for all that ``owner`` holds.
-            owner: only what this owner holds is released.
-            key: the operation id.
-
-        Returns:
-            ``{"id", "accepted"}`` or a list of them, as ``tell``.
-        """
         owner = check_text("owner", owner)
         numbers = None if id is None and check_owner(owner) else check_ids(id)
         key = check_text("key", key)
         digest = None if key is None else digest_of(Release.OP, numbers, owner)
-        answers = self._durably(lambda: self._release(numbers, owner, key, digest))
+        with self._durably(), self._working():
+            answers = self._release(numbers, owner, key, digest)
         return answers[0] if isinstance(id, str) else answers
 
     def _release(
@@ -212,12 +167,18 @@ class Telling(DurableState):
                 free.append(number)
             answers.append(_told(number, note))
         if free:
-            self._make(Release(free, "released", key, answers, digest))
+            self._commit(Release(free, "released", key, answers, digest))
             self._queue.call()
         return answers
 
     def _kept(self, number: int, owner: str | None, free: list[int]) -> str | None:
-        """Say why a candidate cannot be released; None when it can."""
+        """Return why a candidate cannot be released; None if it can.
+
+        Args:
+            number: the candidate.
+            owner: whose candidates may be released; None for anybody's.
+            free: what the same call releases already.
+        """
         if number in self._state.pool or number in free:
             return "it was released already"
         if number not in self._state.leases:
@@ -227,16 +188,11 @@ class Telling(DurableState):
         return None
 
     def renew(self, owner: str) -> int:
-        """Give all that an owner holds its full lease again; returns how many candidates that is."""
         owner = check_owner(owner)
-
-        def work() -> int:
+        with self._lock, self._working():
             self._expire()
-            return self._state.leases.renew(owner)
-
-        with self._lock:
-            count = self._work(work)
-        # Otherwise an owner could believe for ever what the study's new actor knows nothing of.
+            count = self._state.leases.renew(owner)
+        # Otherwise an owner could believe for ever in leases of which the study's new actor knows nothing.
         self._journal.check_owner()
         return count
 
@@ -247,8 +203,3 @@ def _told(number: int, note: str | None) -> Told:
     if note is not None:
         answer["note"] = note
     return answer
-
-
-def wall_clock() -> float:
-    """Return the seconds since 1970."""
-    return time.time()

@@ -96,7 +96,11 @@ class Study(Protocol):
         ...
 
     def keep(self) -> Callable[[], dict[str, Any]]:
-        """Take down what a checkpoint keeps, as of now; what is returned completes it, in any thread."""
+        """Capture what a checkpoint keeps, as of now; the function that is returned completes it, in any thread."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return what a pickle of the searcher keeps, without waiting for anybody."""
         ...
 
 
@@ -205,3 +209,7 @@ class OwnStudy:
         """Take down the solver's state; it is exported later."""
         frozen = self.solver.freeze()
         return lambda: {"kind": "own", "export": frozen.export()}
+
+    def state(self) -> dict[str, Any]:
+        """Return the solver's state."""
+        return self.keep()()

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arqon_ray.fanout.driver.failfast import FailFast, common_likeness, likeness
-from arqon_ray.fanout.driver.stop import StopRule
+from arqon_ray.fanout.driver.failfast import FailFast
+from arqon_ray.fanout.optimization.stop import StopRule
+from arqon_ray.fanout.worker.likeness import common_likeness, likeness
 
 
 @pytest.mark.parametrize(

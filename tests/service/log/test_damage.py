@@ -22,6 +22,8 @@ from arqon_ray.service.server.study import Study
 from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG, IN_MEMORY, Clock, known, reports
 
+pytestmark = pytest.mark.faults
+
 SNAPSHOTS = ("older snapshot", "newer snapshot")
 SEGMENTS = [f"segment {epoch}" for epoch in (1, 2, 3, 4)]
 POINT = {"params": {"x": 0.5, "n": 2}, "value": 0.5}
@@ -261,7 +263,7 @@ def off_chain(copy: Copy, records: int) -> Study:
     study = Study.open(copy.store, {"pid": 6, "actor": "a"})
     for step in range(records):
         with fenced._lock:
-            fenced._make(Report([Reported(3, step, -1.0)]))
+            fenced._commit(Report([Reported(3, step, -1.0)]))
         at, parts = fenced._journal.position, fenced._state.freeze()
         write_snapshot(copy.store, fenced._journal.epoch, at, parts)
     with pytest.raises(FencedError):

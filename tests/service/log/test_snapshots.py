@@ -123,7 +123,7 @@ def test_what_was_not_acknowledged_is_in_none(study: Study, reopen: Reopen) -> N
     study.ask_one()
     reopen()
     with study._lock:
-        study._make(Report([Reported(0, 0, 1.0)]))
+        study._commit(Report([Reported(0, 0, 1.0)]))
     with pytest.raises(FencedError):
         study._snapshotting._take()
     assert snapshots(study) == []

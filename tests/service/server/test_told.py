@@ -293,6 +293,20 @@ def test_a_result_that_was_wrong_is_forgotten_and_may_be_told_again(
     assert (ours[0]["counts"]["told"], ours[0]["counts"]["retracted"]) == (2, 2)
 
 
+def test_a_repeated_tell_says_that_its_result_was_retracted_since(study: Study, reopen: Reopen) -> None:
+    study.ask(2)
+    wrong = [{"id": "0", "value": -9.0}, {"id": "1", "value": 1.0}]
+    told = study.tell(wrong, key="wrong")
+    study.retract("0")
+    study = reopen()
+    note = "its result was retracted since: to tell another one, use another key"
+    assert study.tell(wrong, key="wrong") == [{"id": "0", "accepted": False, "note": note}, told[1]]
+    assert [row["id"] for row in study.history()] == ["1"]
+    study.tell("0", 2.0, key="right")
+    assert study.tell(wrong, key="wrong") == told
+    assert [row["value"] for row in study.history()] == [1.0, 2.0]
+
+
 def test_one_that_runs_has_no_result_to_retract(study: Study) -> None:
     study.ask(2)
     study.release("1")

@@ -241,7 +241,7 @@ def test_a_run_tells_what_lies_behind_its_placeholders(cluster: Any, tmp_path: P
         seen.append(tune_call.behind_placeholders())
         raise Stop
 
-    searcher._plan.offer = offered  # type: ignore[method-assign]
+    searcher._session.plan.offer = offered  # type: ignore[method-assign]
     with pytest.raises(Stop):
         tune.run(
             lambda config: None, config={"d": tune.choice(arrays)}, search_alg=searcher, storage_path=str(tmp_path)

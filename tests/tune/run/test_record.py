@@ -351,7 +351,7 @@ def test_what_a_file_from_before_the_record_had_not_sent_is_sent(
         assert [evaluation.id for evaluation in searcher.run().evaluations] == ["0"]  # as of the snapshot
     assert isinstance(searcher.suggest("t3"), dict)
     searcher.on_trial_complete("t3", {**RESULT, "training_iteration": 4})
-    searcher._study.flush()  # type: ignore[union-attr]
+    searcher._session.study.flush()  # type: ignore[union-attr]
     assert isinstance(searcher.suggest("more"), dict)
     rows = {row["id"]: row for row in client.history()}
     assert list(rows) == ["0", "1", "2", "3"]

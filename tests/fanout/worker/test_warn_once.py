@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from arqon_ray.core.record.metrics import MAX_METRICS, flatten
-from arqon_ray.fanout.driver.warn_once import WarnOnce
 from arqon_ray.fanout.worker.evaluate import evaluate_point
+from arqon_ray.fanout.worker.warn_once import WarnOnce
 
 
 def odd(params: dict[str, Any]) -> dict[Any, Any]:

@@ -20,8 +20,8 @@ from arqon_ray.core.inputs.plain import column_text
 from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.core.record.table import metric_columns
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.sweeps.summary import SUMMARY_KEY, summarize
 from arqon_ray.fanout.worker.outcome import Outcome
+from arqon_ray.fanout.worker.shard_summary import SUMMARY_KEY, summarize
 from arqon_ray.tables import Column, Kind, arrow_array, arrow_type, step_type, steps_array
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 from arqon_ray.core.record.error_kinds import RAISED
 from arqon_ray.core.record.evaluation import Error
 from arqon_ray.core.record.metrics import from_json, to_json
-from arqon_ray.fanout.driver.failfast import common_likeness
+from arqon_ray.fanout.worker.likeness import common_likeness
 from arqon_ray.fanout.worker.outcome import Outcome
 from arqon_ray.tables import Column
 

@@ -29,7 +29,7 @@ class WarnOnce:
 
 
 def _depth_of_user() -> int:
-    """Return how many frames above :meth:`Noted.see` the first one outside of this package is."""
+    """Return how many frames above :meth:`WarnOnce.see` the first one outside of this package is."""
     frame, depth = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame, depth = frame.f_back, depth + 1

@@ -12,13 +12,13 @@ import ray
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe.probe import ArqonProbe
-from arqon_ray.fanout.driver.warn_once import WarnOnce
-from arqon_ray.fanout.sweeps.table import Bounds, pack_rows
 from arqon_ray.fanout.worker.context import Context, seed_of, takes_context
 from arqon_ray.fanout.worker.evaluate import Objective, evaluate_point
 from arqon_ray.fanout.worker.handover import Place
 from arqon_ray.fanout.worker.outcome import Outcome, timed_out
+from arqon_ray.fanout.worker.shard_table import Bounds, pack_rows
 from arqon_ray.fanout.worker.shipped_function import ShippedFunction, unpack
+from arqon_ray.fanout.worker.warn_once import WarnOnce
 from arqon_ray.fanout.worker.watchdog import GRACE, Watchdog
 
 _BEGIN_AGAIN = 1.0  # seconds: an evaluation's beginning is known to that, and short ones pay for it once in many
@@ -61,6 +61,14 @@ def probe_shard(
     Raises:
         ConfigError: for a config, seed or sequence that breaks a rule.
         ValueError: for a range that is none.
+
+    Example:
+        >>> import ray
+        >>> from arqon_ray import ArqonProbe, probe_shard
+        >>> config = {"bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> points = ray.get(probe_shard.remote(config, 7, 8, 8))
+        >>> points == ArqonProbe(config, seed=7).sample_range(8, 8)
+        True
     """
     points = ArqonProbe(config, seed, sequence).sample_range(start, count)
     if evaluate is None:
