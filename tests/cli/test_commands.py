@@ -115,7 +115,7 @@ def test_a_folder_that_another_run_writes_is_refused(tmp_path: Path, resume: lis
     folder = tmp_path / "results" / "out"
     with FolderLock(folder, "run"):
         line = _refused(_invoke("run", _write(tmp_path, JOB), *resume, "--output", folder))
-        assert f"{folder} is written by another run now: wait for it" in line
+        assert f"{folder} is in use by another run: wait for it" in line
         assert folder.exists()
     assert not folder.parent.exists()
 

@@ -109,7 +109,7 @@ def test_what_is_no_finite_number_is_a_failure_with_a_reason(result: Any, words:
         (GeneratorExit(), "GeneratorExit"),
         (asyncio.CancelledError(), "CancelledError"),
         (BaseExceptionGroup("g", [KeyboardInterrupt()]), "BaseExceptionGroup: g (1 sub-exception)"),
-        (KeyboardInterrupt(), "KeyboardInterrupt: raised by the function itself, nobody interrupted it"),
+        (KeyboardInterrupt(), "KeyboardInterrupt: raised by the function itself, not by an interrupt"),
     ],
 )
 def test_an_exception_is_a_failure_with_one_line_and_a_trace(error: BaseException, line: str) -> None:
