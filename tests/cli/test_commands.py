@@ -89,7 +89,7 @@ class Uncalled: pass
         ),
         ({"study": {**STUDY, "strategy": "gausian"}}, "strategy is 'gausian'"),
         ({"objective": "strange.py:unsent"}, "cannot be sent to the workers"),
-        ({"objective": "strange.py:Uncalled"}, "a class needs __call__"),
+        ({"objective": "strange.py:Uncalled"}, "a class must have __call__"),
         ({"objective": "strange.py:fail"}, "strange.py has no function fail (did you mean 'fails'?)"),
         ({"runtime_env": {"working_dir": "no/such/folder"}}, "no/such/folder is not a valid path"),
         ({"runtime_env": {"env_vars": {"A": 3}}}, "Ray cannot set it up"),

@@ -208,7 +208,7 @@ def test_what_is_long_is_cut(objective: Any) -> None:
 def test_what_is_no_function_or_cannot_be_pickled_is_refused() -> None:
     with pytest.raises(TypeError, match="it must be a function"):
         pack(3)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="a class needs __call__"):
+    with pytest.raises(TypeError, match="a class must have __call__"):
         pack(dict)
     with pytest.raises(TypeError, match=r"constructs it without arguments .*'inner'.*; give an instance"):
         pack(type("Needy", (Item,), {"__call__": lambda self, params: 0.0}))
