@@ -141,7 +141,7 @@ def test_a_history_survives_the_table_of_a_sweep(space: Any, numbers: list[Any],
             assert same(cell, row["params"][name])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(space=spaces(), numbers=st.lists(NUMBERS, min_size=1, max_size=4), seed=st.integers(0, 2**32))
 def test_a_history_survives_the_export_to_optuna(space: Any, numbers: list[Any], seed: int) -> None:
     solver = told(space, numbers, seed)

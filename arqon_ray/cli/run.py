@@ -25,6 +25,7 @@ from arqon_ray.cli.record import (
 from arqon_ray.cli.saving import Progress
 from arqon_ray.cli.session import Ending, broken_environment, check_environment, give_up, interruptible, ray_session
 from arqon_ray.core import ArqonSolver
+from arqon_ray.core.propose.roster import check_strategy
 from arqon_ray.errors import ArqonError, EvaluationsFailedError, StudyNotFoundError
 from arqon_ray.fanout.driver.folder_lock import FolderLock
 from arqon_ray.report.run import Run, State
@@ -52,6 +53,7 @@ def run_command(
     check_environment(job.runtime_env)
     if job.storage_path is not None:
         check_storage_path(job.storage_path)
+    check_strategy(job.study, elsewhere=True)
     ArqonSolver(job.study)  # whatever it refuses is refused before there is a Ray or a folder
     elsewhere = address is not None or job.storage_path is not None
     ending = Ending()

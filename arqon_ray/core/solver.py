@@ -32,6 +32,14 @@ class ArqonSolver(StudyState):
     Attributes:
         config: the validated config.
         space: the search space.
+
+    Example:
+        >>> from arqon_ray import ArqonSolver
+        >>> solver = ArqonSolver({"seed": 1, "budget": 25, "bounds": {"x": {"min": -1.0, "max": 1.0}}})
+        >>> while (params := solver.ask_one()) is not None:
+        ...     accepted = solver.tell([{"params": params, "value": (params["x"] - 0.3) ** 2}])
+        >>> abs(solver.best()["params"]["x"] - 0.3) < 0.01
+        True
     """
 
     # Asking

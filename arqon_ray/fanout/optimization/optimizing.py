@@ -13,6 +13,7 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
 from arqon_ray.core.inputs.differences import differences
 from arqon_ray.core.objectives.choose import objective_of
+from arqon_ray.core.propose.roster import without_unread
 from arqon_ray.core.space.points import check_points
 from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, IdentityError, NodesLostError, StudyNotFoundError
@@ -107,6 +108,13 @@ def optimize(
         NodesLostError: when one node after another is lost under the same candidate, which is given back; its
             ``result`` has the rest.
         OptimizeInterrupted: on Ctrl-C.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"seed": 1, "budget": 20, "bounds": {"x": {"min": -1.0, "max": 1.0}}}
+        >>> result = arqon_ray.optimize(lambda params: (params["x"] - 0.3) ** 2, config, progress=False)
+        >>> abs(result.best["params"]["x"] - 0.3) < 0.1
+        True
     """
     began = time.monotonic()
     max_concurrency = check_most("max_concurrency", max_concurrency)
@@ -190,7 +198,7 @@ def _start(
 def _own_config(study: SolverClient, config: StudyConfig | None) -> StudyConfig:
     """Return the study's own config; one that was given must mean the same study."""
     stored = load_config(study.config())
-    changes = [] if config is None else differences(identity(stored), identity(config))
+    changes = [] if config is None else differences(identity(without_unread(stored)), identity(without_unread(config)))
     if changes:
         raise IdentityError(f"study {study.name!r} is another one ({'; '.join(changes)}): give its config, or none")
     return _single(stored)

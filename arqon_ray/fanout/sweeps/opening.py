@@ -34,11 +34,6 @@ def open_sweep(path: str | os.PathLike[str], mode: str | None = None) -> SweepRe
 
     A sweep may go on in it meanwhile: what is there is read as it stands.
 
-    Example::
-
-        done = arqon_ray.open_sweep("results/swing")
-        print(done.num_done, done.best, done.to_pandas().columns)
-
     Args:
         path: the ``output`` of :func:`.sweep`, or the results' folder of ``arqon-ray sweep``.
         mode: ``min`` or ``max``, for ``best``; None for the sweep's own. What 0.1.0 wrote does not say its own, and
@@ -46,6 +41,13 @@ def open_sweep(path: str | os.PathLike[str], mode: str | None = None) -> SweepRe
 
     Raises:
         ConfigError: there is no sweep, one of its files is damaged, or the mode is none.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> swept = arqon_ray.sweep(lambda params: params["x"], config, 16, output="swept", progress=False)
+        >>> arqon_ray.open_sweep("swept").best == swept.best
+        True
     """
     if mode not in (None, "min", "max"):
         raise ConfigError(f"mode is {shown(mode)}: it must be 'min' or 'max'")

@@ -31,6 +31,13 @@ class SweepResult:
         best: ``{"index", "params", "value", "metrics"}``; None when nothing succeeded. The lowest index of equal ones.
         failures: the first failures in the order of the indices, at most 20: ``{"index", "params", "error", "kind"}``.
         seconds: the wall time of the call; None for a sweep that was opened.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> result = arqon_ray.sweep(lambda params: params["x"], config, 16, progress=False)
+        >>> result.num_done, result.best["value"] == min(result.to_table()["value"].to_pylist())
+        (16, True)
     """
 
     def __init__(self, store: ShardStore, seconds: float | None = None) -> None:

@@ -103,6 +103,13 @@ def sweep(
         NodesLostError: when one node after another is lost under the same points; finished rows are kept.
         SweepInterrupted: on Ctrl-C.
         TypeError: when ``fn`` cannot be sent to the workers.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> result = arqon_ray.sweep(lambda params: {"loss": params["x"] ** 2}, config, 32, progress=False)
+        >>> result.to_table().num_rows, result.num_failed
+        (32, 0)
     """
     began = time.monotonic()
     checked = load_config(config)

@@ -61,6 +61,14 @@ def probe_shard(
     Raises:
         ConfigError: for a config, seed or sequence that breaks a rule.
         ValueError: for a range that is none.
+
+    Example:
+        >>> import ray
+        >>> from arqon_ray import ArqonProbe, probe_shard
+        >>> config = {"bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> points = ray.get(probe_shard.remote(config, 7, 8, 8))
+        >>> points == ArqonProbe(config, seed=7).sample_range(8, 8)
+        True
     """
     points = ArqonProbe(config, seed, sequence).sample_range(start, count)
     if evaluate is None:

@@ -30,6 +30,16 @@ class BatchedClient:
         delay: seconds for which a result waits for others.
         owner: who holds the candidates; None for a name that nobody else has.
         lease: seconds until they go back to the pool when this process dies.
+
+    Example:
+        >>> import arqon_ray
+        >>> study = arqon_ray.start({"budget": 64, "bounds": {"x": {"min": 0.0, "max": 1.0}}}, "batched")
+        >>> with arqon_ray.BatchedClient(study, size=16) as batch:
+        ...     while (candidate := batch.ask_one()) is not None:
+        ...         batch.tell(candidate["id"], candidate["params"]["x"])
+        >>> study.status()["counts"]["told"]
+        64
+        >>> study.stop(purge=True)
     """
 
     def __init__(
