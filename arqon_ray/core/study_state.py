@@ -22,7 +22,7 @@ from arqon_ray.core.objectives.choose import objective_of
 from arqon_ray.core.points import complete_points
 from arqon_ray.core.probe.coverage import Coverage
 from arqon_ray.core.propose.proposer import Proposer
-from arqon_ray.core.propose.roster import Roster, check_strategy
+from arqon_ray.core.propose.roster import Roster, check_strategy, warn_of_unread
 from arqon_ray.core.record.evaluation import Evaluation, Step
 from arqon_ray.core.space.space import Params, Space
 from arqon_ray.core.strategies.memories import remember
@@ -49,6 +49,7 @@ class StudyState:
         self.config = load_config(config)
         if config is not self.config:
             check_strategy(self.config)
+            warn_of_unread(self.config)
         self.space = Space(self.config.bounds)
         self._roster = Roster(self.config, self.space)
         self._coverage = self._planned_coverage()

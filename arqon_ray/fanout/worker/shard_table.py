@@ -80,7 +80,7 @@ def schema(bounds: Bounds) -> pa.Schema:
     )
 
 
-def with_more(types: pa.Schema, bounds: Bounds, metrics: Mapping[str, Kind], *, steps: bool) -> pa.Schema:
+def with_optional_columns(types: pa.Schema, bounds: Bounds, metrics: Mapping[str, Kind], *, steps: bool) -> pa.Schema:
     """Return the schema with the columns of metrics, and with ``steps``.
 
     Args:
@@ -134,7 +134,9 @@ def pack_rows(bounds: Bounds, start: int, points: Sequence[Mapping[str, Any]], o
         if any(evaluation.steps for evaluation in evaluations)
         else None
     )
-    types = with_more(types, bounds, {column.name: column.kind for column in metrics}, steps=steps is not None)
+    types = with_optional_columns(
+        types, bounds, {column.name: column.kind for column in metrics}, steps=steps is not None
+    )
     arrays += [] if steps is None else [steps]
     summary = json.dumps(summarize(start, points, outcomes, metrics))
     sink = io.BytesIO()

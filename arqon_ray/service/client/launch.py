@@ -16,8 +16,9 @@ from ray.util import list_named_actors
 
 from arqon_ray.core.config import StudyConfig, load_config
 from arqon_ray.core.points import check_points
-from arqon_ray.core.propose.roster import check_strategy_elsewhere
-from arqon_ray.errors import StudyNotFoundError, StudyRefusedError
+from arqon_ray.core.propose.roster import check_strategy, warn_of_unread
+from arqon_ray.core.strategies.registry import GROUP, find_strategy, is_installed
+from arqon_ray.errors import ConfigError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.client import authentication
 from arqon_ray.service.client.client import SolverClient
 from arqon_ray.service.client.older_actors import refused_config
@@ -117,7 +118,8 @@ def start(
         checked = load_config({**checked.to_dict(), "budget": budget})
     plain, path = checked.to_dict(), None if storage_path is None else check_storage_path(storage_path)
     check_name(name)
-    check_strategy_elsewhere(checked)
+    check_strategy(checked, elsewhere=True)
+    warn_of_unread(checked)
     points = check_points(points_to_evaluate, checked)
     brought = None if snapshot is None else read_snapshot(snapshot)
     problem: Exception | None = None
@@ -138,13 +140,24 @@ def start(
             if actor.LEAVING in getattr(error.cause, "__notes__", ()):
                 for pause in SolverClient(name, handle)._until_gone(handle):
                     time.sleep(pause)
-            raise refused_config(name, raised_by_actor(error)) from None
+            raise _refused(name, checked, raised_by_actor(error)) from None
         except (ActorDiedError, ActorUnavailableError) as error:
             problem = error
         # An actor that is being stopped holds the name; one that restarts will answer.
         time.sleep(_PAUSE)
     raise StudyRefusedError(
         f"the actor {name!r} dies again and again, see its log in Ray's session directory: {problem}"
+    )
+
+
+def _refused(name: str, config: StudyConfig, said: BaseException) -> BaseException:
+    """Return why the study was not begun or joined; of a strategy that only this process knows, with a hint."""
+    if not isinstance(said, ConfigError) or find_strategy(config.strategy) is None or is_installed(config.strategy):
+        return refused_config(name, said)
+    return ConfigError(
+        f"strategy is {config.strategy!r}: register_strategy made it known to this process, not to the study's actor. "
+        f"Install a package that names it in the entry-point group {GROUP!r} on the cluster's nodes, or by "
+        f"start(runtime_env=...). The actor says: {said}"
     )
 
 

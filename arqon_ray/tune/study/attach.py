@@ -9,6 +9,7 @@ from typing import Any
 from ray.exceptions import RayError
 
 from arqon_ray.core.config import StudyConfig, identity, load_config
+from arqon_ray.core.propose.roster import without_unread
 from arqon_ray.errors import ArqonError, IdentityError, StateError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service import SolverClient, connect, start
 
@@ -61,7 +62,7 @@ def check_identity(name: str, config: StudyConfig, decided: Mapping[str, Any]) -
     Raises:
         IdentityError: the message names the keys and both values.
     """
-    there = identity(config)
+    there = identity(without_unread(config))
     here = identity(load_config({"bounds": there["bounds"], **decided}))
     different = [key for key in there if key in decided and there[key] != here[key]]
     if different:
