@@ -15,8 +15,8 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutErro
 from ray.util import list_named_actors
 
 from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.points import check_points
 from arqon_ray.core.propose.roster import check_strategy, warn_of_unread
-from arqon_ray.core.space.points import check_points
 from arqon_ray.core.strategies.registry import GROUP, find_strategy, is_installed
 from arqon_ray.errors import ConfigError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.client import authentication
