@@ -25,10 +25,10 @@ from arqon_ray.core.ledger.results import Entry, check_report, parse_results, pa
 from arqon_ray.core.ledger.view import Candidate
 from arqon_ray.core.objectives.base import Objective
 from arqon_ray.core.objectives.choose import objective_of
+from arqon_ray.core.points import complete_points
 from arqon_ray.core.record import metrics
 from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.core.record.running import Running
-from arqon_ray.core.space.points import whole_points
 from arqon_ray.core.space.space import Params, Space
 from arqon_ray.core.strategies.memories import Count, Finite, MemoryContext, Strict, check
 from arqon_ray.core.versions import versions
@@ -238,7 +238,8 @@ def _refill(document: dict[str, Any], config: StudyConfig, space: Space, ledger:
     for report in document.get("reports", ()):
         ledger.weigh(*_checked(report, ledger.handed_out, len(observations)))
     _recall_reports(document, observations, ledger)
-    ledger.queue, ledger.enqueued = whole_points(document.get("queue", []), config, space), document.get("enqueued", 0)
+    ledger.queue = complete_points(document.get("queue", []), config, space)
+    ledger.enqueued = document.get("enqueued", 0)
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:

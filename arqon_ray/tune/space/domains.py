@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from ray.tune.search.sample import Domain, Float, Integer, LogUniform, Normal, Quantized, Uniform
 
-from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.values import as_number, as_whole, shown
+from arqon_ray.core.space.config import ParameterConfig
 from arqon_ray.core.space.kinds.base import Parameter
 from arqon_ray.core.space.kinds.choose import make_parameter
 from arqon_ray.errors import ConfigError
