@@ -22,7 +22,7 @@ from arqon_ray.service.failpoints import failpoint
 from arqon_ray.service.log.journal import Journal, Opened
 from arqon_ray.service.log.manifest import read_study
 from arqon_ray.service.log.records import Record
-from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.log.segments import accepted_records, read_segments
 from arqon_ray.service.server.candidate_worker import CandidateWorker
 from arqon_ray.service.server.changes import Change, Release, replay
 from arqon_ray.service.server.crash_guard import CrashGuard
@@ -201,7 +201,7 @@ def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], flo
             journal.passed_over.append(f"{journal.store.where(snapshot.name)}: {error}")
         else:
             return replayed(state, opened.records, journal.store), snapshot.at.seq
-    records = opened.records if snapshot is None else list(accepted(read_chain(journal.store)[0]))
+    records = opened.records if snapshot is None else list(accepted_records(read_segments(journal.store)[0]))
     return replayed(StudyState(ArqonSolver(load_config(config)), clock), records, journal.store), 0
 
 

@@ -9,7 +9,7 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
 from arqon_ray.errors import ConfigError, StateError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.log.manifest import read_study
-from arqon_ray.service.log.segments import OffChainError, accepted, read_chain
+from arqon_ray.service.log.segments import PositionError, accepted_records, read_segments
 from arqon_ray.service.log.snapshots import read_snapshots
 from arqon_ray.service.server.durable import replayed
 from arqon_ray.service.server.state import StudyState
@@ -53,14 +53,14 @@ def _read(store: Store) -> StudyState:
         if isinstance(snapshot, str):
             continue
         try:
-            parts, _ = read_chain(store, snapshot.at)
+            segments, _ = read_segments(store, snapshot.at)
             state = StudyState.thaw(snapshot.take(), time.monotonic, snapshot.at.seq)
-        except (OffChainError, StateError):
+        except (PositionError, StateError):
             continue  # the log holds everything
-        return replayed(state, list(accepted(parts)), store)
-    parts, _ = read_chain(store)
+        return replayed(state, list(accepted_records(segments)), store)
+    segments, _ = read_segments(store)
     fresh = StudyState(ArqonSolver(load_config(described["config"])), time.monotonic)
-    return replayed(fresh, list(accepted(parts)), store)
+    return replayed(fresh, list(accepted_records(segments)), store)
 
 
 def find_study(place: str) -> tuple[str, str] | None:

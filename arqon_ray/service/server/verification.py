@@ -17,7 +17,7 @@ from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.errors import ArqonError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.log.manifest import read_study
 from arqon_ray.service.log.records import Record
-from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.log.segments import accepted_records, read_segments
 from arqon_ray.service.server.changes import Ask, candidate_of, replay
 from arqon_ray.service.server.state import StudyState
 from arqon_ray.service.storage.base import Store
@@ -90,8 +90,8 @@ def verify(
     described = read_study(store)
     if described is None:
         raise StudyNotFoundError(f"no study in {store}: give the storage_path and the name that start() was given")
-    parts, _ = read_chain(store)
-    records = list(accepted(parts))
+    segments, _ = read_segments(store)
+    records = list(accepted_records(segments))
     total = sum(len(_fresh(record)) for record in records)
     mismatches = []
     done = 0
