@@ -212,7 +212,7 @@ class Journal:
 
 
 def _read(store: Store, epoch: Epoch) -> tuple[Snapshot | None, list[SegmentRecords], list[str]]:
-    """Return the newest usable snapshot, the accepted records after it and the ignored snapshots; cut off torn tails."""
+    """Return the newest usable snapshot, the accepted records after it and the ignored ones; cut off torn tails."""
     passed_over: list[str] = []
     snapshot: Snapshot | None = None
     for found in read_snapshots(store):
