@@ -302,6 +302,6 @@ def test_nothing_is_made_or_missed_in_the_place_of_a_storage_that_is_away(tmp_pa
     root.rename(tmp_path / "away")
     calls = [("read", "EPOCH"), ("replace", "EPOCH", b"new"), ("names", "segments"), ("read_log", "segments/a.log")]
     for method, *args in [*calls, ("begin_log", "segments/a.log")]:
-        with pytest.raises(FileNotFoundError, match="the storage is away"):
+        with pytest.raises(FileNotFoundError, match="the storage is unavailable"):
             getattr(store, method)(*args)
     assert not root.exists()
