@@ -17,6 +17,7 @@ def warn_deprecated(what: str, *, since: str, removed: str, instead: str, stackl
 
     Example:
         >>> import warnings
+        >>> from arqon_ray.deprecation import warn_deprecated
         >>> with warnings.catch_warnings(record=True) as caught:
         ...     warnings.simplefilter("always")
         ...     warn_deprecated("place()", since="0.2.0", removed="0.4.0", instead="ask_one(params=...)")

@@ -30,7 +30,16 @@ class UnreadParameterWarning(UserWarning):
 
 
 class ArqonError(Exception):
-    """Base of every exception that arqon_ray raises on purpose."""
+    """Base of every exception that arqon_ray raises on purpose.
+
+    Example:
+        >>> from arqon_ray import ArqonError, ArqonProbe
+        >>> try:
+        ...     ArqonProbe({"bounds": {"lr": {"min": 0.0, "max": 0.1, "scale": "Log"}}})
+        ... except ArqonError as error:
+        ...     print(type(error).__name__)
+        ConfigError
+    """
 
 
 class ConfigError(ArqonError, ValueError):

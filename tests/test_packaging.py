@@ -72,6 +72,25 @@ def test_service_and_fanout_load_without_tune() -> None:
     assert {"ray.tune", "scipy.stats"} & loaded == set()
 
 
+def test_a_worker_of_fanout_loads_little() -> None:
+    """A process that evaluates needs nothing of the driver's side: each module costs every worker its time."""
+    names = _modules_of("fanout/worker")
+    pack = (
+        "from arqon_ray.fanout.worker import evaluate, shard, shard_table\n"
+        'probe, bounds = shard.open_probe(\'{"bounds": {"x": {"min": 0, "max": 1}}}\', 0, \'sobol\')\n'
+        "points = probe.sample_range(0, 2)\n"
+        "rows = [evaluate.evaluate_point(lambda p: p['x'], point) for point in points]\n"
+        "assert shard_table.pack_rows(bounds, 0, points, rows)"
+    )
+    loaded = _modules_after(f"import importlib\nfor name in {names!r}: importlib.import_module(name)\n{pack}")
+    mine = {name for name in loaded if name.startswith("arqon_ray.")}
+    others = {"arqon_ray.service", "arqon_ray.report", "arqon_ray.tune", "arqon_ray.cli"}
+    others |= {"arqon_ray.fanout.driver", "arqon_ray.fanout.sweeps", "arqon_ray.fanout.optimization"}
+    assert {"pyarrow.parquet", *names} <= loaded
+    assert {name for name in mine for other in others if name == other or name.startswith(f"{other}.")} == set()
+    assert {"scipy.stats", "ray.tune"} & loaded == set()
+
+
 def test_only_the_tune_folder_and_what_it_serves_names_tune() -> None:
     """Also inside of functions, where no import of a module would show it."""
     allowed = {"tune", "cli", "examples"}

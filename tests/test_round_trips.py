@@ -24,8 +24,8 @@ from arqon_ray.core.inputs.plain import same
 from arqon_ray.core.inputs.values import as_number
 from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.sweeps.table import pack_rows
 from arqon_ray.fanout.worker.outcome import Outcome
+from arqon_ray.fanout.worker.shard_table import pack_rows
 from arqon_ray.report import export_to_optuna, read_run, write_run
 from tests.core.spaces import bounds, extreme_ranges
 
@@ -141,7 +141,7 @@ def test_a_history_survives_the_table_of_a_sweep(space: Any, numbers: list[Any],
             assert same(cell, row["params"][name])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(space=spaces(), numbers=st.lists(NUMBERS, min_size=1, max_size=4), seed=st.integers(0, 2**32))
 def test_a_history_survives_the_export_to_optuna(space: Any, numbers: list[Any], seed: int) -> None:
     solver = told(space, numbers, seed)

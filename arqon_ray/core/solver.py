@@ -32,6 +32,14 @@ class ArqonSolver(StudyState):
     Attributes:
         config: the validated config.
         space: the search space.
+
+    Example:
+        >>> from arqon_ray import ArqonSolver
+        >>> solver = ArqonSolver({"seed": 1, "budget": 25, "bounds": {"x": {"min": -1.0, "max": 1.0}}})
+        >>> while (params := solver.ask_one()) is not None:
+        ...     accepted = solver.tell([{"params": params, "value": (params["x"] - 0.3) ** 2}])
+        >>> abs(solver.best()["params"]["x"] - 0.3) < 0.01
+        True
     """
 
     # Asking
@@ -308,4 +316,9 @@ class ArqonSolver(StudyState):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle through the exported state, which executes no code when it is read."""
-        return (type(self).from_state, (self.export(),))
+        return (_unpickled, (type(self), self.export()))
+
+
+def _unpickled(kind: type[ArqonSolver], exported: str) -> ArqonSolver:
+    # A function of the module: cloudpickle would write the code of a class method into the pickle.
+    return kind.from_state(exported)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-_HOME = {
+_MODULE_OF = {
     "Failure": "optimization.results",
     "OptimizeInterrupted": "optimization.results",
     "Progress": "driver.progress",
@@ -17,9 +17,9 @@ _HOME = {
     "SweepInterrupted": "sweeps.sweep_result",
     "Context": "worker.context",
     "SweepResult": "sweeps.sweep_result",
-    "open_sweep": "sweeps.sweep_result",
+    "open_sweep": "sweeps.opening",
     "optimize": "optimization.optimizing",
-    "probe_shard": "sweeps.shard",
+    "probe_shard": "worker.shard",
     "show_progress": "driver.progress",
     "sweep": "sweeps.sweeping",
 }
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from arqon_ray.fanout.driver.progress import Progress, show_progress
     from arqon_ray.fanout.optimization.optimizing import optimize
     from arqon_ray.fanout.optimization.results import Failure, OptimizeInterrupted, Result
-    from arqon_ray.fanout.sweeps.shard import probe_shard
-    from arqon_ray.fanout.sweeps.sweep_result import SweepInterrupted, SweepResult, open_sweep
+    from arqon_ray.fanout.sweeps.opening import open_sweep
+    from arqon_ray.fanout.sweeps.sweep_result import SweepInterrupted, SweepResult
     from arqon_ray.fanout.sweeps.sweeping import sweep
     from arqon_ray.fanout.worker.context import Context
+    from arqon_ray.fanout.worker.shard import probe_shard
 
 __all__ = [
     "Context",
@@ -50,8 +51,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value

@@ -54,6 +54,14 @@ def open_run(what: Source) -> Run:
 
     Raises:
         StateError: it is none of these, there is nothing at the path, or what is there is damaged.
+
+    Example:
+        >>> from arqon_ray import ArqonSolver, open_run
+        >>> solver = ArqonSolver({"bounds": {"x": {"min": 0.0, "max": 1.0}}})
+        >>> params = solver.ask_one()
+        >>> accepted = solver.tell([{"params": params, "value": 0.5}])
+        >>> [row.value for row in open_run(solver).evaluations]
+        [0.5]
     """
     if isinstance(what, Run):
         return what

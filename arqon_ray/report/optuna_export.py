@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from arqon_ray.core.record.evaluation import Evaluation
-from arqon_ray.core.space.parameters import Categorical, Continuous, Discrete, Parameter
+from arqon_ray.core.space.description import Options, Range
+from arqon_ray.core.space.kinds.base import Parameter
 from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ArqonError
 from arqon_ray.report.opening import Source, open_run
@@ -81,41 +82,34 @@ def _column(parameter: Parameter, values: Sequence[Any]) -> _Column:
     Optuna has no periodic ranges, no logarithmic steps, and no choices that are equal in Python, as 1 and True are:
     there every choice becomes its JSON. A grid that its arithmetic does not find again becomes a plain range.
     """
-    from optuna.distributions import FloatDistribution
-
-    match parameter:
-        case Categorical():
-            return _choices(parameter)
-        case Continuous():
-            low, high = min([parameter.low, *values]), max([parameter.high, *values])
-            return _Column(FloatDistribution(low, high, log=parameter.scale == "Log"), float)
-        case Discrete():
-            first, last = parameter.ends
-            return _grid(parameter, min([first, *values]), max([last, *values]), values)
+    described = parameter.describe()
+    return _range(described, values) if isinstance(described, Range) else _options(described, parameter)
 
 
-def _choices(parameter: Categorical) -> _Column:
+def _options(described: Options, parameter: Parameter) -> _Column:
     from optuna.distributions import CategoricalDistribution
 
-    choices = parameter.choices
+    choices = described.choices
     if len(set(choices)) == len(choices):
         return _Column(CategoricalDistribution(list(choices)), parameter.native)
     return _Column(CategoricalDistribution([json.dumps(c) for c in choices]), lambda c: json.dumps(parameter.native(c)))
 
 
-def _grid(parameter: Discrete, low: float, high: float, values: Sequence[float]) -> _Column:
+def _range(described: Range, values: Sequence[float]) -> _Column:
     from optuna.distributions import FloatDistribution, IntDistribution
 
-    log = parameter.scale == "Log"
-    if parameter.integer:
-        step = int(parameter.step)
+    low, high, log = min([described.low, *values]), max([described.high, *values]), described.log
+    if described.step is None:
+        return _Column(FloatDistribution(low, high, log=log), float)
+    if described.integer:
+        step = int(described.step)
         even = not log and all((int(value) - int(low)) % step == 0 for value in (*values, high))
         return _Column(IntDistribution(int(low), int(high), log=log, step=step if even else 1), int)
-    multiples = [(value - low) / parameter.step for value in values]
+    multiples = [(value - low) / described.step for value in values]
     # Both are how Optuna decides, the first in its constructor and the second for each value.
-    even = (Decimal(repr(high)) - Decimal(repr(low))) % Decimal(repr(parameter.step)) == 0
+    even = (Decimal(repr(high)) - Decimal(repr(low))) % Decimal(repr(described.step)) == 0
     even = even and all(abs(multiple - round(multiple)) < 1e-8 for multiple in multiples)
-    return _Column(FloatDistribution(low, high, log=log, step=parameter.step if even and not log else None), float)
+    return _Column(FloatDistribution(low, high, log=log, step=described.step if even and not log else None), float)
 
 
 @dataclass(frozen=True, slots=True)

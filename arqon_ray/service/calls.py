@@ -23,6 +23,17 @@ class StudyCalls(Protocol):
 
     ``key`` is an operation id: the same call under the same key has its effect once and gets the same answer, however
     often it is made. Clients make one if none is given.
+
+    Example:
+        >>> import arqon_ray
+        >>> def work(study: arqon_ray.StudyCalls) -> int:
+        ...     while (candidate := study.ask_one()) is not None:
+        ...         study.tell(candidate["id"], candidate["params"]["x"])
+        ...     return study.status()["counts"]["told"]
+        >>> client = arqon_ray.start({"budget": 3, "bounds": {"x": {"min": 0.0, "max": 1.0}}}, "typed")
+        >>> work(client)
+        3
+        >>> client.stop(purge=True)
     """
 
     def ask_one(

@@ -1,40 +1,25 @@
 """The objects in a searcher's file: each under a short name of its own, so that its class may move and be renamed.
 
 The file is a pickle, since a Tune space and a trial's config may hold any object of the user's. Our own objects stand
-in it as a name and their attributes; :func:`kept_as` gives the name. Files of 0.1.0 name modules instead.
+in it as a name and their attributes; :func:`kept_as` gives the name. Files of 0.1.0 name modules instead,
+see :mod:`arqon_ray.tune.former`.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from typing import IO, Any, TypeVar, cast
 
 from ray import cloudpickle
+
+from arqon_ray.tune.former import present_name
 
 T = TypeVar("T")
 
 _CLASSES: dict[str, type] = {}
 _NAMES: dict[type, str] = {}
-
-_ROOMS = {
-    **dict.fromkeys(("config_space", "convert", "domains", "nodes", "points", "sameness"), "space"),
-    **dict.fromkeys(("attach", "asks", "shared"), "study"),
-    **dict.fromkeys(("checkpoint", "ending", "outcome", "reconcile", "trials"), "run"),
-}
-_MOVED = {f"arqon_ray.tune.{name}": f"arqon_ray.tune.{room}.{name}" for name, room in _ROOMS.items()}
-_MOVED |= {
-    "arqon_ray.tune.ahead": "arqon_ray.tune.study.prefetch",
-    "arqon_ray.tune.courier": "arqon_ray.tune.study.call_queue",
-}
-_RENAMED = {
-    ("arqon_ray.tune.courier", "Call"): ("arqon_ray.tune.study.call_queue", "OldCall"),
-    ("arqon_ray.tune.outcome", "Ticket"): ("arqon_ray.tune.study.ticket", "Ticket"),
-}
-"""Where 0.1.0 had what is elsewhere now."""
 
 
 def kept_as(name: str) -> Callable[[type[T]], type[T]]:
@@ -72,8 +57,7 @@ class _Unpickler(pickle.Unpickler):
         return made
 
     def find_class(self, module: str, name: str) -> Any:
-        module, name = _RENAMED.get((module, name), (_MOVED.get(module, module), name))
-        return super().find_class(module, name)
+        return super().find_class(*present_name(module, name))
 
 
 def dumps(state: dict[str, Any]) -> bytes:
@@ -84,12 +68,11 @@ def dumps(state: dict[str, Any]) -> bytes:
     return stream.getvalue()
 
 
+def loads(data: bytes) -> Any:
+    """Return what :func:`dumps` wrote."""
+    return _Unpickler(io.BytesIO(data)).load()
+
+
 def load(file: IO[bytes]) -> Any:
     """Return what a file holds, of this release or an earlier one."""
     return _Unpickler(file).load()
-
-
-def keep_old_names() -> None:
-    """Let the modules of 0.1.0 be found: an experiment's ``tuner.pkl`` is read by Tune, and names them."""
-    for old, new in _MOVED.items():
-        sys.modules.setdefault(old, import_module(new))

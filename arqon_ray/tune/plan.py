@@ -68,7 +68,7 @@ class Plan:
         Raises:
             ConfigError: when one does not.
         """
-        self.whole_points(space, self.config(space))
+        self.complete_points(space, self.config(space))
         self.space = space
 
     def go_on_with(self, own: Plan) -> None:
@@ -107,7 +107,7 @@ class Plan:
         """Return the checked config, with the defaults where the user decided nothing."""
         return load_config(self.wanted(space, mode, metric))
 
-    def whole_points(self, space: SearchSpace, config: StudyConfig) -> list[Point]:
+    def complete_points(self, space: SearchSpace, config: StudyConfig) -> list[Point]:
         """Return ``points_to_evaluate``, each with every parameter.
 
         Raises:

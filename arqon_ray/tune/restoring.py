@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from arqon_ray.core.inputs.values import shown
+from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import StateError
 from arqon_ray.service import SolverClient
 from arqon_ray.tune.objective import Objective
@@ -50,6 +51,13 @@ def restored_study(state: Mapping[str, Any], actor: str | SolverClient | None, b
     if name is not None:
         return SharedStudy.restored(kept)
     return OwnStudy.restored(kept["export"], held(state["trials"]), budget)
+
+
+def unpickled_study(kept: Mapping[str, Any] | None) -> Study | None:
+    """Return the study of a searcher that was pickled: as it was, with every candidate in flight."""
+    if kept is None:
+        return None
+    return SharedStudy.restored(kept) if "name" in kept else OwnStudy(ArqonSolver.from_state(kept["export"]))
 
 
 def held(trials: Mapping[str, Trial]) -> set[str]:

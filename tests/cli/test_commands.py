@@ -15,7 +15,7 @@ from arqon_ray.cli import RunJob, load_job, main
 from arqon_ray.cli.objective import load_objective
 from arqon_ray.cli.session import check_environment
 from arqon_ray.core.record.evaluation import Error
-from arqon_ray.fanout.sweeps.lock import FolderLock
+from arqon_ray.fanout.driver.folder_lock import FolderLock
 from arqon_ray.report import Evaluation, Run, write_run
 from arqon_ray.service.storage.opening import check_storage_path
 

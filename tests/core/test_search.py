@@ -96,7 +96,7 @@ def native_share(config: dict[str, Any], value: float) -> float:
     return (value - low) / (high - low)
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(data=st.data(), ranges=st.lists(real_ranges(), min_size=1, max_size=4), seed=st.integers(0, 1000))
 def test_an_optimum_anywhere_in_the_range_is_found(
     data: st.DataObject, ranges: list[dict[str, Any]], seed: int

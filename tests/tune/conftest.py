@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from arqon_ray.tune import searcher
+from arqon_ray.tune import session
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searcher, "BUSY", 60.0)
-    monkeypatch.setattr(searcher, "IDLE", 60.0)
+    monkeypatch.setattr(session, "BUSY", 60.0)
+    monkeypatch.setattr(session, "IDLE", 60.0)

@@ -11,7 +11,7 @@ import pytest
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
 from arqon_ray.service import verify
-from arqon_ray.tune import ArqonSearcher, searcher
+from arqon_ray.tune import ArqonSearcher, session
 from tests.tune.study.test_shared import LocalClient
 
 BOUNDS = {"x": {"min": -5.0, "max": 5.0}, "y": {"min": 0.0, "max": 1.0}}
@@ -94,7 +94,7 @@ def test_a_late_result_of_a_told_trial_changes_nothing() -> None:
 
 def test_a_shared_study_learns_the_same_and_can_be_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = LocalClient(tmp_path / "store", CONFIG)
-    monkeypatch.setattr(searcher, "attach", lambda actor, wanted, mode: (client, load_config(CONFIG)))
+    monkeypatch.setattr(session, "attach", lambda actor, wanted, mode: (client, load_config(CONFIG)))
     shared = ArqonSearcher(CONFIG, actor="local")
     drive(shared, 20)
     shared.save(str(tmp_path / "state"))  # it waits until everything has arrived

@@ -11,7 +11,7 @@ from ray import tune
 
 from arqon_ray.core.config import load_config
 from arqon_ray.errors import ConfigError
-from arqon_ray.tune import ArqonSearcher, searcher
+from arqon_ray.tune import ArqonSearcher, session
 from tests.tune.study.test_shared import LocalClient
 
 SPACE = {"net": {"x": tune.uniform(0.0, 1.0)}, "y": tune.uniform(0.0, 1.0), "epochs": 3}
@@ -101,7 +101,7 @@ def test_the_shared_study_keeps_all_values(tmp_path: Path, monkeypatch: pytest.M
     bounds = {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}
     config = {"seed": 7, "objectives": MODES, "bounds": bounds}
     client = LocalClient(tmp_path / "store", config)
-    monkeypatch.setattr(searcher, "attach", lambda actor, wanted, mode: (client, load_config(config)))
+    monkeypatch.setattr(session, "attach", lambda actor, wanted, mode: (client, load_config(config)))
     made = ArqonSearcher({"bounds": bounds}, metric=METRICS, mode=MODES, actor="local")
     for i in range(6):
         params = made.suggest(f"t{i}")

@@ -442,7 +442,7 @@ def test_restore_brings_space_metric_and_unused_points_into_a_bare_searcher(tmp_
 def test_a_candidate_whose_trial_tune_forgot_comes_back(tmp_path: Any) -> None:
     searcher = ArqonSearcher(CONFIG, budget=1)
     config = searcher.suggest("forgotten")
-    searcher._trials.held.clear()
+    searcher._session.trials.held.clear()
     searcher.save(str(tmp_path / "file"))
     restored = ArqonSearcher(CONFIG, budget=1)
     restored.restore(str(tmp_path / "file"))

@@ -85,6 +85,10 @@ class Objective(Protocol):
         """``(m,)`` the same for each entry of a result's list of values; empty if results have no list."""
         ...
 
+    def has_values(self, view: DataView) -> bool:
+        """Tell whether strategies would see any value on a view; it is asked often, so it must be cheap."""
+        ...
+
     def at(self, view: DataView) -> Goal:
         """Return what is minimised on a view of the data."""
         ...

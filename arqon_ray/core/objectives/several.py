@@ -39,6 +39,10 @@ class Several:
         self.signs: Array = np.array([1.0 if mode == "min" else -1.0 for mode in modes])
         self.sign = float(self.signs[0])
 
+    def has_values(self, view: DataView) -> bool:
+        """Tell whether anything was observed."""
+        return len(view.y) > 0
+
     def at(self, view: DataView) -> Goal:
         """Return the weighed values as the goal; intermediate results are not used."""
         return Weighed(view, self._seed)

@@ -33,6 +33,10 @@ class Single:
         self.signs: Array = np.array([])
         self.rungs = Rungs()
 
+    def has_values(self, view: DataView) -> bool:
+        """Tell whether anything was observed."""
+        return len(view.y) > 0
+
     def at(self, view: DataView) -> Goal:
         """Return the value as the goal or, if evaluations went differently far, the value at the highest rung."""
         scaled = self.rungs.at(view)

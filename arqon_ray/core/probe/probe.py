@@ -25,6 +25,15 @@ class ArqonProbe:
 
     Attributes:
         space: the space that is sampled.
+
+    Example:
+        >>> from arqon_ray import ArqonProbe
+        >>> bounds = {"x": {"min": 0, "max": 1}, "n": {"min": 1, "max": 8, "type": "int"}}
+        >>> probe = ArqonProbe({"bounds": bounds}, seed=7)
+        >>> probe.sample_at(5) == probe.sample_range(4, 4)[1]
+        True
+        >>> probe.sample_array(0, 4).shape
+        (4, 2)
     """
 
     def __init__(self, config: Mapping[str, Any] | str, seed: int = 42, sequence: str = "sobol") -> None:

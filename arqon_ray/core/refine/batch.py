@@ -14,7 +14,7 @@ import numpy as np
 
 from arqon_ray.core.refine.acquisition import LogExpectedImprovement
 from arqon_ray.core.refine.linear import solve_lower
-from arqon_ray.core.refine.novelty import first_new, known_points, periodic_columns
+from arqon_ray.core.refine.novelty import first_new, known_points
 from arqon_ray.core.refine.surrogate import Surrogate, matern, unpack
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ _SPREADS = np.array([0.1, 0.03, 0.01, 0.003])
 _POOL = 256
 """How many points of the first search's pool, the best ones, the batch goes on with."""
 _MOVED = 16
-"""Places up to which they are: the later points of a large batch explore, a small move makes none of them better."""
+"""Only for so many points of a batch: the later ones explore, and a small move makes none of them better."""
 
 
 class Batch:
-    """What the first search leaves to the places after it.
+    """What the search for the first point of a batch leaves to the later ones.
 
     Args:
         model: the posterior of that search, points in flight believed.
@@ -54,15 +54,15 @@ class Batch:
         self._pending = len(evidence.pending)
         sigma = np.sqrt(self._variance)
         scores = LogExpectedImprovement.score(self._best, self._mean, sigma)
-        known, periodic = known_points(evidence), periodic_columns(evidence.space)
+        known, geometry = known_points(evidence), evidence.space.geometry
         order = np.argsort(-scores, kind="stable")
-        chosen = first_new(self._pool[order[:100]], known, periodic)
+        chosen = first_new(self._pool[order[:100]], known, geometry)
         if chosen is None or evidence.batch_index > _MOVED:
             return chosen
         around = self._around(chosen, evidence, rng)
         acquisition = LogExpectedImprovement(self._model, self._best)
         ranked = around[np.argsort(-acquisition(around), kind="stable")]
-        return first_new(ranked, known, periodic)
+        return first_new(ranked, known, geometry)
 
     def _whiten(self) -> None:
         """Compute the pool's means, and its covariances with all that the model knows, once for the whole batch."""
@@ -100,5 +100,5 @@ class Batch:
         """Return ``(r, d)`` canonical points: the point, and it with its continuous parameters moved a little."""
         width = np.minimum(self._box.high - self._box.low, 1.0)
         moves = rng.standard_normal((_NEAR, len(point))) * _SPREADS[np.arange(_NEAR) % len(_SPREADS)][:, None] * width
-        moves[:, [p.levels is not None for p in evidence.space.parameters]] = 0.0
+        moves[:, ~evidence.space.real] = 0.0
         return evidence.space.snap(np.concatenate([point[None], point + moves]))

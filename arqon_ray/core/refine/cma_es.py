@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from arqon_ray.core.refine.novelty import is_new, known_points, periodic_columns
+from arqon_ray.core.refine.novelty import is_new, known_points
 from arqon_ray.core.strategies.evidence import Proposal
 from arqon_ray.core.strategies.memories import Closed, Count, Finite, check, require
 from arqon_ray.core.strategies.registry import register_strategy
@@ -162,13 +162,13 @@ class CMAES(Strategy):
 
     def suits(self, space: Space) -> bool:
         """Tell whether all parameters are real numbers, and any of them is not constant."""
-        return space.continuous and len(_moving(space)) > 0
+        return space.continuous and len(space.moving) > 0
 
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return a draw of the distribution; None when the space does not suit it or nothing is observed."""
         if not self.suits(evidence.space) or len(evidence.y) == 0:
             return None
-        moving = _moving(evidence.space)
+        moving = evidence.space.moving
         incumbent = evidence.X[int(np.argmin(evidence.y))]
         least = _least_points(len(moving))
         held = _State.from_memory(memory) if memory else None
@@ -178,17 +178,17 @@ class CMAES(Strategy):
                 state = _State.begin(rng.random(len(moving)), _SIGMA_AGAIN, min(2 * state.lam, _MOST_POINTS * least))
         else:
             state = _State.begin(incumbent[moving], _SIGMA, least)
-        known, periodic = known_points(evidence), periodic_columns(evidence.space)
+        known, geometry = known_points(evidence), evidence.space.geometry
         B, D = state.axes()
         for attempt in range(2 * _DRAWS):
             steps = D * rng.standard_normal(len(moving))
             drawn = state.mean + state.sigma * (B @ steps if len(B) else steps)
-            if attempt < _DRAWS and np.any(~periodic[moving] & (np.abs(drawn - 0.5) > 0.5)):
-                continue
             point = incumbent.copy()
             point[moving] = drawn
+            if attempt < _DRAWS and not np.all(geometry.inside(point)):
+                continue
             point = evidence.space.snap(point[None])[0]
-            if is_new(point, known, periodic):
+            if is_new(point, known, geometry):
                 drawn_from = replace(state, numbers=(*state.numbers, evidence.number)).to_memory()
                 # The distribution is large, and the same for all points of a generation.
                 return Proposal(point, {"numbers": drawn_from["numbers"]} if state is held else drawn_from)
@@ -199,7 +199,7 @@ class CMAES(Strategy):
         if not memory:
             return
         check(_Memory, memory)
-        k, size = len(_moving(context.space)), len(memory["C"])
+        k, size = len(context.space.moving), len(memory["C"])
         require(k > 0, "mean: there is none where no parameter moves")
         require(all(len(memory[name]) == k for name in ("mean", "p_s", "p_c")), f"mean, p_s or p_c has not {k} numbers")
         require(size == (k if k > _FULL else k * (k + 1) // 2), f"C has {size} numbers: not those of {k} parameters")
@@ -207,11 +207,6 @@ class CMAES(Strategy):
         numbers = memory["numbers"]
         known = len(set(numbers)) == len(numbers) and max(numbers, default=-1) < context.handed_out
         require(known, "numbers has a candidate twice, or one that was not handed out")
-
-
-def _moving(space: Space) -> NDArray[np.intp]:
-    """Return the columns of the parameters that are no constants."""
-    return np.array([j for j, p in enumerate(space.parameters) if p.levels != 1], dtype=np.intp)
 
 
 def _least_points(k: int) -> int:
@@ -233,9 +228,7 @@ def _follow(evidence: Evidence, state: _State, moving: NDArray[np.intp]) -> _Sta
         # Too many failed to rank the rest: draw anew, nearer to the mean.
         return replace(state, sigma=0.7 * state.sigma, numbers=rest, generation=state.generation + 1)
     X = evidence.X[ranked][:, moving]
-    wraps = periodic_columns(evidence.space)[moving]
-    Y = X - state.mean
-    Y = np.where(wraps, np.mod(Y + 0.5, 1.0) - 0.5, Y) / state.sigma
+    Y = evidence.space.geometry.shortest(X - state.mean, moving) / state.sigma
     best = float(evidence.y[ranked[0]])
     better = state.best is None or best < state.best
     with np.errstate(all="ignore"):  # what overflows is seen by _finished

@@ -3,9 +3,8 @@
 The surrogate's distance between two points is ``r^2 = sum_j x_j D_j(u, v)`` with one inverse squared
 length-scale ``x_j`` a parameter, and
 
-* ``D_j = (u_j - v_j)^2`` for continuous, discrete and ordered categorical parameters,
-* ``D_j = sin^2(pi (u_j - v_j))`` for periodic ones, the squared chord of a circle of diameter 1,
-* ``D_j = [u_j != v_j]`` (Hamming) for categorical ones,
+* ``D_j`` what the parameter's embedding says (:mod:`arqon_ray.core.space.embeddings`): ``(u_j - v_j)^2`` for numbers
+  and ordered choices, a chord for periodic ones, the Hamming distance for categories,
 * plus ``[active_j(u) != active_j(v)]`` where the space has conditional parameters; an inactive coordinate is 0.5.
 
 Each ``D_j`` is a squared Euclidean distance of *features* (the coordinate itself, a point on a circle, a
@@ -24,12 +23,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from arqon_ray.core.space.embeddings import FIRST, Embedding
+
 if TYPE_CHECKING:
     from arqon_ray.core.space.space import Space
     from arqon_ray.core.strategies.evidence import Array
-
-_CIRCLE = 2.0 * math.pi
-_HAMMING = math.sqrt(0.5)
 
 MANY = 32
 """Parameters from which a space counts as one of many: moves are sampled, and features scaled."""
@@ -45,51 +43,43 @@ class Features:
     """
 
     def __init__(self, space: Space) -> None:
-        """Choose the features of each parameter."""
+        """Let the parameters say how distances between their values are measured."""
         self._space = space
-        parameters = space.parameters
-        self.columns = np.array([j for j in range(space.d) if parameters[j].levels != 1], dtype=np.intp)
-        circles = [j for j in self.columns if parameters[j].periodic]
-        categories = [j for j in self.columns if parameters[j].kind == "categorical" and not parameters[j].ordered]
-        plain = [j for j in self.columns if j not in circles and j not in categories]
-        self._plain = np.array(plain, dtype=np.intp)
-        self._circles = np.array(circles, dtype=np.intp)
-        self._categories = np.array(categories, dtype=np.intp)
-        self._levels = np.array([parameters[j].levels for j in categories], dtype=np.intp)
-        self._first = np.cumsum(self._levels) - self._levels
+        self.columns = space.moving
         self._conditional = space.conditional
-        one_hot = np.repeat(self._categories, self._levels).tolist()
-        owners = plain + circles + circles + one_hot + (list(self.columns) if self._conditional else [])
-        self.groups: NDArray[np.intp] = np.searchsorted(self.columns, np.array(owners, dtype=np.intp))
-        self.m = len(owners)
+        parts = _grouped(space)
+        owners = [columns[part.owners] for columns, part in parts]
+        owner = np.concatenate([*owners, self.columns] if self._conditional else owners) if owners else self.columns
+        self.groups: NDArray[np.intp] = np.searchsorted(self.columns, owner)
+        self.m = len(owner)
+        self._parts = parts
+        ends = np.cumsum([part.m for _, part in parts], dtype=np.intp)
+        self._smooth = [
+            (columns, part, slice(end - part.m, end))
+            for (columns, part), end in zip(parts, ends.tolist(), strict=True)
+            if part.smooth
+        ]
         self._unit = math.sqrt(max(len(self.columns) / MANY, 1.0))
 
     def __call__(self, U: Array) -> Array:
         """Return the ``(n, m)`` features of ``(n, d)`` canonical points."""
-        angles = _CIRCLE * U[:, self._circles]
-        blocks = [U[:, self._plain], 0.5 * np.cos(angles), 0.5 * np.sin(angles)]
-        one_hot = np.zeros((len(U), int(np.sum(self._levels))))
-        rank = np.minimum((U[:, self._categories] * self._levels).astype(np.intp), self._levels - 1)
-        one_hot[np.arange(len(U))[:, None], self._first + rank] = _HAMMING
-        blocks.append(one_hot)
+        blocks = [part(U[:, columns]) for columns, part in self._parts]
         if self._conditional:
             blocks.append(self._space.active(U)[:, self.columns].astype(np.float64))
-        features = np.concatenate(blocks, axis=1)
+        # Row by row in memory, however many parts there are: the sums of BLAS are rounded by layout.
+        features = np.ascontiguousarray(np.concatenate(blocks, axis=1))
         return features if self._unit == 1.0 else features / self._unit
 
     def move(self, rest: Array, u: Array) -> Array:
-        """Return the ``(m,)`` features of ``u (d,)``, which differs in continuous values only from another point.
+        """Return the ``(m,)`` features of ``u (d,)``, which has the same categories and activity as another point.
 
         Args:
             rest: ``(m,)`` the other point's features.
             u: the moved point.
         """
-        p, q = len(self._plain), len(self._circles)
-        angles = _CIRCLE * u[self._circles]
         z = rest.copy()
-        z[:p] = u[self._plain] / self._unit
-        z[p : p + q] = 0.5 / self._unit * np.cos(angles)
-        z[p + q : p + 2 * q] = 0.5 / self._unit * np.sin(angles)
+        for columns, part, at in self._smooth:
+            z[at] = part.move(u[columns], self._unit)
         return z
 
     def pull_back(self, u: Array, gradient: Array) -> Array:
@@ -100,14 +90,21 @@ class Features:
             gradient: ``(m,)`` derivatives with respect to its features.
 
         Returns:
-            ``(d,)``; zero for unordered categorical parameters, which have no derivative.
+            ``(d,)``; zero for parameters whose features have no derivative, as those of unordered categories.
         """
         result = np.zeros(len(u))
-        p, q = len(self._plain), len(self._circles)
         gradient = gradient / self._unit
-        result[self._plain] = gradient[:p]
-        angles = _CIRCLE * u[self._circles]
-        result[self._circles] = math.pi * (
-            np.cos(angles) * gradient[p + q : p + 2 * q] - np.sin(angles) * gradient[p : p + q]
-        )
+        for columns, part, at in self._smooth:
+            result[columns] = part.pull_back(u[columns], gradient[at])
         return result
+
+
+def _grouped(space: Space) -> list[tuple[NDArray[np.intp], Embedding]]:
+    """Return the embeddings of the space, each with its columns, in the order of their features."""
+    wanted = {j: space.parameters[j].embedding for j in space.moving.tolist()}
+    known = [each for each in FIRST if each in wanted.values()]
+    groups = []
+    for one in [*known, *(each for each in dict.fromkeys(wanted.values()) if each not in FIRST)]:
+        columns = [j for j, each in wanted.items() if each is one]
+        groups.append((np.array(columns, dtype=np.intp), one([space.parameters[j] for j in columns])))
+    return groups

@@ -262,6 +262,5 @@ def _box_around(evidence: Evidence, center: Array, memory: Memory, features: Fea
     weights[features.columns] = np.exp(np.clip(scales - np.mean(scales), -2.0, 2.0))
     half = np.minimum(0.5 * float(memory["length"]) * weights, 1.0)
     low, high = center - half, center + half
-    periodic = np.array([p.periodic for p in evidence.space.parameters], dtype=bool)
-    low = np.where(periodic, np.maximum(low, center - 0.5), np.maximum(low, 0.0))
-    return Box(low, np.where(periodic, np.minimum(high, center + 0.5), np.minimum(high, 1.0)))
+    down, up = evidence.space.geometry.reach(center)
+    return Box(np.maximum(low, center + down), np.minimum(high, center + up))

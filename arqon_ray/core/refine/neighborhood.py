@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from arqon_ray.core.refine.novelty import periodic_columns
-
 if TYPE_CHECKING:
     from arqon_ray.core.strategies.evidence import Array, Evidence
 
@@ -55,26 +53,22 @@ class Neighborhood:
             return None
         row = int(np.argmin(evidence.y))
         center = evidence.X[row]
-        continuous = np.array([p.levels is None for p in space.parameters])
-        free = continuous & space.active(center[None])[0]
+        free = space.real & space.active(center[None])[0]
         moving = np.flatnonzero(free)
         same = np.all(evidence.X[:, ~free] == center[~free], axis=1)
-        frozen = ~free & np.array([p.levels != 1 for p in space.parameters])
-        if len(moving) == 0 or (np.any(frozen) and np.sum(same) < len(moving) + 1):
+        frozen = np.any(~free[space.moving])
+        if len(moving) == 0 or (frozen and np.sum(same) < len(moving) + 1):
             return None
         same[row] = False
-        periodic = periodic_columns(space)[moving]
 
         def displacement(U: Array) -> Array:
-            shift = U[:, moving] - center[moving]
-            return np.asarray(np.where(periodic, np.mod(shift + 0.5, 1.0) - 0.5, shift))
+            return space.geometry.shortest(U[:, moving] - center[moving], moving)
 
         busy = evidence.pending[np.all(evidence.pending[:, ~free] == center[~free], axis=1)]
-        low = np.where(periodic, -0.5, -center[moving])
-        high = np.where(periodic, 0.5, 1.0 - center[moving])
+        low, high = space.geometry.reach(center)
         X, values = evidence.X[same], evidence.y[same]
         if failed and len(evidence.failed) and len(values):
             beside = evidence.failed[np.all(evidence.failed[:, ~free] == center[~free], axis=1)]
             X = np.concatenate([X, beside])
             values = np.concatenate([values, np.full(len(beside), 2.0 * np.median(0.5 * values))])
-        return cls(moving, row, center, displacement(X), values, displacement(busy), low, high)
+        return cls(moving, row, center, displacement(X), values, displacement(busy), low[moving], high[moving])

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from arqon_ray.core.space.space import Space
+    from arqon_ray.core.space.geometry import Geometry
     from arqon_ray.core.strategies.evidence import Array, Evidence
 
-Mask = NDArray[np.bool_]
 Known = tuple["Array", ...]
 """Points that are known, a part from each place where they lie."""
 
@@ -30,32 +28,15 @@ def seen(known: Known) -> set[bytes]:
     return {row.tobytes() for points in known for row in points + 0.0}
 
 
-def periodic_columns(space: Space) -> Mask:
-    """Return a ``(d,)`` mask of the parameters that wrap around."""
-    return np.array([parameter.periodic for parameter in space.parameters], dtype=bool)
+def is_new(point: Array, known: Known, geometry: Geometry) -> bool:
+    """Tell whether ``point (d,)`` differs from all known ones by more than :data:`NEAR` in some coordinate."""
+    return not any(geometry.near(point, points, NEAR) for points in known)
 
 
-def is_new(point: Array, known: Known, periodic: Mask) -> bool:
-    """Tell whether ``point (d,)`` differs from all known ones by more than :data:`NEAR`."""
-    return not any(_near(point, points, periodic) for points in known)
-
-
-def _near(point: Array, points: Array, periodic: Mask) -> bool:
-    """Tell whether one of ``points (q, d)`` is near; each coordinate leaves fewer to be looked at."""
-    rows: slice | NDArray[np.intp] = slice(None)
-    for j, wraps in enumerate(periodic.tolist()):
-        gap = np.abs(points[rows, j] - point[j])
-        close = np.flatnonzero((np.minimum(gap, 1.0 - gap) if wraps else gap) <= NEAR)
-        rows = close if isinstance(rows, slice) else rows[close]
-        if len(rows) == 0:
-            return False
-    return len(points) > 0
-
-
-def first_new(points: Array, known: Known, periodic: Mask) -> Array | None:
+def first_new(points: Array, known: Known, geometry: Geometry) -> Array | None:
     """Return the first of ``points (q, d)`` that is new, or None; see :func:`is_new`."""
     for point in points:
-        if is_new(point, known, periodic):
+        if is_new(point, known, geometry):
             return np.asarray(point)
     return None
 
@@ -73,12 +54,12 @@ def fresh_point(evidence: Evidence, rng: np.random.Generator) -> tuple[Array, bo
     """Return a random point ``(d,)``, a new one unless the space is exhausted, and whether it is a known one."""
     space = evidence.space
     draws = space.snap(rng.random((64, space.d)))
-    known, periodic = known_points(evidence), periodic_columns(space)
-    new = first_new(draws, known, periodic)
+    known = known_points(evidence)
+    new = first_new(draws, known, space.geometry)
     if new is not None:
         return new, False
     unseen = unseen_grid(evidence)
     if unseen is not None and len(unseen):
         return unseen[int(rng.integers(len(unseen)))], False
-    idle = first_new(draws, (evidence.pending,), periodic)
+    idle = first_new(draws, (evidence.pending,), space.geometry)
     return (draws[0] if idle is None else idle), True

@@ -16,20 +16,19 @@ from numpy.typing import NDArray
 
 from arqon_ray.core.refine.climb import descend
 from arqon_ray.core.refine.features import MANY
-from arqon_ray.core.refine.novelty import Mask, first_new, known_points, periodic_columns, seen, unseen_grid
+from arqon_ray.core.refine.novelty import first_new, known_points, seen, unseen_grid
 
 if TYPE_CHECKING:
     from arqon_ray.core.refine.acquisition import LogExpectedImprovement
+    from arqon_ray.core.space.geometry import Geometry
     from arqon_ray.core.strategies.evidence import Array, Evidence
 
 UNIFORM, PERTURBED, STARTS, CLIMB = 384, 120, 3, 40
 """Candidates drawn from the whole box and round the incumbents; starts; L-BFGS-B iterations of each."""
 _BETTER = 1e-6
 """A score is better from this difference on; less is a matter of rounding, which must not choose."""
-_EXHAUSTIVE = 16
 _MOVES, _ROUNDS = 256, 6
 """Single changes of a point with many discrete parameters that are scored at once, and how often."""
-_NEARBY = (-1, 1, -2, 2, -3, 3)
 _SPREADS = np.array([0.3, 0.1, 0.03, 0.01])
 
 
@@ -40,11 +39,10 @@ class Box:
     low: Array
     high: Array
 
-    def unwrap(self, U: Array, periodic: Mask) -> Array:
+    def unwrap(self, U: Array, geometry: Geometry) -> Array:
         """Return ``U (p, d)`` clipped to the box, periodic coordinates shifted by whole turns towards it."""
         middle = 0.5 * (self.low + self.high)
-        turned = middle + np.mod(U - middle + 0.5, 1.0) - 0.5
-        return np.clip(np.where(periodic, turned, U), self.low, self.high)
+        return np.clip(geometry.unwrap(U, middle), self.low, self.high)
 
 
 class Search:
@@ -66,16 +64,13 @@ class Search:
         """Prepare the search; nothing is evaluated yet."""
         self._acquisition, self._space, self._box, self._rng = acquisition, evidence.space, box, rng
         self._evidence = evidence
-        self._known, self._periodic = known_points(evidence), periodic_columns(evidence.space)
-        levels = [p.levels for p in evidence.space.parameters]
-        self._levels = levels
-        self._discrete = [j for j, count in enumerate(levels) if count is not None and count > 1]
-        ordered = [p.ordered for p in evidence.space.parameters]
-        self._climbing = np.array(
-            [count is None or (count > _EXHAUSTIVE and ordered[j]) for j, count in enumerate(levels)]
-        )
+        self._known, self._geometry = known_points(evidence), evidence.space.geometry
+        parameters = evidence.space.parameters
+        self._changes = np.array([parameter.changes for parameter in parameters], dtype=np.intp)
+        self._discrete: list[int] = np.flatnonzero(self._changes).tolist()
+        self._climbing = np.array([parameter.climbs for parameter in parameters])
         self._many = len(self._discrete) > MANY
-        self.pool = np.empty((0, len(levels)))
+        self.pool = np.empty((0, len(parameters)))
         finite = evidence.space.cardinality is not None
         self._seen = seen(self._known) if finite else set()
 
@@ -98,7 +93,7 @@ class Search:
         reached = np.stack([point for point, _ in climbed])
         self.pool = np.concatenate([reached, candidates])
         ranked = np.concatenate([reached, candidates[order[:100]]])
-        return first_new(ranked, self._known, self._periodic)
+        return first_new(ranked, self._known, self._geometry)
 
     def _candidates(self, incumbents: Array) -> Array:
         """Return ``(q, d)`` canonical points: uniform in the box, and perturbed incumbents."""
@@ -107,7 +102,7 @@ class Search:
         uniform = low + (high - low) * self._rng.random((UNIFORM, d))
         if len(incumbents) == 0:
             return self._space.snap(uniform)
-        base = self._box.unwrap(incumbents[np.arange(PERTURBED) % len(incumbents)], self._periodic)
+        base = self._box.unwrap(incumbents[np.arange(PERTURBED) % len(incumbents)], self._geometry)
         spread = _SPREADS[(np.arange(PERTURBED) // len(incumbents)) % len(_SPREADS)]
         moved = base + spread[:, None] * (high - low) * self._rng.standard_normal((PERTURBED, d))
         share = 0.2 * MANY / len(self._discrete) if self._many else max(0.2, 1.0 / d)
@@ -140,7 +135,7 @@ class Search:
         scales = np.ones(len(point))
         scales[self._acquisition.model.features.columns] = self._acquisition.model.length_scales
         unit = np.clip(scales[free], 1e-2, 1e2)
-        start = self._box.unwrap(point[None], self._periodic)[0]
+        start = self._box.unwrap(point[None], self._geometry)[0]
         rest = self._acquisition.model.features(point[None])[0]
 
         def negative(v: Array) -> tuple[float, Array]:
@@ -163,7 +158,7 @@ class Search:
         for j in self._discrete:
             if not active[j]:
                 continue
-            values = self._values(j, point[j])
+            values = self._space.parameters[j].nearby(point[j], self._rng)
             trials = np.repeat(point[None], len(values), axis=0)
             trials[:, j] = values
             trials = self._space.snap(trials)
@@ -203,39 +198,11 @@ class Search:
         """Return the ``(q,)`` columns and new coordinates of single changes, at most :data:`_MOVES` of them."""
         active = self._space.active(point[None])[0]
         discrete = np.array([j for j in self._discrete if active[j]], dtype=np.intp)
-        others = np.minimum([(self._levels[j] or 1) - 1 for j in discrete], _EXHAUSTIVE)
+        others = self._changes[discrete]
         columns = np.repeat(discrete, others)
         turns = np.arange(len(columns)) - np.repeat(np.cumsum(others) - others, others) + 1
         if len(columns) > _MOVES:
             kept = np.sort(self._rng.choice(len(columns), _MOVES, replace=False))
             columns, turns = columns[kept], turns[kept]
-        values = np.array([self._turned(j, point[j], k) for j, k in zip(columns.tolist(), turns.tolist(), strict=True)])
-        return columns, values
-
-    def _turned(self, j: int, current: float, turn: int) -> float:
-        """Return the coordinate of the value ``turn`` places on; of many values the first few near, the rest drawn."""
-        parameter, levels = self._space.parameters[j], self._levels[j]
-        assert parameter.kind != "continuous"
-        assert levels is not None
-        rank = int(parameter.rank(np.array([current]))[0])
-        if levels <= _EXHAUSTIVE + 1:
-            rank += turn
-        elif turn <= len(_NEARBY):
-            rank += _NEARBY[turn - 1]
-        else:
-            rank = int(self._rng.integers(levels))
-        return float(parameter.coordinate(np.array(rank % levels)))
-
-    def _values(self, j: int, current: float) -> Array:
-        """Return coordinates to try for discrete parameter ``j``: all when few, else neighbors and a sample."""
-        parameter = self._space.parameters[j]
-        levels = self._levels[j]
-        assert parameter.kind != "continuous"
-        assert levels is not None
-        if levels <= _EXHAUSTIVE:
-            ranks = np.arange(levels)
-        else:
-            here = int(parameter.rank(np.array([current]))[0])
-            ranks = np.concatenate([here + np.array([-3, -2, -1, 1, 2, 3]), self._rng.integers(levels, size=10)])
-            ranks = np.mod(ranks, levels) if parameter.periodic else np.clip(ranks, 0, levels - 1)
-        return np.asarray(parameter.coordinate(ranks))
+        parameters, changes = self._space.parameters, zip(columns.tolist(), turns.tolist(), strict=True)
+        return columns, np.array([parameters[j].changed(point[j], k, self._rng) for j, k in changes])

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from arqon_ray.core.refine.neighborhood import Neighborhood
-from arqon_ray.core.refine.novelty import is_new, known_points, periodic_columns
+from arqon_ray.core.refine.novelty import is_new, known_points
 from arqon_ray.core.refine.quadratic import Quadratic, bounded_minimum
 from arqon_ray.core.strategies.evidence import Proposal
 from arqon_ray.core.strategies.memories import Closed, Count, Finite, Number, check
@@ -107,7 +107,7 @@ class TrustRegion(Strategy):
 
     def suits(self, space: Space) -> bool:
         """Tell whether any parameter is continuous; discrete ones stay at the best point's values."""
-        return any(parameter.levels is None for parameter in space.parameters)
+        return bool(np.any(space.real))
 
     def probe_size(self, space: Space) -> int:
         """Return few points where all parameters are continuous."""
@@ -119,10 +119,10 @@ class TrustRegion(Strategy):
         if near is None:
             return None
         state, waiting = self._resolve(evidence, memory, near)
-        known, periodic = known_points(evidence), periodic_columns(evidence.space)
+        known, geometry = known_points(evidence), evidence.space.geometry
         while state.base >= 0:
             point, state = _design_point(evidence, near, state)
-            if point is not None and is_new(point, known, periodic):
+            if point is not None and is_new(point, known, geometry):
                 return Proposal(point, state.to_memory())
         for _ in range(60):
             if state.delta < (_COARSE if evidence.coarse else SMALLEST):
@@ -132,7 +132,7 @@ class TrustRegion(Strategy):
                 point = near.center.copy()
                 point[near.moving] += state.delta * step
                 point = evidence.space.snap(point[None])[0]
-                if is_new(point, known, periodic):
+                if is_new(point, known, geometry):
                     if predicted > 0.0:
                         length = state.delta * float(np.linalg.norm(step))
                         state = replace(state, number=evidence.number, predicted=predicted, length=length)
@@ -180,8 +180,9 @@ def _design_point(evidence: Evidence, near: Neighborhood, state: _State) -> tupl
         rows = np.flatnonzero(evidence.numbers == state.first)
         better = len(rows) > 0 and evidence.y[rows[0]] < evidence.y[base]
         wanted = 2.0 * step if better else -step
-        room = evidence.space.parameters[j].periodic or 0.0 <= point[j] + wanted <= 1.0
-        step = wanted if room else 0.5 * step
+        beyond = point.copy()
+        beyond[j] += wanted
+        step = wanted if evidence.space.geometry.inside(beyond)[j] else 0.5 * step
     point[j] += step
     number = -1 if second else evidence.number
     return evidence.space.snap(point[None])[0], replace(state, base=base, first=number, axis=state.axis + second)

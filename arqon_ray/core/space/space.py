@@ -16,19 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.plain import Scalar
 from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.inputs.values import is_missing, shown
-from arqon_ray.core.space.parameters import (
-    INACTIVE,
-    Categorical,
-    Continuous,
-    Discrete,
-    OutsideError,
-    Parameter,
-    make_parameter,
-)
+from arqon_ray.core.space.config import ParameterConfig
+from arqon_ray.core.space.geometry import Geometry
+from arqon_ray.core.space.kinds.base import INACTIVE, OutsideError, Parameter
+from arqon_ray.core.space.kinds.choose import make_parameter
+from arqon_ray.core.space.kinds.finite import Finite
 from arqon_ray.core.space.snapping import Snapping
 from arqon_ray.errors import OutOfBoundsError, ResultsError
 
@@ -38,8 +33,6 @@ Params = dict[str, Scalar]
 _MOST_NUMBERS = 2**22
 """Coordinates of the largest finite space whose points are listed: 32 MB."""
 
-__all__ = ["INACTIVE", "Categorical", "Continuous", "Discrete", "Parameter", "Params", "Space"]
-
 
 class Space:
     """The parameters of a study and their maps to the unit cube.
@@ -47,34 +40,37 @@ class Space:
     Attributes:
         names: the parameters' names, sorted by their UTF-8 bytes; the dimension order.
         d: their number.
-        parameters: the same order; see :mod:`arqon_ray.core.space.parameters`.
+        parameters: the same order; see :mod:`arqon_ray.core.space.kinds`.
+        geometry: displacements in the unit cube, some axes of which may be circles.
+        moving: ``(k,)`` the columns of the parameters that are no constants.
+        real: ``(d,)`` which parameters have infinitely many values.
     """
 
-    def __init__(self, bounds: Mapping[str, ParameterConfig]) -> None:
-        """Build the space of checked bounds, in declared order."""
+    def __init__(self, bounds: Mapping[str, ParameterConfig | Parameter]) -> None:
+        """Build the space of checked configs of parameters, or of parameters, in declared order."""
         self._declared = tuple(bounds)
         self.names = tuple(sorted(bounds, key=str.encode))
         self.d = len(self.names)
-        self.parameters: tuple[Parameter, ...] = tuple(make_parameter(bounds[name]) for name in self.names)
-        self._snapping = Snapping(self.parameters)
+        self.parameters: tuple[Parameter, ...] = tuple(map(_as_parameter, (bounds[name] for name in self.names)))
+        self.geometry = Geometry([parameter.periodic for parameter in self.parameters])
+        self.moving = np.array([j for j, p in enumerate(self.parameters) if p.levels != 1], dtype=np.intp)
+        self.real = np.array([parameter.levels is None for parameter in self.parameters], dtype=bool)
+        self._snapping = Snapping(self.parameters, [parameter.column_snap for parameter in self.parameters])
         self._points: dict[int, Array | None] = {}
         self._column = {name: j for j, name in enumerate(self.names)}
         # Parents are declared before their children, so this order resolves chains of conditions.
         self._conditions = [
-            (self._column[name], self._conditions_of(bounds[name])) for name in self._declared if bounds[name].when
+            (self._column[name], self._condition(config.when))
+            for name, config in bounds.items()
+            if isinstance(config, ParameterConfig) and config.when
         ]
         self._conditional = {self.names[child] for child, _ in self._conditions}
-        # Those with members of an enumeration among their choices.
-        self._named = {
-            name: p
-            for name, p in zip(self.names, self.parameters, strict=True)
-            if isinstance(p, Categorical) and any(m is not c for m, c in zip(p.members, p.choices, strict=True))
-        }
+        self._named = {name: p for name, p in zip(self.names, self.parameters, strict=True) if p.has_members}
 
-    def _conditions_of(self, config: ParameterConfig) -> list[tuple[int, NDArray[np.float64]]]:
+    def _condition(self, when: Mapping[str, Sequence[Any]]) -> list[tuple[int, NDArray[np.float64]]]:
         """Return, for each parent, its column and its unit-cube values under which the child exists."""
         conditions = []
-        for parent, values in (config.when or {}).items():
+        for parent, values in when.items():
             parameter = self.parameters[self._column[parent]]
             conditions.append((self._column[parent], np.array([parameter.encode(value) for value in values])))
         return conditions
@@ -87,7 +83,7 @@ class Space:
     @property
     def continuous(self) -> bool:
         """Whether all parameters are real numbers, constants aside, and none depends on another."""
-        return not self.conditional and all(p.kind == "continuous" or p.levels == 1 for p in self.parameters)
+        return not self.conditional and bool(np.all(self.real[self.moving]))
 
     @property
     def cardinality(self) -> int | None:
@@ -117,7 +113,7 @@ class Space:
             for parent, values in conditions.get(j, ()):
                 here[:, j] &= here[:, parent] & np.isin(U[:, parent], values)
             parameter = self.parameters[j]
-            if parameter.kind == "continuous":
+            if not isinstance(parameter, Finite):
                 return None
             counts = np.where(here[:, j], parameter.levels, 1)
             if np.sum(counts, dtype=np.float64) > limit:
@@ -247,6 +243,10 @@ class Space:
             for parent, values in parents:
                 active[:, child] &= active[:, parent] & np.isin(snapped[:, parent], values)
         return active
+
+
+def _as_parameter(given: ParameterConfig | Parameter) -> Parameter:
+    return given if isinstance(given, Parameter) else make_parameter(given)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -49,6 +49,20 @@ def register_strategy(cls: S) -> S:
     Raises:
         TypeError: it does not declare what a strategy must declare.
         ValueError: its name is taken or malformed.
+
+    Example:
+        >>> from arqon_ray import ArqonSolver
+        >>> from arqon_ray.strategies import Proposal, Strategy, register_strategy, unregister_strategy
+        >>> @register_strategy
+        ... class Uniform(Strategy):
+        ...     name = "uniform"
+        ...
+        ...     def propose(self, evidence, memory, rng):
+        ...         return Proposal(evidence.space.snap(rng.random((1, evidence.space.d)))[0], memory={})
+        >>> solver = ArqonSolver({"bounds": {"x": {"min": 0, "max": 1}}, "strategy": "uniform", "budget": 30})
+        >>> len(solver.ask(5))
+        5
+        >>> unregister_strategy("uniform")
     """
     _check_declaration(cls)
     known = _registered.get(cls.name)

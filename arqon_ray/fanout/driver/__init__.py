@@ -1,4 +1,4 @@
-"""What every driver of remote tasks needs: the pool of tasks, interrupts, resources, progress, when to stop.
+"""What a driver of remote tasks needs, whatever it evaluates: the pool of tasks, interrupts, resources, progress.
 
-``optimize`` and ``sweep`` are built from it.
+``optimization`` and ``sweeps`` are built from it. From outside use ``progress.show_progress`` and ``FolderLock``.
 """

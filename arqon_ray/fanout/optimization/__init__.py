@@ -1,4 +1,4 @@
-"""``optimize``: ask the study, evaluate by remote tasks, tell what comes back.
+"""``optimize``: ask the study for candidates, evaluate them by remote tasks, tell the results.
 
-Use ``arqon_ray.optimize`` and its ``Result``.
+From outside use ``arqon_ray.optimize``, ``Result``, ``Failure`` and ``OptimizeInterrupted``.
 """

@@ -11,25 +11,20 @@ from typing import Any
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
+from arqon_ray.core.inputs.differences import differences
 from arqon_ray.core.objectives.choose import objective_of
-from arqon_ray.core.space.points import check_points
+from arqon_ray.core.points import check_points
+from arqon_ray.core.propose.roster import without_unread
 from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, IdentityError, NodesLostError, StudyNotFoundError
+from arqon_ray.fanout.driver.arguments import check_limits, check_metric, check_most, check_seconds, check_whole
 from arqon_ray.fanout.driver.failfast import FailFast
 from arqon_ray.fanout.driver.interrupts import Interrupts
 from arqon_ray.fanout.driver.progress import show_progress
 from arqon_ray.fanout.driver.resources import ensure_ray, task_options
-from arqon_ray.fanout.driver.stop import (
-    check_limits,
-    check_metric,
-    check_most,
-    check_seconds,
-    check_whole,
-    make_stop_rule,
-)
 from arqon_ray.fanout.optimization.loop import FAIL_FAST, Callback, Evaluator, Loop
 from arqon_ray.fanout.optimization.results import OptimizeInterrupted, Result
-from arqon_ray.fanout.sweeps.store import differences
+from arqon_ray.fanout.optimization.stop import make_stop_rule
 from arqon_ray.fanout.worker.context import takes_context
 from arqon_ray.fanout.worker.evaluate import Objective
 from arqon_ray.fanout.worker.shipped_function import pack
@@ -113,6 +108,13 @@ def optimize(
         NodesLostError: when one node after another is lost under the same candidate, which is given back; its
             ``result`` has the rest.
         OptimizeInterrupted: on Ctrl-C.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"seed": 1, "budget": 20, "bounds": {"x": {"min": -1.0, "max": 1.0}}}
+        >>> result = arqon_ray.optimize(lambda params: (params["x"] - 0.3) ** 2, config, progress=False)
+        >>> abs(result.best["params"]["x"] - 0.3) < 0.1
+        True
     """
     began = time.monotonic()
     max_concurrency = check_most("max_concurrency", max_concurrency)
@@ -196,7 +198,7 @@ def _start(
 def _own_config(study: SolverClient, config: StudyConfig | None) -> StudyConfig:
     """Return the study's own config; one that was given must mean the same study."""
     stored = load_config(study.config())
-    changes = [] if config is None else differences(identity(stored), identity(config))
+    changes = [] if config is None else differences(identity(without_unread(stored)), identity(without_unread(config)))
     if changes:
         raise IdentityError(f"study {study.name!r} is another one ({'; '.join(changes)}): give its config, or none")
     return _single(stored)

@@ -57,6 +57,13 @@ class Result:
         seconds: the wall time of this call.
         path: where the study is stored; None when the client does not say.
         config: the study's config, plain; what reports draw the axes from.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"budget": 8, "bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> result = arqon_ray.optimize(lambda params: params["x"], config, progress=False)
+        >>> result.stopped_by, result.evaluations, result.failures
+        ('finished', 8, [])
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""``sweep`` and ``probe_shard``: the function at every point of the probe, in shards, into Parquet files.
+"""``sweep``: evaluate the points of the probe in shards, and store each shard as a Parquet file.
 
-Use ``arqon_ray.sweep``, ``arqon_ray.probe_shard`` and ``arqon_ray.open_sweep``.
+From outside use ``arqon_ray.sweep``, ``open_sweep``, ``SweepResult`` and ``SweepInterrupted``.
 """

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
-from arqon_ray.fanout.sweeps.store import Range, gaps
+from arqon_ray.fanout.sweeps.ranges import Range, gaps
 
 _TARGET = 5.0  # seconds of one shard: long beside a task's milliseconds, short beside what a crash may cost
 _MOST = 4096  # points of one shard, when that leaves no more files than _FILES

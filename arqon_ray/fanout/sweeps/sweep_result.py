@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.inputs.values import shown
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.sweeps.store import (
-    FORMAT_VERSION,
-    MANIFEST,
-    DirectoryStore,
-    Range,
-    ShardStore,
-    file_of,
-    read_manifest,
-    refuse_overlap,
-    shards_in,
-)
-from arqon_ray.fanout.sweeps.summary import Summary, unpack_summary
-from arqon_ray.fanout.sweeps.table import schema, with_more
-from arqon_ray.fanout.sweeps.tally import Tally
+from arqon_ray.fanout.sweeps.store import ShardStore
+from arqon_ray.fanout.worker.shard_summary import Summary, unpack_summary
+from arqon_ray.fanout.worker.shard_table import schema, with_optional_columns
 from arqon_ray.tables import Kind
 
 if TYPE_CHECKING:
@@ -44,6 +31,13 @@ class SweepResult:
         best: ``{"index", "params", "value", "metrics"}``; None when nothing succeeded. The lowest index of equal ones.
         failures: the first failures in the order of the indices, at most 20: ``{"index", "params", "error", "kind"}``.
         seconds: the wall time of the call; None for a sweep that was opened.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> result = arqon_ray.sweep(lambda params: params["x"], config, 16, progress=False)
+        >>> result.num_done, result.best["value"] == min(result.to_table()["value"].to_pylist())
+        (16, True)
     """
 
     def __init__(self, store: ShardStore, seconds: float | None = None) -> None:
@@ -54,7 +48,7 @@ class SweepResult:
             seconds: the wall time of the call.
         """
         self._store = store
-        self.path: Path | None = store.path if isinstance(store, DirectoryStore | StoredShards) else None
+        self.path = store.path
         self.config: dict[str, Any] = dict(store.manifest)
         self.num_done: int = store.tally.count
         self.num_failed: int = store.tally.failed
@@ -100,7 +94,7 @@ class SweepResult:
 
         bounds = load_config({"bounds": self.config["bounds"]}).bounds
         tally = self._store.tally
-        types = with_more(schema(bounds), bounds, tally.metrics(), steps=tally.steps)
+        types = with_optional_columns(schema(bounds), bounds, tally.metrics(), steps=tally.steps)
         if columns is None:
             return types
         for name in columns:
@@ -184,76 +178,6 @@ def _fitted(table: pa.Table, types: pa.Schema, to_write_out: Collection[str]) ->
             column = column.cast(field.type, safe=False)  # a whole number beyond 2**53 is rounded
         arrays.append(column)
     return pa.table(arrays, schema=types)
-
-
-class StoredShards:
-    """The shards of a directory, for reading alone: nothing is locked, moved or written.
-
-    Attributes:
-        path: the directory.
-        manifest: what the sweep is.
-        finished: the ranges that are there.
-        tally: the sum of their summaries.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Look at what is there.
-
-        Raises:
-            ConfigError: there is no sweep, or it is damaged; it names the file.
-        """
-        manifest = read_manifest(path) if path.is_dir() else None
-        if manifest is None:
-            raise ConfigError(f"{path} holds no sweep: give the output folder of one")
-        if manifest.get("format_version") != FORMAT_VERSION:
-            raise ConfigError(
-                f"{path} holds a sweep of format {shown(manifest.get('format_version'))}, and this version knows "
-                f"{FORMAT_VERSION}: open it with the arqon_ray that wrote it"
-            )
-        try:
-            load_config({"bounds": manifest.get("bounds")})
-        except ConfigError as error:
-            raise ConfigError(f"{path / MANIFEST} is damaged ({error})") from None
-        self.path = path
-        self.manifest: Mapping[str, Any] = manifest
-        self.finished: set[Range] = set()
-        self.tally = Tally()
-        for shard, summary, damage in shards_in(path):
-            if summary is None:
-                raise ConfigError(f"{path / file_of(shard)} is damaged ({damage}): the same sweep evaluates it again")
-            self.finished.add(shard)
-            self.tally.add(summary)
-        refuse_overlap(path, self.finished)
-
-    def sources(self) -> Iterator[Any]:
-        """Yield the paths of the files in the order of the indices."""
-        yield from (self.path / file_of(shard) for shard in sorted(self.finished))
-
-
-def open_sweep(path: str | os.PathLike[str], mode: str | None = None) -> SweepResult:
-    """Open the folder of a sweep, finished or not, without its function and without Ray.
-
-    A sweep may go on in it meanwhile: what is there is read as it stands.
-
-    Example::
-
-        done = arqon_ray.open_sweep("results/swing")
-        print(done.num_done, done.best, done.to_pandas().columns)
-
-    Args:
-        path: the ``output`` of :func:`.sweep`, or the results' folder of ``arqon-ray sweep``.
-        mode: ``min`` or ``max``, for ``best``; None for the sweep's own. What 0.1.0 wrote does not say its own, and
-            then it is ``min``.
-
-    Raises:
-        ConfigError: there is no sweep, one of its files is damaged, or the mode is none.
-    """
-    if mode not in (None, "min", "max"):
-        raise ConfigError(f"mode is {shown(mode)}: it must be 'min' or 'max'")
-    shards = StoredShards(Path(path).expanduser())
-    if mode is not None:
-        shards.manifest = {**shards.manifest, "mode": mode}
-    return SweepResult(shards)
 
 
 class SweepInterrupted(KeyboardInterrupt):

@@ -10,32 +10,33 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from arqon_ray.core.config import load_config
 from arqon_ray.core.probe.probe import check_seed
 from arqon_ray.core.record.error_kinds import NODE_LOST
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, NodesLostError
+from arqon_ray.fanout.driver.arguments import check_metric, check_most, check_seconds, check_whole
 from arqon_ray.fanout.driver.failfast import FailFast
 from arqon_ray.fanout.driver.interrupts import Interrupts
 from arqon_ray.fanout.driver.missing_metric import MetricCheck
-from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, judge_death
+from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, outcome_of_death
 from arqon_ray.fanout.driver.progress import Progress, show_progress
 from arqon_ray.fanout.driver.resources import ensure_ray, task_options
-from arqon_ray.fanout.driver.stop import check_metric, check_most, check_seconds, check_whole
-from arqon_ray.fanout.driver.warn_once import WarnOnce
+from arqon_ray.fanout.sweeps.opening import open_store
 from arqon_ray.fanout.sweeps.plan import ShardPlan
-from arqon_ray.fanout.sweeps.shard import open_probe, remote_shard
-from arqon_ray.fanout.sweeps.shards import Shards
-from arqon_ray.fanout.sweeps.store import DirectoryStore, MemoryStore, Range, WritableStore
-from arqon_ray.fanout.sweeps.summary import Summary, read_summary
+from arqon_ray.fanout.sweeps.ranges import Range
+from arqon_ray.fanout.sweeps.shard_queue import ShardQueue
+from arqon_ray.fanout.sweeps.store import WritableStore
 from arqon_ray.fanout.sweeps.sweep_result import SweepInterrupted, SweepResult
-from arqon_ray.fanout.sweeps.table import check_names, pack_rows
 from arqon_ray.fanout.worker.evaluate import Objective
-from arqon_ray.fanout.worker.handover import Handover
+from arqon_ray.fanout.worker.mailbox import Mailbox
 from arqon_ray.fanout.worker.outcome import Outcome
+from arqon_ray.fanout.worker.shard import open_probe, remote_shard
+from arqon_ray.fanout.worker.shard_summary import Summary, read_summary
+from arqon_ray.fanout.worker.shard_table import check_names, pack_rows
 from arqon_ray.fanout.worker.shipped_function import pack
+from arqon_ray.fanout.worker.warn_once import WarnOnce
 
 
 def sweep(
@@ -102,6 +103,13 @@ def sweep(
         NodesLostError: when one node after another is lost under the same points; finished rows are kept.
         SweepInterrupted: on Ctrl-C.
         TypeError: when ``fn`` cannot be sent to the workers.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> result = arqon_ray.sweep(lambda params: {"loss": params["x"] ** 2}, config, 32, progress=False)
+        >>> result.to_table().num_rows, result.num_failed
+        (32, 0)
     """
     began = time.monotonic()
     checked = load_config(config)
@@ -133,12 +141,12 @@ def sweep(
                 shown.note(remark)
             plan = ShardPlan(list(store.finished), num_samples, shard_size)
             function = remote_shard(shipped, text, seed, sequence, metric, limit)
-            pool: TaskPool[Range] = TaskPool(function, options, interrupts, Handover(limit))
-            shards = Shards(pool, plan, options, shipped.stored, retries, max_in_flight)
+            pool: TaskPool[Range] = TaskPool(function, options, interrupts, Mailbox(limit))
+            shards = ShardQueue(pool, plan, options, shipped.stored, retries, max_in_flight)
             point = partial(_one_point, text, seed, sequence)
             _Sweep(store, plan, shards, failing, mode, limit, point).work(shown)
     except ConfigError:
-        store.withdraw()
+        store.discard_if_empty()
         raise
     except KeyboardInterrupt:
         raise SweepInterrupted(SweepResult(store, time.monotonic() - began), num_samples) from None
@@ -159,21 +167,6 @@ def _one_point(config: str, seed: int, sequence: str, index: int, outcome: Outco
     return pack_rows(bounds, index, probe.sample_range(index, 1), [outcome])
 
 
-def open_store(
-    output: str | os.PathLike[str] | None, manifest: dict[str, Any], mode: str, *, resume: bool
-) -> WritableStore:
-    """Return where the rows go.
-
-    Raises:
-        ConfigError: when ``output`` holds something else, or is a URI.
-    """
-    if output is None:
-        return MemoryStore({**manifest, "mode": mode})
-    if "://" in os.fspath(output):
-        raise ConfigError(f"output is {output!r}: it must be a directory, local or mounted; copy it to a bucket after")
-    return DirectoryStore(Path(output).expanduser(), manifest, mode, resume=resume)
-
-
 def _is_lost(ended: tuple[Range, bytes | Died | Interrupted]) -> bool:
     result = ended[1]
     return isinstance(result, Died) and result.kind == NODE_LOST
@@ -186,7 +179,7 @@ class _Sweep:
         self,
         store: WritableStore,
         plan: ShardPlan,
-        shards: Shards,
+        shards: ShardQueue,
         failing: FailFast,
         mode: str,
         limit: float | None,
@@ -194,7 +187,7 @@ class _Sweep:
     ) -> None:
         self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
         self._mode, self._limit, self._one_point = mode, limit, one_point
-        self._noted = WarnOnce()
+        self._warn_once = WarnOnce()
         self._metric_check: MetricCheck[tuple[int, bytes, Summary]] = MetricCheck(
             store.tally.count > store.tally.failed
         )
@@ -222,38 +215,38 @@ class _Sweep:
         if isinstance(result, bytes):
             summary = self._write(start, result)
             self._plan.learn(summary["count"], summary["seconds"])
-            self._shards.again(start + summary["count"], stop)  # what its process did not come to
+            self._shards.requeue(start + summary["count"], stop)  # what its process did not come to
         elif isinstance(result, Interrupted):
-            self._shards.again(start, stop)
+            self._shards.requeue(start, stop)
         elif result.kind == NODE_LOST:
             raise NodesLostError(
-                f"{result.attempts} nodes were lost one after another under the indices {start} to {stop - 1} "
+                f"{result.losses} nodes were lost one after another under the indices {start} to {stop - 1} "
                 f"({result.reason}): what is done is kept, in the files or in this exception's result; see why the "
                 "cluster loses its nodes, with an output the same call goes on"
             )
         elif stop - start > 1:
             self._shards.split(start, stop, result.attempts)
         else:
-            outcome = judge_death(result, self._limit)
+            outcome = outcome_of_death(result, self._limit)
             attempt = self._shards.tried(shard) + result.attempts
             evaluation = replace(outcome.evaluation, attempt=attempt)
             self._write(start, self._one_point(start, outcome._replace(evaluation=evaluation)))
 
     def _write(self, start: int, parquet: bytes) -> Summary:
         summary = read_summary(io.BytesIO(parquet))
-        has_value, lacking = summary["failed"] < summary["count"], summary.get("lacking", 0)
-        for shard in self._metric_check.sift((start, parquet, summary), has_value, lacking, summary.get("lacks", "")):
+        has_value, missing = summary["failed"] < summary["count"], summary.get("lacking", 0)
+        for shard in self._metric_check.admit((start, parquet, summary), has_value, missing, summary.get("lacks", "")):
             self._keep(*shard)
         return summary
 
     def _keep(self, start: int, parquet: bytes, summary: Summary) -> None:
-        self._noted.see(summary.get("notes", ()))
+        self._warn_once.warn(summary.get("notes", ()))
         self._store.write(start, parquet, summary)
         first = summary["errors"][0]["error"] if summary["errors"] else ""
         if summary["failed"] < summary["count"]:
-            self._failing.see_many(0, None, "", None)
+            self._failing.add_many(0, None, "", None)
         elif summary.get("counted"):
-            self._failing.see_many(summary["counted"], summary["alike"], first, summary["trace"])
+            self._failing.add_many(summary["counted"], summary["alike"], first, summary["trace"])
 
     def _show(self, shown: Progress) -> None:
         tally = self._store.tally

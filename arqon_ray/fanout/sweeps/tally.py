@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from arqon_ray.fanout.sweeps.summary import KEPT_ERRORS, Summary
+from arqon_ray.fanout.worker.shard_summary import KEPT_ERRORS, Summary
 from arqon_ray.tables import Kind, widest
 
 

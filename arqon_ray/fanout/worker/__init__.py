@@ -1,4 +1,5 @@
-"""What runs in a worker process: the user's function around, its context, its deadline, its outcome as plain data.
+"""What runs in worker processes: the user's function and what surrounds it, and the remote tasks that call it.
 
-Nothing here imports the driver's side.
+A worker imports this room and nothing else of ``fanout``, so it must stay small: no service, no report. From outside
+use ``Context``, ``probe_shard``, ``evaluate.evaluate_point`` and ``shipped_function.pack``.
 """

@@ -35,11 +35,7 @@ Send = Callable[[list[Report]], object]
 class Context:
     """An evaluation as its function sees it.
 
-    Make one by hand to test such a function without Ray::
-
-        context = Context(index=3, seed=7)
-        train({"lr": 0.1}, context)
-        assert context.steps[-1].value < 1.0
+    Make one by hand to test such a function without Ray.
 
     Attributes:
         id: the candidate's id in its study; None in a sweep.
@@ -49,6 +45,16 @@ class Context:
         seed: for the function's own random numbers, below 2**32. It follows from the study's seed, index and replicate
             alone, so that a stochastic function gives the same at every attempt.
         stopping: whether :meth:`should_stop` has said so: what the function returns then is not taken for its value.
+
+    Example:
+        >>> from arqon_ray import Context
+        >>> def train(params, context):
+        ...     for epoch in range(3):
+        ...         context.report(epoch, 1.0 / (1 + epoch))
+        >>> context = Context(index=3, seed=7)
+        >>> train({}, context)
+        >>> [step.value for step in context.steps]
+        [1.0, 0.5, 0.3333333333333333]
     """
 
     def __init__(

@@ -37,6 +37,17 @@ class AsyncSolverClient(AwaitingReference):
         handle: the actor's handle, if it is at hand.
         patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
             waited for that shows no sign of life; None for ever.
+
+    Example:
+        >>> import asyncio, arqon_ray
+        >>> study = arqon_ray.start({"budget": 4, "bounds": {"x": {"min": 0.0, "max": 1.0}}}, "awaited")
+        >>> async def work(client):
+        ...     while (candidate := await client.ask_one()) is not None:
+        ...         await client.tell(candidate["id"], candidate["params"]["x"])
+        ...     return (await client.status())["state"]
+        >>> asyncio.run(work(arqon_ray.AsyncSolverClient("awaited")))
+        'finished'
+        >>> study.stop(purge=True)
     """
 
     async def ask_one(

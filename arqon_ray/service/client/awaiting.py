@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import ray
 from ray.exceptions import ActorDiedError
@@ -26,7 +26,7 @@ _background: set[asyncio.Task[None]] = set()
 class AwaitingReference(StudyReference):
     """A study whose calls are coroutines: they neither block the event loop nor occupy a thread."""
 
-    async def _call(self, send: Callable[[StudyCalls], T]) -> T:
+    async def _call(self, send: Callable[Concatenate[StudyCalls, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the actor and await its answer, through restarts of it; see :class:`.Retry`."""
         retry = Retry(self.patience)
         while True:
@@ -34,7 +34,7 @@ class AwaitingReference(StudyReference):
             try:
                 handle = self.handle
                 calls, study = remote_study(handle)
-                found: T = await _answer(send(calls), self._pulse(handle))
+                found: T = await _answer(send(calls, *args, **kwargs), self._pulse(handle))
                 return found
             except Exception as error:
                 missing = None if study is None else study.missing(error)
@@ -57,7 +57,7 @@ class AwaitingReference(StudyReference):
         """Ask in slices under one key; what an ask without a key is given after it was cancelled is released."""
         operation, slices = key_or_new(key), Slices(timeout)
         while True:
-            call = asyncio.ensure_future(self._call(lambda study: send(study, operation, slices.next())))
+            call = asyncio.ensure_future(self._call(send, operation, slices.next()))
             try:
                 return await asyncio.shield(call)
             except AskTimeoutError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import ray
 from ray.exceptions import ActorDiedError
@@ -22,7 +22,7 @@ T = TypeVar("T")
 class BlockingReference(StudyReference):
     """A study whose calls block the calling thread."""
 
-    def _call(self, send: Callable[[StudyCalls], T]) -> T:
+    def _call(self, send: Callable[Concatenate[StudyCalls, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the actor and wait for its answer, through restarts of it; see :class:`.Retry`."""
         retry = Retry(self.patience)
         while True:
@@ -30,7 +30,7 @@ class BlockingReference(StudyReference):
             try:
                 handle = self.handle
                 calls, study = remote_study(handle)
-                found: T = answer(send(calls), self._pulse(handle))
+                found: T = answer(send(calls, *args, **kwargs), self._pulse(handle))
                 return found
             except Exception as error:
                 missing = None if study is None else study.missing(error)
@@ -61,7 +61,7 @@ class BlockingReference(StudyReference):
         operation, slices = key_or_new(key), Slices(timeout)
         while True:
             try:
-                return self._call(lambda study: send(study, operation, slices.next()))
+                return self._call(send, operation, slices.next())
             except AskTimeoutError as error:
                 slices.over(error)
 

@@ -45,6 +45,16 @@ class SolverClient(BlockingReference, StudyCalls):
         handle: the actor's handle, if it is at hand.
         patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
             waited for that shows no sign of life; None for ever.
+
+    Example:
+        >>> import arqon_ray
+        >>> arqon_ray.start({"budget": 2, "bounds": {"x": {"min": 0.0, "max": 1.0}}}, "shared").name
+        'shared'
+        >>> client = arqon_ray.SolverClient("shared")  # in any process of the cluster
+        >>> candidate = client.ask_one()
+        >>> client.tell(candidate["id"], candidate["params"]["x"])
+        {'id': '0', 'accepted': True}
+        >>> client.stop(purge=True)
     """
 
     def ask_one(

@@ -46,9 +46,17 @@ class RemoteStudy:
         self._given: Mapping[str, Any] = {}
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
+        try:
+            call = getattr(self._handle, method)  # a handle knows its methods at run time only
+        except AttributeError:
+            raise MissingCallError(f"{method}()") from None
+
         def send(*args: Any, **kwargs: Any) -> Any:
             self._method, self._given = method, kwargs
-            return _submit(self._handle, method, args, kwargs)
+            try:
+                return call.remote(*args, **kwargs)
+            except TypeError as error:
+                raise _refused(method, len(args), error) from None
 
         return send
 
@@ -79,26 +87,15 @@ def remote_study(handle: Any) -> tuple[StudyCalls, RemoteStudy]:
     return cast("StudyCalls", study), study
 
 
-def _submit(handle: Any, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Call a method of an actor; returns the reference to its answer.
-
-    Raises:
-        MissingCallError: the actor has no such method, or its method does not take such arguments; it names them.
-    """
-    try:
-        call = getattr(handle, method)  # a handle knows its methods at run time only
-    except AttributeError:
-        raise MissingCallError(f"{method}()") from None
-    try:
-        return call.remote(*args, **kwargs)
-    except TypeError as error:
-        refused = _SIGNATURE.match(str(error))
-        if refused is None:
-            raise
-        if str(error).startswith("missing"):
-            raise MissingCallError(f"{method}([...])") from None
-        own = list(inspect.signature(getattr(SolverActor, method)).parameters)
-        raise MissingCallError(f"{method}({refused[1] or own[len(args)]}=...)") from None
+def _refused(method: str, count: int, error: TypeError) -> Exception:
+    """Return what the actor's method does not take, from Ray's check of ``count`` arguments; else the error itself."""
+    refused = _SIGNATURE.match(str(error))
+    if refused is None:
+        return error
+    if str(error).startswith("missing"):
+        return MissingCallError(f"{method}([...])")
+    own = list(inspect.signature(getattr(SolverActor, method)).parameters)
+    return MissingCallError(f"{method}({refused[1] or own[count]}=...)")
 
 
 def refused_config(name: str, said: BaseException) -> BaseException:

@@ -12,7 +12,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast
 
 import ray
 
@@ -43,6 +43,14 @@ JOURNALS = "ARQON_RAY_JOURNALS"
 def _in_group(name: str) -> Callable[[F], F]:
     """Return ``ray.method(concurrency_group=name)``, whose own type forgets the names and defaults of arguments."""
     return cast("Callable[[F], F]", ray.method(concurrency_group=name))
+
+
+def _raise_plain(error: Exception) -> NoReturn:
+    """Raise the builtin exception that stands for an error: the caller may not be able to import ours."""
+    from arqon_ray.service.protocol import to_plain
+
+    plain = to_plain(error)
+    raise plain from (None if plain is not error else error.__cause__)
 
 
 class SolverActor:
@@ -119,10 +127,7 @@ class SolverActor:
         try:
             return work(self._host or self._serving())
         except Exception as error:
-            from arqon_ray.service.protocol import to_plain
-
-            plain = to_plain(error)
-            raise plain from (None if plain is not error else error.__cause__)
+            _raise_plain(error)
 
     def _call(self, work: Callable[[Study], T], label: str | None = None) -> T:
         """Call the study.
@@ -131,8 +136,10 @@ class SolverActor:
             work: the call.
             label: what is the same whenever this call is repeated; by default Ray's task id.
         """
-        label = label or ray.get_runtime_context().get_task_id()
-        return self._plainly(lambda host: host.call(work, label))
+        try:
+            return (self._host or self._serving()).call(work, label or ray.get_runtime_context().get_task_id())
+        except Exception as error:
+            _raise_plain(error)
 
     def _key(self, key: str | None) -> str:
         """Return the operation id of the call that is running: the caller's, or one made of Ray's task id."""

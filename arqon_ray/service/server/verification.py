@@ -51,6 +51,11 @@ class Verification:
         records: how many records its log has.
         candidates: how many candidates were recomputed.
         mismatches: the candidates that differ.
+
+    Example:
+        >>> from arqon_ray import Verification
+        >>> Verification("/studies/arqon", records=9, candidates=4).ok
+        True
     """
 
     storage: str
@@ -85,6 +90,16 @@ def verify(
         StudyNotFoundError: there is no such study.
         StudyRefusedError: its log is damaged.
         OSError: the storage failed.
+
+    Example:
+        >>> import arqon_ray
+        >>> config = {"budget": 4, "bounds": {"x": {"min": 0.0, "max": 1.0}}}
+        >>> study = arqon_ray.start(config, "verified", storage_path="studies")
+        >>> len(study.ask(4))
+        4
+        >>> study.stop()
+        >>> arqon_ray.verify("studies", "verified").candidates
+        4
     """
     store = open_store(check_storage_path(storage_path), check_name(name))
     described = read_study(store)

@@ -14,9 +14,12 @@ from typing import Any
 
 from ray.tune.experiment import Trial as RayTrial
 
+from arqon_ray.tune.kept import kept_as
+
 _FILES = "experiment_state-*.json"
 
 
+@kept_as("seen")
 @dataclass(frozen=True)
 class Seen:
     """A trial as Tune has it.

@@ -27,6 +27,7 @@ class Trials:
         held: those that were suggested and have not ended, by Tune's name.
         ended: the names of those that have.
         failed: those that ended with an error; Tune may resume them.
+        missed: those that Tune knows and a restored searcher has not matched with a candidate yet.
     """
 
     def __init__(self) -> None:
@@ -34,7 +35,7 @@ class Trials:
         self.held: dict[str, Trial] = {}
         self.ended: set[str] = set()
         self.failed: dict[str, Trial] = {}
-        self._missed: dict[str, Seen] = {}
+        self.missed: dict[str, Seen] = {}
 
     @property
     def running(self) -> int:
@@ -65,6 +66,10 @@ class Trials:
         for trial_id in trial_ids:
             study.release(self.held.pop(trial_id).ticket)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what 0.1.0 pickled."""
+        vars(self).update({name.removeprefix("_"): value for name, value in state.items()})
+
     # After a restore
 
     def reconcile(self, seen: Mapping[str, Seen], study: Study, complete: Complete) -> None:
@@ -76,13 +81,13 @@ class Trials:
             elif trial.state != "open":
                 complete(trial_id, trial.result, trial.state == "error")
         unknown = seen.keys() - self.held.keys() - self.ended
-        self._missed = {trial_id: seen[trial_id] for trial_id in seen if trial_id in unknown}
+        self.missed = {trial_id: seen[trial_id] for trial_id in seen if trial_id in unknown}
 
     def note_missed(self, trial_id: str, result: dict[str, Any] | None, error: bool) -> None:
         """Note how a trial ended that has no candidate yet; one that is not waited for says nothing."""
-        if trial_id in self._missed:
+        if trial_id in self.missed:
             state = "error" if error else "stopped" if result is None else "done"
-            self._missed[trial_id] = replace(self._missed[trial_id], state=state, result=result or {})
+            self.missed[trial_id] = replace(self.missed[trial_id], state=state, result=result or {})
 
     def match_missed(
         self,
@@ -104,22 +109,22 @@ class Trials:
         Returns:
             False when the study has not answered for all of them yet.
         """
-        while self._missed:
-            trial_id, seen = next(iter(self._missed.items()))
+        while self.missed:
+            trial_id, seen = next(iter(self.missed.items()))
             if seen.state == "stopped":
                 study.forget(trial_id)
-                del self._missed[trial_id]
+                del self.missed[trial_id]
                 continue
             try:
                 point = point_of(trial_id, seen.params)
             except ConfigError as error:
                 logger.error("a trial of the restored run is passed over: %s", error)
-                del self._missed[trial_id]
+                del self.missed[trial_id]
                 continue
             ticket = study.match(trial_id, point.params, patience)
             if ticket is None:
                 return False
-            del self._missed[trial_id]
+            del self.missed[trial_id]
             self.held[trial_id] = Trial(ticket, config_of(point))
             if seen.state != "open":
                 complete(trial_id, seen.result, seen.state == "error")

@@ -183,8 +183,9 @@ class TuneSpace:
             raise ConfigError(f"{key} is {shown(value)}: use tune.sample_from with a function")
         return Table(key, {k: self._node(f"{key}/{k}", item) for k, item in value.items()})
 
-    def _choice(self, key: str, domain: Categorical) -> Node:
-        if domain.is_grid():  # type: ignore[no-untyped-call]
+    def _choice(self, key: str, domain: Any) -> Node:
+        """Return the node of a ``Categorical``."""
+        if domain.is_grid():
             raise _grid_refused(key, domain.categories)
         if not domain.categories:
             raise ConfigError(f"{key} is a choice of nothing: give at least one option")

@@ -16,9 +16,10 @@ from typing import Any, Protocol
 
 from ray.tune.search.sample import Domain, Float, Integer, LogUniform, Normal, Quantized, Uniform
 
-from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.values import as_number, as_whole, shown
-from arqon_ray.core.space.parameters import Parameter, make_parameter
+from arqon_ray.core.space.config import ParameterConfig
+from arqon_ray.core.space.kinds.base import Parameter
+from arqon_ray.core.space.kinds.choose import make_parameter
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.kept import kept_as
 
@@ -119,8 +120,8 @@ class Quantiles:
 
 def read_number(value: Any) -> int | float | None:
     """Return whatever is a number as Python's, a whole one as an int; None for what is none."""
-    if type(value) in (int, float):
-        return value  # type: ignore[no-any-return]
+    if type(value) is float or type(value) is int:
+        return value
     try:
         return as_whole(value)
     except TypeError:
@@ -157,6 +158,11 @@ class _Ends:
         return f"between {self.lower!r} and {self.upper!r}"
 
 
+def _sampler(sampled: Any) -> Any:
+    """Return the sampler of a domain, or of a quantized sampler."""
+    return sampled.get_sampler()
+
+
 def encode_domain(key: str, domain: Domain) -> Encoding:
     """Return the encoding of a number's domain.
 
@@ -168,9 +174,9 @@ def encode_domain(key: str, domain: Domain) -> Encoding:
         ConfigError: when the domain has no value or is of a kind that Tune does not have.
     """
     if isinstance(domain, Float | Integer):
-        sampler, q = domain.get_sampler(), None  # type: ignore[no-untyped-call]
+        sampler, q = _sampler(domain), None
         if isinstance(sampler, Quantized):
-            sampler, q = sampler.get_sampler(), _step(key, sampler.q)  # type: ignore[no-untyped-call]
+            sampler, q = _sampler(sampler), _step(key, sampler.q)
         if isinstance(domain, Float) and isinstance(sampler, Normal):
             return _normal(key, domain, sampler, q)
         if isinstance(sampler, Uniform | LogUniform):

@@ -9,7 +9,7 @@ from typing import Any
 
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.inputs.values import shown
-from arqon_ray.core.space.points import whole_params
+from arqon_ray.core.points import complete_params
 from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ConfigError, ResultsError
 from arqon_ray.tune.kept import kept_as
@@ -67,7 +67,7 @@ def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfi
         return _point_of_row(row, space, config, name)
     try:
         values = space.read(given, strict)
-        params = whole_params(space.encode(values), config, Space(config.bounds))
+        params = complete_params(space.encode(values), config, Space(config.bounds))
     except (ConfigError, ResultsError) as error:
         raise ConfigError(f"{name}: {error}") from None
     decoded = space.decode(params)

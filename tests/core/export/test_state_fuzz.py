@@ -12,7 +12,7 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import StateError
 from tests.core.export.fuzz_states import STUDIES, leaves, mutations, use
 
-SHARE = 97
+SHARE = 199
 """Every so many of the mutations is tried; ``python -m tests.core.export.fuzz_states`` tries all."""
 
 

@@ -13,7 +13,11 @@ from arqon_ray.core.refine.acquisition import LogExpectedImprovement
 from arqon_ray.core.refine.features import Features
 from arqon_ray.core.refine.search import Box, Search
 from arqon_ray.core.refine.surrogate import Surrogate, default_theta
-from arqon_ray.core.space.parameters import Categorical, Continuous, Discrete
+from arqon_ray.core.space.kinds.choices import Categorical, Ordinal
+from arqon_ray.core.space.kinds.constant import Constant
+from arqon_ray.core.space.kinds.continuous import Continuous
+from arqon_ray.core.space.kinds.finite import Finite
+from arqon_ray.core.space.kinds.grid import Grid
 from tests.core.refine.studies import cube, evidence, space_of
 
 SWITCH: dict[str, Any] = {"choices": [False, True]}
@@ -33,7 +37,7 @@ def test_what_an_ask_looks_at_does_not_grow_with_the_number_of_parameters(
     plain = LogExpectedImprovement.__call__
     monkeypatch.setattr(LogExpectedImprovement, "__call__", lambda self, U: scored.append(len(U)) or plain(self, U))
     snapped: list[int] = []
-    for kind in (Categorical, Continuous, Discrete):
+    for kind in (Categorical, Constant, Continuous, Finite, Grid, Ordinal):
         snap = kind.snap
         monkeypatch.setattr(kind, "snap", lambda self, u, snap=snap: snapped.append(1) or snap(self, u))
     for d in (50, 400):

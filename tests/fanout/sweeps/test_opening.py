@@ -17,9 +17,10 @@ from arqon_ray import ArqonProbe, ConfigError, open_sweep, sweep
 from arqon_ray.core.config import load_config
 from arqon_ray.core.record.evaluation import Error, Evaluation, Step
 from arqon_ray.core.record.metrics import flatten
-from arqon_ray.fanout.sweeps.store import MANIFEST, DirectoryStore
-from arqon_ray.fanout.sweeps.table import own_name, pack_rows
+from arqon_ray.fanout.sweeps.directory import DirectoryStore
+from arqon_ray.fanout.sweeps.manifest import MANIFEST
 from arqon_ray.fanout.worker.outcome import Outcome
+from arqon_ray.fanout.worker.shard_table import own_name, pack_rows
 
 ASSETS = Path(__file__).parent.parent / "assets"
 BOUNDS = load_config({"bounds": {"x": {"min": 0, "max": 1}}}).bounds

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arqon_ray.fanout.sweeps.plan import ShardPlan, split
-from arqon_ray.fanout.sweeps.store import Range, gaps
+from arqon_ray.fanout.sweeps.ranges import Range, gaps
 
 
 def _all(plan: ShardPlan, slots: int = 2, speed: float | None = None) -> list[Range]:

@@ -11,12 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from arqon_ray.core.config import load_config
+from arqon_ray.core.inputs.differences import differences
 from arqon_ray.core.record.evaluation import Error, Evaluation
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.sweeps.store import MANIFEST, DirectoryStore, differences
-from arqon_ray.fanout.sweeps.summary import read_summary
-from arqon_ray.fanout.sweeps.table import check_names, pack_rows, schema
+from arqon_ray.fanout.sweeps.directory import DirectoryStore
+from arqon_ray.fanout.sweeps.manifest import MANIFEST
 from arqon_ray.fanout.worker.outcome import Outcome
+from arqon_ray.fanout.worker.shard_summary import read_summary
+from arqon_ray.fanout.worker.shard_table import check_names, pack_rows, schema
 
 CONFIG = load_config({"bounds": {"x": {"min": 0, "max": 1}, "n": {"min": 1, "max": 9, "type": "int"}}})
 

@@ -236,7 +236,7 @@ def test_a_killed_driver_leaves_whole_shards_and_the_same_call_continues(tmp_pat
 def test_ctrl_c_keeps_the_finished_rows_and_the_same_call_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from arqon_ray.fanout.sweeps.store import DirectoryStore
+    from arqon_ray.fanout.sweeps.directory import DirectoryStore
 
     write = DirectoryStore.write
 

@@ -22,6 +22,8 @@ from arqon_ray.service.server.study import Study
 from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG, IN_MEMORY, Clock, known, reports
 
+pytestmark = pytest.mark.faults
+
 SNAPSHOTS = ("older snapshot", "newer snapshot")
 SEGMENTS = [f"segment {epoch}" for epoch in (1, 2, 3, 4)]
 POINT = {"params": {"x": 0.5, "n": 2}, "value": 0.5}

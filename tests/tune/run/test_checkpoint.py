@@ -210,9 +210,9 @@ def test_a_candidate_that_comes_for_a_trial_that_is_gone_goes_back() -> None:
     assert share.match("a", {"x": 1.0}, 0.5) is None
     share.forget("a")
     client.place_now.set()
-    arrived: Future[Any] = share._going().send(shared.Call(lambda study: study.renew("anybody")))
+    arrived: Future[Any] = share._connection.ask(shared.Call(lambda study: study.renew("anybody")))
     arrived.result(60)
-    share._going().send(shared.Call(lambda study: study.renew("anybody"))).result(60)
+    share._connection.ask(shared.Call(lambda study: study.renew("anybody"))).result(60)
     assert client.released == ["0"]
     share.leave()
 
@@ -241,7 +241,7 @@ def test_a_run_tells_what_lies_behind_its_placeholders(cluster: Any, tmp_path: P
         seen.append(tune_call.behind_placeholders())
         raise Stop
 
-    searcher._plan.offer = offered  # type: ignore[method-assign]
+    searcher._session.plan.offer = offered  # type: ignore[method-assign]
     with pytest.raises(Stop):
         tune.run(
             lambda config: None, config={"d": tune.choice(arrays)}, search_alg=searcher, storage_path=str(tmp_path)

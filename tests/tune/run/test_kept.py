@@ -44,8 +44,8 @@ def test_a_file_names_no_module_of_ours(tmp_path: Path, space: Any, metric: Any)
     again.restore(str(tmp_path / "file"))
     assert again.suggest("one") == config
     assert again.suggest("three") == searcher.suggest("three")
-    assert again._trials.held["one"].latest == searcher._trials.held["one"].latest
-    assert isinstance(again._trials.held["one"].latest, Step)
+    assert again._session.trials.held["one"].latest == searcher._session.trials.held["one"].latest
+    assert isinstance(again._session.trials.held["one"].latest, Step)
 
 
 def test_objects_of_the_users_stay_what_they_are(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from ray import tune
 
 import arqon_ray
-from arqon_ray.tune import ArqonSearcher, searcher
+from arqon_ray.tune import ArqonSearcher, session
 
 BOUNDS = {"x": {"min": -5.0, "max": 5.0}, "y": {"min": 1e-3, "max": 1.0, "scale": "Log"}}
 CONFIG = {"seed": 7, "budget": 20, "bounds": BOUNDS}
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 @pytest.fixture(autouse=True)
 def as_in_tune(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searcher, "BUSY", 0.005)
-    monkeypatch.setattr(searcher, "IDLE", 5.0)
+    monkeypatch.setattr(session, "BUSY", 0.005)
+    monkeypatch.setattr(session, "IDLE", 5.0)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def when_begun(tmp_path: Path, act: Any) -> threading.Thread:
 def nothing_is_held(study: arqon_ray.SolverClient, arqon: ArqonSearcher) -> None:
     assert study.pending() == []
     assert study.status()["counts"]["released"] > 0
-    owner = arqon._study._owner  # type: ignore[union-attr]
+    owner = arqon._session.study._connection.owner  # type: ignore[union-attr]
     assert not any(owner in thread.name for thread in threading.enumerate())
 
 

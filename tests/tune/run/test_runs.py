@@ -12,6 +12,7 @@ from ray.tune.schedulers import ASHAScheduler, HyperBandForBOHB, HyperBandSchedu
 
 import arqon_ray
 from arqon_ray.tune import ArqonSearcher
+from arqon_ray.tune.study.study import OwnStudy
 
 BOUNDS = {"x": {"min": -5.0, "max": 5.0}, "y": {"min": 1e-3, "max": 1.0, "scale": "Log"}}
 CONFIG = {"seed": 7, "budget": 5, "bounds": BOUNDS}
@@ -149,17 +150,19 @@ def test_a_metric_that_no_result_has_is_tunes_own_error(cluster: Any, tmp_path: 
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_error_that_ends_the_run_is_one_message_and_keeps_what_was_finished(cluster: Any, tmp_path: Path) -> None:
-    class Lost(ArqonSearcher):
-        """Loses its study after three trials."""
+def test_an_error_that_ends_the_run_is_one_message_and_keeps_what_was_finished(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = OwnStudy.ask
 
-        def _next(self, *arguments: Any) -> Any:
-            if len(self._trials.ended) == 3:
-                raise arqon_ray.ArqonError("the study is lost on purpose")
-            return super()._next(*arguments)
+    def ask_until_lost(study: OwnStudy, *arguments: Any) -> Any:
+        if study.solver.get_history_len() == 3:
+            raise arqon_ray.ArqonError("the study is lost on purpose")
+        return ask(study, *arguments)
 
+    monkeypatch.setattr(OwnStudy, "ask", ask_until_lost)
     with pytest.raises(Exception, match="the study is lost on purpose") as caught:
-        fit(bowl, Lost(CONFIG), tmp_path)
+        fit(bowl, ArqonSearcher(CONFIG), tmp_path)
     del caught
     gc.collect()
     kept = tune.Tuner.restore(str(tmp_path / "run"), tune.with_resources(bowl, {"cpu": 4})).get_results()
@@ -254,7 +257,7 @@ def test_a_study_is_taken_as_it_is_and_survives_the_death_of_its_actor(
     assert not grid.errors
     assert searcher.mode == "max"
     assert client.status()["pid"] != pid
-    searcher._study.flush()  # type: ignore[union-attr]
+    searcher._session.study.flush()  # type: ignore[union-attr]
     assert sorted(values(searcher)) == sorted(result.metrics["score"] for result in grid)
     assert [row["params"] for row in client.history() if row["origin"] == "user"] == points
     client.stop(purge=True)

@@ -21,7 +21,7 @@ from arqon_ray.tune.space.convert import TuneSpace
 from arqon_ray.tune.space.domains import NORMAL_TAIL
 
 SAMPLES = 3000
-EXAMPLES = settings(max_examples=40, deadline=None, derandomize=True)
+EXAMPLES = settings(max_examples=20, deadline=None, derandomize=True)
 
 
 def configs(space: dict[str, Any], count: int) -> list[dict[str, Any]]:

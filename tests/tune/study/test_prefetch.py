@@ -10,7 +10,7 @@ import pytest
 from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import ArqonError
-from arqon_ray.tune import ArqonSearcher, searcher
+from arqon_ray.tune import ArqonSearcher, session
 
 CONFIG = {"seed": 3, "bounds": {"x": {"min": -5.0, "max": 5.0}, "y": {"min": -5.0, "max": 5.0}}}
 
@@ -58,19 +58,19 @@ def test_while_trials_run_suggest_does_not_wait_and_the_candidate_comes_later(
 ) -> None:
     arqon = past_the_probe()
     running = arqon.suggest("running")
-    monkeypatch.setattr(searcher, "BUSY", 0.0)
+    monkeypatch.setattr(session, "BUSY", 0.0)
     gate.open.clear()
     assert arqon.suggest("a") is None
     assert arqon.suggest("b") is None
     gate.open.set()
-    monkeypatch.setattr(searcher, "BUSY", 60.0)
+    monkeypatch.setattr(session, "BUSY", 60.0)
     assert isinstance(arqon.suggest("c"), dict)
     assert running != arqon.suggest("c")
 
 
 def test_it_is_computed_between_a_result_and_the_next_ask(gate: Gate) -> None:
     arqon = past_the_probe()
-    arqon._study._ahead._job.future.result(60)  # type: ignore[union-attr]
+    arqon._session.study._prefetcher._job.future.result(60)  # type: ignore[union-attr]
     begun = gate.begun
     assert begun > 0
     assert isinstance(arqon.suggest("a"), dict)
@@ -131,7 +131,7 @@ def test_a_candidate_that_was_computed_ahead_notices_a_report(monkeypatch: pytes
     monkeypatch.setattr("arqon_ray.tune.study.prefetch._FRESH", 1e9)
     arqon, running = with_rungs()
     assert isinstance(arqon.solver, ArqonSolver)
-    arqon._study._ahead.begin().result(60)  # type: ignore[union-attr]
+    arqon._session.study._prefetcher.begin().result(60)  # type: ignore[union-attr]
     before = ArqonSolver.from_state(arqon.solver.export()).ask_one()
     for name in running:
         arqon.on_trial_result(name, {"loss": 50.0, "training_iteration": 9})

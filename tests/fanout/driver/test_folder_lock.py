@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from arqon_ray.errors import ConfigError
-from arqon_ray.fanout.sweeps.lock import LOCK, FolderLock
+from arqon_ray.fanout.driver.folder_lock import LOCK, FolderLock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from arqon_ray.fanout.sweeps.lock import FolderLock
+from arqon_ray.fanout.driver.folder_lock import FolderLock
 lock = FolderLock(Path(sys.argv[1]), "run")
 print("held", flush=True)
 time.sleep(600)

@@ -5,12 +5,6 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
-
-from arqon_ray.core.inputs import values
-from arqon_ray.errors import ConfigError
-
-_LONGEST_METRIC = 1000  # characters
 
 
 @dataclass(slots=True)
@@ -37,16 +31,16 @@ class StopRule:
     reason: str = ""
     best: float | None = None
     best_step: int | None = None
-    _reach: tuple[bool, int] = (False, 0)  # how far the best one's evaluation went
+    _progress: tuple[bool, int] = (False, 0)  # how far the best one's evaluation went
     _idle: int = 0  # evaluations since it became better
 
-    def look(self) -> bool:
+    def due(self) -> bool:
         """Return whether to stop now; the clock is read here."""
         if not self.reason and time.monotonic() >= self.deadline:
             self.reason = "time_budget_s"
         return bool(self.reason)
 
-    def know(self, value: float, step: int | None = None, stopped: bool = False) -> None:
+    def observe(self, value: float, step: int | None = None, stopped: bool = False) -> None:
         """Note a value, of whichever driver.
 
         Args:
@@ -54,9 +48,9 @@ class StopRule:
             step: at which step it was taken; None for a whole evaluation's.
             stopped: whether the evaluation was stopped there.
         """
-        reach = (not stopped, (step or 0) if stopped else 0)
-        if self.best is None or reach > self._reach or (reach == self._reach and self._is_better(value)):
-            self.best, self.best_step, self._reach, self._idle = value, step, reach, 0
+        progress = (not stopped, (step or 0) if stopped else 0)
+        if self.best is None or progress > self._progress or (progress == self._progress and self._is_better(value)):
+            self.best, self.best_step, self._progress, self._idle = value, step, progress, 0
         if self.target is None or self.reason:
             return
         if (value >= self.target) if self.mode == "max" else (value <= self.target):
@@ -66,11 +60,11 @@ class StopRule:
         assert self.best is not None
         return value > self.best if self.mode == "max" else value < self.best
 
-    def see(self, value: float | None) -> None:
+    def add(self, value: float | None) -> None:
         """Note an evaluation of this call; None for one that failed."""
         self._idle += 1
         if value is not None:
-            self.know(value)
+            self.observe(value)
         if self.patience is not None and self._idle >= self.patience and not self.reason:
             self.reason = "patience"
 
@@ -94,49 +88,3 @@ def make_stop_rule(
     """Return the rule; the arguments are those of ``optimize``, ``began`` is on the monotonic clock."""
     deadline = math.inf if time_budget_s is None else began + time_budget_s
     return StopRule(mode, max_evaluations, deadline, target, patience)
-
-
-def check_whole(name: str, number: Any, least: int) -> int:
-    """Return a whole number of at least ``least``, numpy's too, as a plain one.
-
-    Raises:
-        ConfigError: naming it.
-    """
-    return values.whole(name, number, least, error=ConfigError)
-
-
-def check_most(name: str, number: Any) -> int | None:
-    """Return a limit: None, or a whole number of at least 1.
-
-    Raises:
-        ConfigError: naming it.
-    """
-    return None if number is None else check_whole(name, number, 1)
-
-
-def check_metric(name: Any) -> str | None:
-    """Return the name of the metric that counts: None, or a text.
-
-    Raises:
-        ConfigError: when it is none.
-    """
-    return None if name is None else values.text("metric", name, _LONGEST_METRIC, error=ConfigError)
-
-
-def check_seconds(name: str, number: Any) -> float | None:
-    """Return a duration in seconds: None, or a finite number above 0.
-
-    Raises:
-        ConfigError: naming it.
-    """
-    return values.seconds(name, number, error=ConfigError)
-
-
-def check_limits(time_budget_s: Any, target: Any) -> tuple[float | None, float | None]:
-    """Return the limits as plain numbers.
-
-    Raises:
-        ConfigError: when one is no finite number, or the time is not above 0.
-    """
-    seconds = check_seconds("time_budget_s", time_budget_s)
-    return seconds, None if target is None else values.number("target", target, ConfigError)
