@@ -256,7 +256,7 @@ class RemoteFiles:
         return f"{self._storage.path}/{self._study}/{name}".rstrip("/")
 
     def _open(self, path: str) -> Any:
-        """Open a file; None if there is none. It is not closed: on GCS that costs a request, elsewhere it does nothing."""
+        """Open a file; None if there is none. It is not closed: that costs a request on GCS, nothing elsewhere."""
         try:
             return self._storage.files.open_input_file(path)
         except FileNotFoundError:
