@@ -21,7 +21,8 @@ from arqon_ray.service.answers import (
 )
 from arqon_ray.service.client.awaiting import AwaitingReference
 from arqon_ray.service.client.heartbeat import LEASE, AsyncHeartbeat
-from arqon_ray.service.client.retry import key_or_new, position_of, send_report
+from arqon_ray.service.client.older_actors import send_report
+from arqon_ray.service.client.retry import key_or_new, position_of
 
 
 class AsyncSolverClient(AwaitingReference):
