@@ -11,6 +11,7 @@ from arqon_ray.deprecation import warn_deprecated
 from arqon_ray.service.answers import (
     AskedCandidate,
     BestPoint,
+    Explanation,
     HistoryRow,
     PendingRow,
     ResultFields,
@@ -195,6 +196,10 @@ class AsyncSolverClient(AwaitingReference):
     async def best(self) -> BestPoint | None:
         """See :meth:`.StudyCalls.best`."""
         return await self._call(lambda study: study.best())
+
+    async def explain(self) -> Explanation:
+        """See :meth:`.StudyCalls.explain`."""
+        return await self._call(lambda study: study.explain())
 
     async def history(self, since: int | None = None) -> list[HistoryRow]:
         """See :meth:`.StudyCalls.history`."""

@@ -14,6 +14,7 @@ from arqon_ray.deprecation import warn_deprecated
 from arqon_ray.service.answers import (
     AskedCandidate,
     BestPoint,
+    Explanation,
     HistoryRow,
     PendingRow,
     ResultFields,
@@ -190,6 +191,9 @@ class SolverClient(BlockingReference, StudyCalls):
 
     def best(self) -> BestPoint | None:
         return self._call(lambda study: study.best())
+
+    def explain(self) -> Explanation:
+        return self._call(lambda study: study.explain())
 
     def history(self, since: int | None = None) -> list[HistoryRow]:
         # An older actor takes no argument.

@@ -79,6 +79,7 @@ def client(cluster: Any) -> Iterator[SolverClient]:
 
 LACKED = [
     ("retract()", lambda c: c.retract("0", "wrong")),
+    ("explain()", lambda c: c.explain()),
     ("history(since=...)", lambda c: c.history(since=3)),
     ("report(metrics=...)", lambda c: c.report("0", 1, 2.0, {"loss": 2.0})),
     ("report([...])", lambda c: c.report([{"id": "0", "step": 1, "value": 2.0}])),
