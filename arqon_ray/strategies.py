@@ -25,14 +25,16 @@ by an entry point of an installed package, in the group ``arqon_ray.strategies``
 
 import arqon_ray.core.refine  # noqa: F401  (our own strategies take their names first)
 from arqon_ray.core.strategies.evidence import Array, Evidence, Memory, Proposal
-from arqon_ray.core.strategies.memories import Closed, MemoryContext, check, require
+from arqon_ray.core.strategies.memories import Closed, Count, Finite, MemoryContext, check, require
 from arqon_ray.core.strategies.registry import register_strategy, unregister_strategy
 from arqon_ray.core.strategies.strategy import Role, Strategy, StrategyParams
 
 __all__ = [
     "Array",
     "Closed",
+    "Count",
     "Evidence",
+    "Finite",
     "Memory",
     "MemoryContext",
     "Proposal",

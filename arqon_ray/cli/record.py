@@ -16,6 +16,7 @@ from arqon_ray.cli.job import RunJob
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import identity
 from arqon_ray.core.inputs.differences import differences
+from arqon_ray.core.propose.roster import without_unread
 from arqon_ray.core.record.error_kinds import RAISED
 from arqon_ray.errors import ConfigError
 from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, Run, State, read_run, write_run
@@ -88,7 +89,7 @@ def check_same(before: Run, job: RunJob) -> None:
     Raises:
         ConfigError: it names the keys of the study that differ, with both values.
     """
-    changes = differences(identity(before.config), identity(job.config))
+    changes = differences(identity(without_unread(before.config)), identity(without_unread(job.config)))
     if before.config.metric is not None:
         changes += differences(before.config.metric, job.metric, "metric")
     if changes:

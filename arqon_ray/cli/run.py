@@ -23,8 +23,9 @@ from arqon_ray.cli.record import (
     summary,
 )
 from arqon_ray.cli.saving import Progress
-from arqon_ray.cli.session import Ending, broken_environment, check_environment, give_up, interruptible, ray_session
+from arqon_ray.cli.session import ExitStatus, broken_environment, check_environment, give_up, interruptible, ray_session
 from arqon_ray.core import ArqonSolver
+from arqon_ray.core.propose.roster import check_strategy
 from arqon_ray.errors import ArqonError, EvaluationsFailedError, StudyNotFoundError
 from arqon_ray.fanout.driver.folder_lock import FolderLock
 from arqon_ray.report.run import Run, State
@@ -52,9 +53,10 @@ def run_command(
     check_environment(job.runtime_env)
     if job.storage_path is not None:
         check_storage_path(job.storage_path)
+    check_strategy(job.study, elsewhere=True)
     ArqonSolver(job.study)  # whatever it refuses is refused before there is a Ray or a folder
     elsewhere = address is not None or job.storage_path is not None
-    ending = Ending()
+    ending = ExitStatus()
     again = resume_command("run", config, address=address, output=output, settings=settings)
     with FolderLock(job.folder, "run"):
         before = open_folder(job.folder, resume, stored_elsewhere=elsewhere)
@@ -62,7 +64,7 @@ def run_command(
             check_same(before, job)
         session = _Session(job, function, before, not no_progress)
         try:
-            finished = _attend(session, address, resume, ending)
+            finished = _with_ray(session, address, resume, ending)
         except EvaluationsFailedError as error:
             echo(summary(session.run, job.folder))
             return give_up(error)
@@ -85,7 +87,7 @@ def run_command(
     return 0 if session.run.best is not None else 1
 
 
-def _attend(session: _Session, address: str | None, resume: bool, ending: Ending) -> bool:
+def _with_ray(session: _Session, address: str | None, resume: bool, ending: ExitStatus) -> bool:
     """Do the session's work with Ray; return False when an interrupt came before its end."""
     from ray.exceptions import RuntimeEnvSetupError
 
@@ -99,7 +101,7 @@ def _attend(session: _Session, address: str | None, resume: bool, ending: Ending
             raise broken_environment(environment, error) from None
         except ArqonError:
             if not resume and not session.evaluations:
-                session.withdraw()
+                session.discard_if_empty()
             raise
 
 
@@ -150,7 +152,7 @@ class _Session:
         self.save("running")
         self.opened = True
 
-    def withdraw(self) -> None:
+    def discard_if_empty(self) -> None:
         """End a study that was begun here and in which nothing was evaluated, as if it had never been begun."""
         if self._own and not self._client.pending():
             self._client.stop(purge=True)
@@ -187,7 +189,7 @@ class _Session:
             evaluation_timeout_s=job.evaluation_timeout_s,
             fail_fast=job.fail_fast,
             patience=job.patience,
-            callbacks=[lambda row: progress.save_sometimes()],
+            callbacks=[lambda row: progress.save_if_due()],
         )
         self.stopped_by = result.stopped_by
 
@@ -197,7 +199,7 @@ class _Session:
 
         job, progress = self.job, self._going_on()
         with show_progress(job.name, job.study.budget, enabled=self._progress) as shown:
-            tune_study(job, self._function, self._client, job.folder, shown, progress.save_sometimes)
+            tune_study(job, self._function, self._client, job.folder, shown, progress.save_if_due)
 
     def _going_on(self) -> Progress:
         return Progress(self._client, self.run, self.job.folder)

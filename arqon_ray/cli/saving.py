@@ -28,7 +28,7 @@ class Told(Protocol):
         ...
 
 
-class Sparingly:
+class Throttle:
     """Says when work is due that costs time: at most so often, and never more than its share of the time.
 
     Args:
@@ -79,9 +79,9 @@ class Progress:
         self._seq = 0
         self._evaluations: list[Evaluation] = []
         self._texts: list[str] = []
-        self._record, self._table = (Sparingly(_EVERY, _SHARE / 2, clock) for _ in range(2))
+        self._record, self._table = (Throttle(_EVERY, _SHARE / 2, clock) for _ in range(2))
 
-    def save_sometimes(self) -> None:
+    def save_if_due(self) -> None:
         """Write what is due."""
         if self._record.due:
             with self._record.measured():

@@ -118,7 +118,7 @@ def _no_cluster(address: str | None, error: Exception) -> ConfigError:
 
 
 @dataclass(slots=True)
-class Ending:
+class ExitStatus:
     """How an interrupted command ends.
 
     Attributes:
@@ -129,7 +129,7 @@ class Ending:
 
 
 @contextmanager
-def interruptible(ending: Ending) -> Iterator[None]:
+def interruptible(ending: ExitStatus) -> Iterator[None]:
     """Let SIGTERM end the block as Ctrl-C does; inside of a Ray session, since ``ray.init`` takes the signal too.
 
     Args:

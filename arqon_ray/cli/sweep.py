@@ -10,7 +10,7 @@ import click
 from arqon_ray.cli.job import SweepJob, load_job
 from arqon_ray.cli.objective import load_objective
 from arqon_ray.cli.record import aligned, echo, resume_command
-from arqon_ray.cli.session import Ending, broken_environment, check_environment, give_up, interruptible, ray_session
+from arqon_ray.cli.session import ExitStatus, broken_environment, check_environment, give_up, interruptible, ray_session
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, NodesLostError
 from arqon_ray.fanout import SweepResult
 from arqon_ray.fanout.worker.shard_table import check_names
@@ -42,7 +42,7 @@ def sweep_command(
     check_names(job.study.bounds)
     if resume and not job.folder.exists():
         raise ConfigError(f"--resume: there is no sweep in '{job.folder}' to continue; leave --resume out to begin one")
-    ending = Ending()
+    ending = ExitStatus()
     try:
         with ray_session(address, job.runtime_env), interruptible(ending):
             result = sweep(

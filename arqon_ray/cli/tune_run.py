@@ -15,38 +15,33 @@ from arqon_ray.fanout.driver.progress import Progress
 from arqon_ray.fanout.worker.evaluate import call
 from arqon_ray.fanout.worker.shipping import Shipped
 from arqon_ray.service import SolverClient
+from arqon_ray.service.answers import StudyStatus
 from arqon_ray.service.storage.opening import check_storage_path
 from arqon_ray.tune import ArqonSearcher
 
 
-class _Watch(tune.Callback):
-    """Passes the end of each trial on to the progress, and to whoever saves the record."""
+def show_status(status: StudyStatus, progress: Progress) -> None:
+    """Show how a study stands.
 
-    def __init__(self, progress: Progress, metric: str, mode: str, done: int, on_end: Callable[[], None]) -> None:
-        self._progress = progress
-        self._metric = metric
-        self._better = max if mode == "max" else min
-        self._done, self._failed = done, 0
-        self._best: float | None = None
-        self._on_end = on_end
+    The best is the study's own: values of different steps cannot be compared, so one at an early step is not the best
+    as long as another trial went further.
+    """
+    counts, best = status["counts"], status["best"]
+    value, step = (None, None) if best is None else (best["value"], best["step"])
+    progress.update(counts["told"], counts["failed"], value, step)
 
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
-        value = result.get(self._metric)
-        if isinstance(value, int | float) and value == value:
-            self._best = float(value) if self._best is None else self._better(self._best, float(value))
-            self._progress.update(self._done, self._failed, self._best)
+
+class _OnTrialEnd(tune.Callback):
+    """Calls a function whenever a trial has ended; by then the searcher has told its result."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function = function
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self._end(0)
+        self._function()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self._end(1)
-
-    def _end(self, failed: int) -> None:
-        self._done += 1
-        self._failed += failed
-        self._progress.update(self._done, self._failed, self._best)
-        self._on_end()
+        self._function()
 
 
 def tune_study(
@@ -70,18 +65,21 @@ def tune_study(
     assert job.scheduler is not None, "only a job with a scheduler runs through Tune"
     # Ctrl-C is this command's: Tune's own handler would swallow it, and the study is safe without it.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
-    mode = job.study.mode
-    status = client.status()
     storage = check_storage_path(job.storage_path) if job.storage_path else str(folder.resolve())
-    progress.update(status["counts"]["told"])
+    show_status(client.status(), progress)
+
+    def ended() -> None:
+        show_status(client.status(), progress)
+        on_end()
+
     tuner = tune.Tuner(
         tune.with_resources(_trainable(train), dict(job.resources)),
         tune_config=tune.TuneConfig(
             metric=job.metric,
-            mode=mode,
+            mode=job.study.mode,
             num_samples=-1,
             search_alg=ArqonSearcher(actor=client),
-            scheduler=_scheduler(job.scheduler),
+            scheduler=_SCHEDULERS[job.scheduler.type](job.scheduler),
             max_concurrent_trials=job.max_concurrency,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
@@ -90,10 +88,11 @@ def tune_study(
             name="tune",
             storage_path=storage,
             verbose=0,
-            callbacks=[_Watch(progress, job.metric, mode, status["counts"]["told"], on_end)],
+            callbacks=[_OnTrialEnd(ended)],
         ),
     )
     tuner.fit()
+    show_status(client.status(), progress)
 
 
 def _trainable(train: Callable[..., Any]) -> Any:
@@ -108,7 +107,12 @@ def _trainable(train: Callable[..., Any]) -> Any:
     return trainable
 
 
-def _scheduler(config: SchedulerConfig) -> Any:
-    if config.type == "hyperband":
-        return HyperBandScheduler(max_t=config.max_t, reduction_factor=config.reduction_factor)
+def _asha(config: SchedulerConfig) -> ASHAScheduler:
     return ASHAScheduler(max_t=config.max_t, grace_period=config.grace_period, reduction_factor=config.reduction_factor)
+
+
+def _hyperband(config: SchedulerConfig) -> HyperBandScheduler:
+    return HyperBandScheduler(max_t=config.max_t, reduction_factor=config.reduction_factor)
+
+
+_SCHEDULERS = {"asha": _asha, "hyperband": _hyperband}

@@ -14,12 +14,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from arqon_ray.core.config import load_config
 from arqon_ray.core.record import metrics
 from arqon_ray.core.record.error_kinds import RAISED
 from arqon_ray.core.record.evaluation import Error, Evaluation, Step
 from arqon_ray.core.record.run import Run, State
 from arqon_ray.errors import ArqonError, StateError
+from arqon_ray.report.checking import check_run
 from arqon_ray.report.history import history_text
 
 RESULTS_FILE = "results.json"
@@ -73,11 +73,15 @@ def replace_text(target: Path, text: str) -> None:
 def read_run(folder: str | Path) -> Run:
     """Read what :func:`write_run` wrote.
 
+    The form is checked: the format, the study's config, the type of each entry, that the parameters are those of the
+    study, and that exactly the failed evaluations have no value. The numbers themselves are taken on trust: somebody
+    who edits them is not noticed. What the study itself recorded is in its log, see ``arqon-ray verify``.
+
     Args:
         folder: the run's folder, or its ``results.json``.
 
     Raises:
-        StateError: when there is no run, or it is damaged.
+        StateError: there is no run, or the record does not have this form.
     """
     path = Path(folder).expanduser()
     path = path / RESULTS_FILE if path.is_dir() or not path.suffix else path
@@ -96,7 +100,7 @@ def _run_of(record: dict[str, Any]) -> Run:
     read = _evaluations_of_first if form == _FIRST_FORMAT else _evaluations
     lists: dict[str, Any] = {name: read(record.pop(name, ())) for name in _LISTS}
     run = Run(**lists, **record)
-    load_config(run.study)
+    check_run(run)
     return run
 
 

@@ -10,7 +10,6 @@ from typing import Any
 _MOVED: dict[str, dict[str, tuple[str, ...]]] = {
     "core.evaluation": {"core.record.evaluation": ("Step",)},
     "service.client": {"service.client.client": ("SolverClient",)},
-    "tune.ahead": {"tune.study.prefetch": ("Ahead",)},
     "tune.checkpoint": {"tune.run.checkpoint": ("Writer",)},
     "tune.config_space": {"tune.space.config_space": ("ConfigurationSpaceOf",)},
     "tune.convert": {"tune.space.convert": ("ArqonSpace", "TuneSpace")},
@@ -31,7 +30,8 @@ _PRESENT = {
     for present, names in modules.items()
     for name in names
 }
-_PRESENT["arqon_ray.tune.courier", "Call"] = "arqon_ray.tune.study.call_queue", "OldCall"
+_PRESENT["arqon_ray.tune.ahead", "Ahead"] = "arqon_ray.tune.study.prefetch", "Prefetcher"
+_PRESENT["arqon_ray.tune.courier", "Call"] = "arqon_ray.tune.study.call_queue", "FormerCall"
 
 
 def present_name(module: str, name: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from arqon_ray.core.objectives.pareto import front
-from arqon_ray.core.propose.roster import check_strategy
+from arqon_ray.core.propose.roster import check_strategy, warn_of_unread
 from arqon_ray.core.record.run import Run
 from arqon_ray.core.solver import ArqonSolver
 from arqon_ray.errors import ConfigError
@@ -96,11 +96,12 @@ class Session:
             raise ConfigError("there is no space: give ArqonSearcher one, or the run a param_space with domains")
         config = self.plan.config(space, mode, metric)
         check_strategy(config)
+        warn_of_unread(config)
         return OwnStudy(ArqonSolver(config))
 
     def _bring_points(self, study: Study) -> None:
         assert self.plan.space is not None
-        points = self.plan.whole_points(self.plan.space, study.config)
+        points = self.plan.complete_points(self.plan.space, study.config)
         if self.plan.evaluated:
             study.seed(self.plan.observations(points))
         else:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from arqon_ray import ArqonSolver
-from arqon_ray.cli.saving import Progress, Sparingly
+from arqon_ray.cli.saving import Progress, Throttle
 from arqon_ray.report import read_run, write_run
 
 CONFIG: dict[str, Any] = {"seed": 1, "strategy": "probe", "metric": "loss", "bounds": {"x": {"min": 0, "max": 1}}}
@@ -54,13 +54,13 @@ def test_what_is_new_is_added_to_the_record(study: Counted, tmp_path: Path) -> N
     write_run(before, tmp_path)
     clock = Clock()
     progress = Progress(study, before, tmp_path, clock)
-    progress.save_sometimes()
+    progress.save_if_due()
     assert study.asked == [], "too early"
     told = []
     for count in (4, 0, 2):
         study.tell(count)
         clock.now += 5.0
-        progress.save_sometimes()
+        progress.save_if_due()
         told.append(len(read_run(tmp_path).evaluations))
     assert told == [7, 7, 9]
     assert study.asked == [7, 0, 2]
@@ -76,7 +76,7 @@ def test_what_is_new_is_added_to_the_record(study: Counted, tmp_path: Path) -> N
 @pytest.mark.parametrize(("takes", "pause"), [(0.0, 5.0), (0.02, 5.0), (1.0, 99.0), (30.0, 2970.0)])
 def test_work_never_takes_more_than_its_share(takes: float, pause: float) -> None:
     clock = Clock()
-    work = Sparingly(5.0, 0.01, clock)
+    work = Throttle(5.0, 0.01, clock)
     clock.now += 5.0
     assert work.due
     with work.measured():
@@ -89,7 +89,7 @@ def test_work_never_takes_more_than_its_share(takes: float, pause: float) -> Non
 
 def test_work_that_fails_counts_too() -> None:
     clock = Clock()
-    work = Sparingly(5.0, 0.01, clock)
+    work = Throttle(5.0, 0.01, clock)
 
     def fail(wait: Callable[[], None]) -> None:
         with work.measured():

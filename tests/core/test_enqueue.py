@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from arqon_ray import ArqonSolver, ConfigError, ResultsError
 from arqon_ray.core.config import load_config
-from arqon_ray.core.space.points import check_points, whole_params
+from arqon_ray.core.points import check_points, complete_params
 from arqon_ray.core.space.space import Space
 
 BOUNDS: dict[str, Any] = {
@@ -99,14 +99,14 @@ NESTED: dict[str, Any] = {
 def test_a_child_alone_brings_its_parents_wherever_it_stands(seed: int, index: int) -> None:
     config = load_config({"bounds": NESTED, "seed": seed})
     space = Space(config.bounds)
-    point = whole_params({"depth": 3}, config, space, index)
+    point = complete_params({"depth": 3}, config, space, index)
     assert (point["top"], point["depth"]) == ("b", 3)
     assert point["kind"] in ("tree", "forest")
-    both = whole_params({"depth": 3, "trees": 4}, config, space, index)
+    both = complete_params({"depth": 3, "trees": 4}, config, space, index)
     assert (both["top"], both["kind"]) == ("b", "forest")
     for impossible in ({"c": 0.5, "depth": 3}, {"top": "a", "depth": 3}, {"kind": "svm", "trees": 2}):
         with pytest.raises(ResultsError, match="it does not exist here"):
-            whole_params(impossible, config, space, index)
+            complete_params(impossible, config, space, index)
 
 
 def test_points_are_known_by_the_native_values_that_they_give() -> None:

@@ -133,3 +133,44 @@ def test_a_record_of_format_2_opens_and_is_written_the_same(tmp_path: Path) -> N
     assert read_run(golden) == halving()
     write_run(halving(), tmp_path)
     assert (tmp_path / "results.json").read_bytes() == golden.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "message"),
+    [
+        ("name", 3, "name is 3: it must be str"),
+        ("sessions", None, "sessions is None: it must be int"),
+        ("recommended", 7, "recommended is 7: it must be str or null"),
+        ("state", "done", "state is 'done': it must be one of running, finished, interrupted, failed"),
+        ("study", {"bounds": {}}, "bounds"),
+    ],
+)
+def test_an_edited_record_is_refused_where_its_form_is_broken(
+    tmp_path: Path, entry: str, value: Any, message: str
+) -> None:
+    record = json.loads((ASSETS / "run-v2" / "results.json").read_text(encoding="utf-8"))
+    (tmp_path / "results.json").write_text(json.dumps({**record, entry: value}), encoding="utf-8")
+    with pytest.raises(StateError, match=f"is not a run's record: .*{message}"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ({"value": None}, "value is None: it must be a finite number, as the status is complete"),
+        ({"value": "0.5"}, "value is '0.5': it must be a finite number"),
+        ({"status": "failed"}, "and the status failed: then there is no value"),
+        ({"status": "good"}, "status is 'good': it must be one of"),
+        ({"params": 3}, "params is 3: it must be a dict"),
+        ({"params": {"elsewhere": 1}}, "params has 'elsewhere', which is no parameter of the study"),
+    ],
+)
+def test_an_edited_evaluation_is_refused_where_it_contradicts_itself(
+    tmp_path: Path, edit: dict[str, Any], message: str
+) -> None:
+    record = json.loads((ASSETS / "run-v2" / "results.json").read_text(encoding="utf-8"))
+    complete = next(k for k, row in enumerate(record["evaluations"]) if row["status"] == "complete")
+    record["evaluations"][complete].update(edit)
+    (tmp_path / "results.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(StateError, match=message):
+        read_run(tmp_path)

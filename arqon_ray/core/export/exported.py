@@ -10,15 +10,15 @@ from arqon_ray.core.solver import ArqonSolver
 
 
 def run_of_export(exported: str, name: str, **more: Any) -> Run:
-    """Return what had become of a study when it was exported; of releases before this record without versions.
+    """Return the run of a study as of its export; exports of 0.1.0 do not say by which versions they were written.
 
     Args:
         exported: what :meth:`.ArqonSolver.export` returned.
         name: the run's name.
-        **more: other attributes of the :class:`.Run` that are known better.
+        **more: other attributes of the :class:`.Run`, over what the export says.
 
     Raises:
-        StateError: when it is malformed, incomplete or of a version that this release cannot read.
+        StateError: if it is malformed, incomplete or of a version that this release cannot read.
     """
     document = state.parse(exported)
     written_by = document.get("versions", {})

@@ -1,4 +1,4 @@
-"""All that a solver knows at one moment, taken in no time and written down later, in another thread if need be."""
+"""A solver's state at one time, taken quickly and written later, in another thread if need be."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from arqon_ray.core.strategies.memories import MemoryContext
 from arqon_ray.errors import ArqonError, StateError
 
 _PART = 1000
-"""Observations in one part: small enough that writing one keeps no other thread waiting for long."""
+"""Observations per part: few enough that writing a part does not block other threads for long."""
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """Copies of what changes and references to what does not.
+    """A snapshot: copies of what changes, references to what does not.
 
     Attributes:
         config: the study's.
         objective: what its results are.
         view: what was known.
-        log: the ledger's observations, which grow while this is kept.
-        seqs: the numbers of the changes that brought them, likewise.
-        told: how many there were.
+        log: the ledger's list of observations, which may grow after this was taken.
+        seqs: the numbers of the changes that brought them; it may grow too.
+        told: how many observations there were.
         withdrawn: candidates that wait to be handed out again.
-        retracted: candidates whose result was taken back.
+        retracted: candidates whose result was retracted.
         unsaid: see :class:`.Ledger`.
         running: what the candidates without a result have reported, by number.
-        enqueued: how many points ever came into the queue.
+        enqueued: how many points were ever put into the queue.
         memory: what the strategies remember.
         phases: the phases so far.
     """
@@ -64,13 +64,13 @@ class Frozen:
 
     @property
     def observations(self) -> list[Evaluation]:
-        """The observations in the order in which they were told, as they were told."""
+        """The observations in the order in which they were told, unchanged."""
         return self.log[: self.told]
 
     def evaluations(self, first: int = 0) -> list[Evaluation]:
-        """Return the observations from a place on; of those of which nobody said it, with whether they were stopped.
+        """Return the observations from an index on, with a status for those that did not say if they were stopped.
 
-        In what releases before this record told, a step says how far an evaluation came: it was stopped where another
+        In results of 0.1.0 a step says how far an evaluation came; it counts as stopped if another
         one went further.
         """
         there = self.log[first : self.told]
@@ -82,7 +82,7 @@ class Frozen:
         ]
 
     def underway(self) -> list[Evaluation]:
-        """Return the candidates in flight, with what they have reported, in the order of their asks."""
+        """Return the pending candidates, with what they have reported, in the order in which they were asked for."""
         return [running_of(candidate, self.running.get(candidate.number)) for candidate in self.view.pending]
 
     def reports(self) -> list[Report]:
@@ -124,7 +124,7 @@ class Frozen:
         )
 
     def parts(self) -> Iterator[dict[str, Any]]:
-        """Yield the state in parts of plain Python and bytes, for :func:`thaw`."""
+        """Yield the state as parts of plain Python and bytes, for :func:`thaw`."""
         reports, observations = self.reports(), self.observations
         yield {
             "config": self.config.to_dict(),
@@ -155,7 +155,7 @@ class Frozen:
 
 
 def running_of(candidate: Candidate, running: Running | None) -> Evaluation:
-    """Return the evaluation of a candidate without a result, with what it has reported."""
+    """Return the evaluation of a candidate that has no result yet, with what it has reported."""
     steps, metrics = ((), {}) if running is None else (running.sorted(), running.metrics)
     return Evaluation(
         id=candidate.id,
@@ -173,7 +173,7 @@ def _row(candidate: Candidate) -> list[Any]:
 
 
 def _of_tuple(row: list[Any]) -> Evaluation:
-    """Return an observation of a snapshot that was written before this record."""
+    """Return an observation of a snapshot of 0.1.0."""
     number, params, value, origin, cost, status, step, reason, *values = row
     return Evaluation(
         id=None if number < 0 else str(number),
@@ -199,14 +199,14 @@ def _observations(part: dict[str, Any]) -> list[Evaluation]:
 def thaw(parts: Iterable[dict[str, Any]], seq: int = 0) -> tuple[StudyConfig, Ledger, dict[str, Any], list[list[Any]]]:
     """Return config, ledger, memory and phases of a state that :meth:`Frozen.parts` wrote.
 
-    The parts are taken at their word: whoever kept them has checked that they are whole.
+    The content of the parts is not checked: whoever stored them has verified that they are intact.
 
     Args:
         parts: the state.
-        seq: the number of the last change, for states of before this record, which do not tell each one's.
+        seq: the number of the last change, for states of 0.1.0, which do not number each observation.
 
     Raises:
-        StateError: they are of another form.
+        StateError: the parts have another form.
     """
     rest = iter(parts)
     try:

@@ -1,4 +1,4 @@
-"""All that a solver remembers, checked before it goes on with it."""
+"""The memories of strategies and phases, checked when a state is read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CHECKS: dict[str, Callable[[Mapping[str, Any], MemoryContext], None]] = {
 
 
 def check_memories(memories: Mapping[str, Any], context: MemoryContext) -> None:
-    """Refuse memories with which the solver could not go on.
+    """Refuse memories with which the solver could not continue.
 
     Args:
         memories: by the name of whoever wrote them; that of a strategy which is not installed here is left alone.

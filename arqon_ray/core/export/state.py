@@ -25,10 +25,10 @@ from arqon_ray.core.ledger.results import Entry, check_report, parse_results, pa
 from arqon_ray.core.ledger.view import Candidate
 from arqon_ray.core.objectives.base import Objective
 from arqon_ray.core.objectives.choose import objective_of
+from arqon_ray.core.points import complete_points
 from arqon_ray.core.record import metrics
 from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.core.record.running import Running
-from arqon_ray.core.space.points import whole_points
 from arqon_ray.core.space.space import Params, Space
 from arqon_ray.core.strategies.memories import Count, Finite, MemoryContext, Strict, check
 from arqon_ray.core.versions import versions
@@ -39,14 +39,14 @@ VERSION = 2
 _READ = (1, 2)
 
 _SLICE = 200
-"""Entries of a list that are written at once."""
+"""Entries of a list that are written in one call."""
 
 _OUTSIDE = 2**32
-"""The ``eval_id`` of a point from outside is its place in the history above this."""
+"""The ``eval_id`` of a point from outside is this plus its index in the history."""
 
 
 class _Row(Strict):
-    """An observation; what else it has is checked as a result that a user gives."""
+    """An observation; its other keys are checked like those of a result."""
 
     eval_id: Count
     place: Count
@@ -61,7 +61,7 @@ class _Waiting(Strict):
 
 
 class _Reported(Strict):
-    """What a candidate without a result has reported."""
+    """What a candidate that has no result yet has reported."""
 
     number: Count
     steps: list[list[Any]]
@@ -70,7 +70,7 @@ class _Reported(Strict):
 
 
 class _Document(Strict):
-    """What :func:`export` writes, as far as it is read."""
+    """The part of what :func:`export` writes that is read back."""
 
     config: dict[str, Any]
     history: list[_Row]
@@ -109,9 +109,9 @@ def export(
         handed_out: how many candidates there are.
         waiting: the candidates without a result: ``pending``, ``withdrawn`` and ``retracted``.
         reports: candidate, step and value of the intermediate results that the model sees.
-        unsaid: the candidates of which nobody said whether they were stopped.
-        running: what the candidates without a result have reported.
-        queue: the points that wait to be handed out before all others, and how many ever came into the queue.
+        unsaid: the candidates whose result did not say whether they were stopped.
+        running: what candidates that have no result yet have reported.
+        queue: the points that are handed out before all others, and how many were ever put into the queue.
         memory: what the strategies remember.
         phases: the phases so far.
     """
@@ -143,7 +143,7 @@ def export(
 
 
 def _written(document: Mapping[str, Any]) -> str:
-    """Return a document as JSON; its long lists in slices, since one call holds up every other thread."""
+    """Return a document as JSON; long lists are written in slices, since one call blocks all other threads."""
     return "{" + ", ".join(f"{json.dumps(key)}: {_value(value)}" for key, value in document.items()) + "}"
 
 
@@ -158,7 +158,7 @@ def parse(exported: str) -> dict[str, Any]:
     """Return the document of an exported state.
 
     Raises:
-        StateError: when it is no JSON, of another format or a later version, or lacks a key.
+        StateError: if it is not JSON, has another format or a later version, or lacks a key.
     """
     if not isinstance(exported, str):
         raise StateError(f"state is a {type(exported).__name__}: it must be the string that export() returned")
@@ -186,7 +186,7 @@ def config_of(document: dict[str, Any]) -> StudyConfig:
     """Return the config in a parsed state.
 
     Raises:
-        StateError: when it breaks a rule.
+        StateError: if it breaks a rule.
     """
     try:
         return load_config(document["config"])
@@ -200,7 +200,7 @@ def restore(
     """Fill an empty ledger from a parsed state; return the strategies' memory and the phases.
 
     Raises:
-        StateError: when an entry is malformed or a candidate is there twice or not at all.
+        StateError: if an entry is malformed, or a candidate is there twice or not at all.
     """
     try:
         _refill(document, config, space, ledger)
@@ -215,7 +215,7 @@ def restore(
 def _refill(document: dict[str, Any], config: StudyConfig, space: Space, ledger: Ledger) -> None:
     told = sorted(document["history"] + document["failed"], key=lambda row: int(row["place"]))
     if any(row["place"] != place for place, row in enumerate(told)):
-        raise StateError("state.history and state.failed: each place must be there exactly once")
+        raise StateError("state.history and state.failed: each place must occur exactly once")
     entries = parse_results([_told(row) for row in told])
     _check_values(entries, objective_of(config))
     observations = [_observation(entry, row["origin"]) for entry, row in zip(entries, told, strict=True)]
@@ -224,7 +224,7 @@ def _refill(document: dict[str, Any], config: StudyConfig, space: Space, ledger:
     known = [o.number for o in observations if o.number is not None]
     numbers = known + [candidate.number for candidate, _ in waiting]
     if len(numbers) != document["handed_out"] or sorted(numbers) != list(range(len(numbers))):
-        raise StateError(f"state.handed_out is {document['handed_out']}: every candidate must be there exactly once")
+        raise StateError(f"state.handed_out is {document['handed_out']}: every candidate must occur exactly once")
     points = space.encode_many([o.params for o in observations])
     ledger.restore(observations, points, range(1, len(observations) + 1))
     ledger.handed_out = document["handed_out"]
@@ -238,17 +238,18 @@ def _refill(document: dict[str, Any], config: StudyConfig, space: Space, ledger:
     for report in document.get("reports", ()):
         ledger.weigh(*_checked(report, ledger.handed_out, len(observations)))
     _recall_reports(document, observations, ledger)
-    ledger.queue, ledger.enqueued = whole_points(document.get("queue", []), config, space), document.get("enqueued", 0)
+    ledger.queue = complete_points(document.get("queue", []), config, space)
+    ledger.enqueued = document.get("enqueued", 0)
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an observation as a result that a user gives."""
+    """Return an observation in the form in which users give results."""
     told = {key: value for key, value in row.items() if key not in ("place", "origin")}
     return {**told, "metrics": metrics.from_json(row["metrics"])} if "metrics" in row else told
 
 
 def _recall_reports(document: Mapping[str, Any], observations: Sequence[Evaluation], ledger: Ledger) -> None:
-    """Take up what candidates without a result have reported, and of which ones nobody said if they were stopped."""
+    """Restore the reports of candidates that have no result yet, and which results did not say if they were stopped."""
     if document["version"] == 1:
         ledger.unsaid = {o.number for o in observations if o.number is not None and o.step is not None}
         ledger.recall(tuple(report) for report in document.get("reports", ()))
@@ -257,7 +258,7 @@ def _recall_reports(document: Mapping[str, Any], observations: Sequence[Evaluati
     for each in document["running"]:
         number = each["number"]
         if number not in ledger.pending and number not in ledger.withdrawn:
-            raise StateError(f"state.running names candidate {number}: it has no evaluation under way")
+            raise StateError(f"state.running names candidate {number}: it is not being evaluated")
         where = f"state.running of candidate {number}"
         steps = parse_steps(where, each["steps"])
         if each["count"] < len(steps):
@@ -284,10 +285,10 @@ def _checked(report: Any, handed_out: int, observed: int) -> Report:
 
 
 def check_next(candidate: Candidate, handed_out: int) -> None:
-    """Refuse to hand out a candidate out of turn.
+    """Refuse a candidate whose number is not the next.
 
     Raises:
-        StateError: when its number is not the next one.
+        StateError: its number is not the next one.
     """
     if candidate.number != handed_out:
         raise StateError(f"candidate {candidate.number} is out of turn: number {handed_out} comes next")

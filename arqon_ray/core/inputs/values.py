@@ -202,6 +202,15 @@ def is_unicode(value: str) -> bool:
     return True
 
 
+def is_writable(value: Any) -> bool:
+    """Tell whether all numbers in a plain value are finite and all integers fit into 64 bits, as msgpack needs it."""
+    if isinstance(value, dict | list):
+        return all(map(is_writable, value.values() if isinstance(value, dict) else value))
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def _power(limit: int) -> str:
     """Return a limit as people write it: 2**53 - 1 and not 9007199254740991."""
     power = (limit + 1).bit_length() - 1

@@ -1,4 +1,4 @@
-"""Who was asked and what came back: candidates, observations, and the arrays made of them."""
+"""The candidates of a study, their results, and the arrays that strategies read."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from arqon_ray.core.space.space import Params, Space
 from arqon_ray.errors import UnknownCandidateError
 
 _SPACING = 1.03
-"""How much farther the next intermediate result of a candidate that is kept must be, so that long curves stay short."""
+"""A further intermediate result is kept for the model if its step is larger by this factor; long curves stay short."""
 
 Report = tuple[int, int, float, int]
-"""Candidate, step, native value, and the number of observations before it."""
+"""Candidate, step, native value, and how many observations there were before it."""
 
 
 class _Rows:
-    """Arrays that grow at their end together; what ``view`` returned stays as it is, read-only and never copied."""
+    """Arrays that grow together; what :meth:`view` returned does not change, is read-only, and is never copied."""
 
     def __init__(self, *columns: tuple[int | None, type]) -> None:
-        """Begin with no rows; a column has a width, None for a single number a row, and a type."""
+        """Begin with no rows; a column has a width (None for one number a row) and a type."""
         self._data: list[NDArray[Any]] = [
             np.empty((16,) if width is None else (16, width), dtype) for width, dtype in columns
         ]
@@ -41,12 +41,12 @@ class _Rows:
         self._count = count + 1
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
-        """Keep these rows alone."""
+        """Drop all other rows."""
         self._data = [np.concatenate([data[: self._count][rows], np.empty_like(data[:1])]) for data in self._data]
         self._count = int(np.count_nonzero(rows))
 
     def replace(self, column: int, values: NDArray[Any]) -> None:
-        """Put other values into a column."""
+        """Replace the values of a column."""
         self._data[column] = np.concatenate([values, self._data[column][self._count :]])
 
     def view(self, column: int = 0) -> NDArray[Any]:
@@ -56,21 +56,21 @@ class _Rows:
 
 
 class Ledger:
-    """Every candidate is pending, withdrawn (held by nobody, may come back), told or retracted, exactly one of them.
+    """All candidates and observations; each candidate is pending, withdrawn (held by nobody), told or retracted.
 
     Attributes:
         handed_out: how many candidates there are.
-        pending: candidates in flight, in the order of their asks.
+        pending: candidates that are being evaluated, in the order in which they were asked for.
         withdrawn: candidates whose lease ended without a result.
         retracted: candidates whose result was taken back; each may be told again.
-        observations: what is known of each evaluation, in the order in which they were told. The list grows at its end
-            alone; a retraction begins another list.
-        seqs: for each of them the number of the change that brought it, ascending.
-        unsaid: numbers of candidates of which nobody said whether they were stopped, see :class:`.results.Entry`.
-        running: what the candidates without a result have reported, by number.
-        queue: points that wait to be handed out before all others, whole.
-        enqueued: how many points ever came into the queue.
-        version: advances with whatever a proposal may depend on.
+        observations: the evaluations in the order in which they were told. The list only grows; a retraction makes a
+            new list.
+        seqs: for each observation the number of the change that brought it, ascending.
+        unsaid: candidates whose result did not say whether they were stopped, see :class:`.results.Entry`.
+        running: what candidates without a result have reported, by number.
+        queue: whole points that are handed out before all others.
+        enqueued: how many points were ever put into the queue.
+        version: grows with every change that a proposal may depend on.
     """
 
     def __init__(self, space: Space, sign: float, signs: Array) -> None:
@@ -106,7 +106,7 @@ class Ledger:
         self._vectors = _Rows((len(signs), np.float64))
         self._reports = _Rows((4, np.float64))
         self._reported: dict[int, int] = {}
-        # With the order in which they became known: a moment sees those before it. None is ever forgotten.
+        # In the order in which they became known: a view knows those before it. None is ever forgotten.
         self._known: dict[bytes, int] = {}
         self._outside = 0
 
@@ -124,7 +124,7 @@ class Ledger:
         self.version += 1
 
     def readmit(self, candidate: Candidate, point: Array) -> None:
-        """Register a candidate that was counted before, as pending."""
+        """Register a candidate that was handed out before, as pending."""
         self.version += 1
         self._points[candidate.number] = point
         self._open_at.setdefault(point.tobytes(), []).append(candidate.number)
@@ -132,18 +132,18 @@ class Ledger:
         self.pending[candidate.number] = candidate
 
     def keep_retracted(self, candidate: Candidate, point: Array) -> None:
-        """Register a candidate whose result was taken back before."""
+        """Register a candidate whose result was retracted before."""
         self._points[candidate.number] = point
         self._known.setdefault(point.tobytes(), len(self._known))
         self.retracted[candidate.number] = candidate
 
     def restore(self, observations: Sequence[Evaluation], points: Array, seqs: Sequence[int]) -> None:
-        """Take observations that were told before, with their ``(n, d)`` points and the numbers of their changes."""
+        """Add observations that were told before, with their ``(n, d)`` points and the numbers of their changes."""
         for observation, point, seq in zip(observations, points, seqs, strict=True):
             self._store(observation, point, seq)
 
     def candidate(self, number: int) -> Candidate:
-        """Return a known candidate, whatever became of it."""
+        """Return a candidate that was handed out, in whatever state it is."""
         without_result = self.pending.get(number) or self.withdrawn.get(number) or self.retracted.get(number)
         if without_result is not None:
             return without_result
@@ -151,11 +151,11 @@ class Ledger:
         return Candidate(number, dict(observation.params), observation.origin)
 
     def withdraw(self, number: int) -> None:
-        """Take a candidate out of the pending ones."""
+        """Withdraw a pending candidate."""
         self.withdrawn[number] = self._open(number, self.pending)
 
     def reissue(self, number: int) -> Candidate:
-        """Make a withdrawn candidate pending again; its evaluation begins anew."""
+        """Make a withdrawn candidate pending again; its evaluation starts from the beginning."""
         self.running.pop(number, None)
         candidate = self.pending[number] = self._open(number, self.withdrawn)
         return candidate
@@ -179,7 +179,7 @@ class Ledger:
 
         Args:
             point: the ``(d,)`` point.
-            besides: candidates that are not meant.
+            besides: candidates to leave out.
         """
         there = (n for n in self._open_at.get(point.tobytes(), ()) if n not in besides)
         return min(there, key=lambda n: (n not in self.pending, n), default=None)
@@ -187,13 +187,13 @@ class Ledger:
     def record(
         self, observation: Evaluation, point: Array | None = None, seq: int | None = None, unsaid: bool = False
     ) -> None:
-        """Take a result.
+        """Add a result.
 
         Args:
             observation: the evaluation.
-            point: the ``(d,)`` point of one from outside; it is not needed of a candidate.
+            point: the ``(d,)`` point of an evaluation from outside; not needed for a candidate.
             seq: the number of the change that brings it; None for the one after the last.
-            unsaid: whether nobody said if it was stopped.
+            unsaid: whether the result did not say if it was stopped.
         """
         number = observation.number
         if number is not None:
@@ -210,19 +210,19 @@ class Ledger:
         self._store(observation, point, self._last_seq + 1 if seq is None else seq)
 
     def report(self, number: int, step: Step, metrics: Mapping[str, Metric] | None = None) -> None:
-        """Take an intermediate result of a candidate without a result."""
+        """Add an intermediate result of a candidate that has no result yet."""
         self.running.setdefault(number, Running()).add(step, metrics)
         if step.value is not None:
             self.weigh(number, step.step, step.value)
 
     def weigh(self, number: int, step: int, value: float, place: int | None = None) -> None:
-        """Let the model see an intermediate result; those of neighboring steps say the same.
+        """Let the model see an intermediate result, unless it is of nearly the same step as the last one.
 
         Args:
             number: the candidate's.
             step: how far its evaluation has come.
-            value: native.
-            place: how many observations there were; None for those that there are.
+            value: in native units.
+            place: how many observations there were then; None for the present number.
         """
         last = self._reported.get(number, 0)
         if last <= step < _SPACING * last and step != last:
@@ -233,7 +233,7 @@ class Ledger:
         self.version += 1
 
     def recall(self, reports: Iterable[Report]) -> None:
-        """Take the reports of a state that has them only as the model saw them for those of the evaluations."""
+        """Add reports from a state of 0.1.0, which kept only those that the model saw."""
         steps: dict[int, dict[int, Step]] = {}
         for number, step, value, _ in reports:
             steps.setdefault(number, {})[step] = Step(step, value)
@@ -247,11 +247,11 @@ class Ledger:
             self.observations[self.told[number]] = replace(told, steps=told.steps or tuple(sorted(known.values())))
 
     def retract(self, number: int) -> None:
-        """Take a candidate's result back: nothing of it is known any more, but that its point was tried."""
+        """Forget a candidate's result; all that stays known is that its point was tried."""
         place, candidate = self.told[number], self.candidate(number)
         rows = self._complete
         if self.observations[place].value is None:
-            # Failed ones have no places: it is as many rows from the first as there are failed ones before it.
+            # Failed observations have no index of their own: its row is the number of failed ones before it.
             before = sum(observation.value is None for observation in self.observations[:place])
             self._points[number] = self._failed.view()[before].copy()
             self._failed.keep(np.arange(len(self._failed.view())) != before)
@@ -266,7 +266,7 @@ class Ledger:
         reports = self._reports.view().copy()
         reports[:, 3] -= reports[:, 3] > place
         self._reports.replace(0, reports)
-        # Other lists: whoever took the old ones down still sees them as they were.
+        # New lists: whoever holds the old ones still sees them unchanged.
         self.observations = [*self.observations[:place], *self.observations[place + 1 :]]
         self.seqs = [*self.seqs[:place], *self.seqs[place + 1 :]]
         self.told = {n: at - (at > place) for n, at in self.told.items() if n != number}
@@ -298,7 +298,7 @@ class Ledger:
             del self._open_at[point.tobytes()]
 
     def view(self) -> DataView:
-        """Return what is known now."""
+        """Return an immutable view of what is known now."""
         pending = tuple(self.pending.values())
         return DataView(
             number=self.handed_out,

@@ -1,4 +1,4 @@
-"""Results as users give them: read, checked as a whole, and only then taken."""
+"""Results as users give them: the whole list is checked before any of it is recorded."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ KEYS = (
 )
 _PLAIN_KEYS = frozenset({"params", "value", "cost", "eval_id", "id", "metrics"})
 ECHOED = ("note", "owner", "key", "number", "origin", "seq")
-"""What the answers of ``ask`` and ``pending`` say beside a candidate: a result may be one of them with its value."""
+"""Keys of the answers of ``ask`` and ``pending``: such an answer with a value added is a valid result."""
 _KNOWN = frozenset({*KEYS, *ECHOED})
 _LONGEST_REASON = 10_000
 _LONGEST_NAME = 512
 
 OUTSIDE = -1
-"""The number of a point from outside that is no candidate's whatever its params are."""
+"""The number of a point from outside that must not be matched with a candidate by its params."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One checked entry of a list of results: whom it is about, and what it says.
+    """One checked entry of a list of results.
 
     Attributes:
-        params: native values, or None when the id alone names the point.
-        number: the candidate's number that the entry names; None to go by the params; :data:`OUTSIDE`.
-        told: what is said of the evaluation; it has no candidate yet.
-        unsaid: whether it is of a release that did not say which evaluations were stopped.
+        params: native values, or None if the id alone names the point.
+        number: the number of the candidate that the entry names; None to match by the params; or :data:`OUTSIDE`.
+        told: the evaluation; it is not assigned to a candidate yet.
+        unsaid: whether it comes from a release that did not say which evaluations were stopped.
     """
 
     params: Mapping[str, Any] | None
@@ -64,10 +64,10 @@ def parse_results(results: Results, metric: str | None = None) -> list[Entry]:
 
     Args:
         results: the results.
-        metric: the config's, whose value counts where an entry has metrics alone.
+        metric: the name of the objective, for entries that have metrics but no value.
 
     Raises:
-        ResultsError: when any entry is malformed; it names the entry, the key, the value and the rule.
+        ResultsError: if any entry is malformed; it names the entry, the key, the value and the rule.
     """
     return [parse_entry(entry, f"results[{i}]", metric) for i, entry in enumerate(rows_of(results))]
 
@@ -76,7 +76,7 @@ def rows_of(results: Any) -> Sequence[Any]:
     """Return the rows of a list of results, of one result, or of the JSON of either.
 
     Raises:
-        ResultsError: when it is none of them.
+        ResultsError: if it is none of these.
     """
     if isinstance(results, str):
         results = _read(results)
@@ -114,7 +114,7 @@ def parse_entry(entry: Any, where: str, metric: str | None = None) -> Entry:
         and math.isfinite(value)
         and 0 <= cost < math.inf
     ):
-        # What most are, in a short way.
+        # The most frequent form, on a short path.
         metrics = {} if entry.get("metrics") is None else metric_rules.check(f"{where}.metrics", entry["metrics"])
         return Entry(params, number, Evaluation(None, {}, value, cost=cost, metrics=metrics))
     return Entry(params, number, _parse_told(entry, where, metric))
@@ -159,7 +159,7 @@ def _parse_told(entry: Mapping[str, Any], where: str, metric: str | None) -> Eva
 
 
 def _metric_of(metrics: Mapping[str, Metric], given: bool, where: str, metric: str | None) -> Metric:
-    """Return the value of a result that has metrics in its place."""
+    """Return the value of a result that has metrics instead."""
     if not given:
         raise ResultsError(f"{where} has no value: give a number, or null for a failed evaluation")
     if metric is None:
@@ -171,7 +171,7 @@ def _metric_of(metrics: Mapping[str, Metric], given: bool, where: str, metric: s
 
 
 def _parse_error(entry: Mapping[str, Any], where: str, status: str) -> Error:
-    """Return why an evaluation failed: what is said of it, or else what its value was."""
+    """Return why an evaluation failed: the given error or reason, or else its value."""
     reason, error = entry.get("reason"), entry.get("error")
     if isinstance(error, Mapping):
         kind, reason, trace = error.get("kind", RAISED), error.get("message"), error.get("trace")
@@ -189,13 +189,13 @@ def _parse_error(entry: Mapping[str, Any], where: str, status: str) -> Error:
 
 
 def printable(text: str) -> str:
-    """Return a message as it is kept: of bounded length, and text that UTF-8 can hold."""
-    # A message may hold a file name that is no UTF-8, or a whole array; a result must not be lost for it.
+    """Return a message as it is stored: of bounded length, and valid UTF-8."""
+    # A message may contain a file name that is not UTF-8, or a whole array; that must not lose the result.
     return text[:_LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
 
 
 def parse_steps(name: str, steps: Any) -> list[Step]:
-    """Check the reports that a result brings: a list of step, value and optionally time."""
+    """Check the reports in a result: a list of step, value and optionally time."""
     if steps is None or (isinstance(steps, Sequence) and not steps):
         return []
     if isinstance(steps, str | bytes) or not isinstance(steps, Sequence):
@@ -220,12 +220,12 @@ def _parse_seconds(name: str, seconds: Any) -> float | None:
 
 
 def _parse_node(name: str, node: Any) -> str | None:
-    # There are few, and each result brings its own copy.
+    # There are few different ones, and each result brings its own copy.
     return None if read.is_missing(node) else sys.intern(read.text(name, node, _LONGEST_NAME, error=ResultsError))
 
 
 def _parse_values(values: Any, where: str) -> list[float | None] | None:
-    """Return the values of several objectives; one that is not finite is None, and means a failed evaluation."""
+    """Return the values of several objectives; a value that is not finite becomes None: a failed evaluation."""
     if values is None:
         return None
     if callable(getattr(values, "tolist", None)):
@@ -236,21 +236,21 @@ def _parse_values(values: Any, where: str) -> list[float | None] | None:
 
 
 def check_report(step: Any, value: Any) -> tuple[int, float | None]:
-    """Return step and value of an intermediate result; the value is None when it was not finite.
+    """Return step and value of an intermediate result; a value that is not finite becomes None.
 
     Raises:
-        ResultsError: when one of them is malformed.
+        ResultsError: if one of them is malformed.
     """
     return _parse_step("step", step), read.result("value", value, ResultsError)
 
 
 def _parse_step(name: str, step: Any) -> int:
-    # They lie beside the values in arrays of float64.
+    # Steps are stored beside the values in arrays of float64.
     return read.whole(name, step, 0, read.MAX_WHOLE, ResultsError)
 
 
 def _parse_id(entry: Mapping[str, Any], where: str) -> int | None:
-    """Return the number behind ``eval_id`` (an int, as ArqonHPO has it) or ``id`` (its string)."""
+    """Return the number in ``eval_id`` (an int, as in ArqonHPO) or ``id`` (a string)."""
     given = entry.get("eval_id") if entry.get("eval_id") is not None else entry.get("id")
     if given is None:
         return None

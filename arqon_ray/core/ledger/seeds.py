@@ -14,13 +14,13 @@ from arqon_ray.errors import OutOfBoundsError, ResultsError
 T = TypeVar("T")
 
 OutOfBounds = Literal["raise", "skip"]
-"""What becomes of a row whose parameters lie outside the space."""
+"""What to do with a row whose parameters are outside the space."""
 
 _IDS = frozenset({"id", "eval_id"})
 _COLUMN = "params."
 _METRIC = "metrics."
 _PASSED_OVER = frozenset({*_IDS, *ECHOED, "number", "origin", "predicted", "index", "seq", "attempts", "trace"})
-"""What rows of ``history()``, ``best()``, ``pareto()``, a run and a sweep say beside a result."""
+"""Keys of rows of ``history()``, ``best()``, ``pareto()``, a run and a sweep that are not part of a result."""
 _COUNTS = ("step", "pid", "attempt")
 
 
@@ -38,7 +38,7 @@ def parse_seeds(results: Results, metric: str | None = None) -> list[Entry]:
         metric: the config's, whose value counts where a row has metrics alone.
 
     Raises:
-        ResultsError: when any row is malformed or has no params; it names the row, the key, the value and the rule.
+        ResultsError: if any row is malformed or has no params; it names the row, the key, the value and the rule.
     """
     return [_parse_row(row, f"results[{i}]", metric) for i, row in enumerate(rows_of(results))]
 
@@ -64,7 +64,7 @@ def _parse_row(row: Any, where: str, metric: str | None) -> Entry:
 
 
 def _join_error(told: dict[str, Any]) -> None:
-    """Bring a table's columns of an error together, and what is there of one beside a value away."""
+    """Join a table's error columns into one error, and drop them where a row has a value."""
     kind = told.pop("error_kind", None)
     if kind is not None:
         told["error"] = {"kind": kind, "message": told.get("error")}
@@ -74,7 +74,7 @@ def _join_error(told: dict[str, Any]) -> None:
 
 
 def fit(entries: Sequence[Entry], space: Space, out_of_bounds: str) -> tuple[list[Entry], list[str | None]]:
-    """Bring points from outside into a space.
+    """Fit points from outside into a space.
 
     Args:
         entries: from :func:`parse_seeds`.
@@ -102,7 +102,7 @@ def fit(entries: Sequence[Entry], space: Space, out_of_bounds: str) -> tuple[lis
 
 
 def _misfit(params: Mapping[str, Any], where: str, space: Space, out_of_bounds: str) -> str | None:
-    """Return why a row is skipped, None when it fits."""
+    """Return why a row is skipped; None if it fits."""
     try:
         space.encode(params)
     except OutOfBoundsError as error:
@@ -115,6 +115,6 @@ def _misfit(params: Mapping[str, Any], where: str, space: Space, out_of_bounds: 
 
 
 def answers(notes: Iterable[str | None], taken: Iterable[T]) -> list[T | dict[str, Any]]:
-    """Return one answer a row: those of the rows that were taken, and the note of each that was skipped."""
+    """Return one answer per row: the given ones for rows that were taken, and a note for each row that was skipped."""
     rest = iter(taken)
     return [next(rest) if note is None else {"id": None, "accepted": False, "note": note} for note in notes]

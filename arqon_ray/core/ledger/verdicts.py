@@ -1,4 +1,4 @@
-"""What results mean to a study, told before anything of them is taken: whose they are, and whether they count."""
+"""What results mean to a study, decided before any is recorded: whose they are, and whether they count."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Verdict:
 
     Attributes:
         number: the candidate that it is about; None for a point from outside.
-        evaluation: what is to be kept; None when the candidate has a result already.
+        evaluation: what is to be recorded; None if the candidate already has a result.
         point: ``(d,)`` of a point from outside.
-        unsaid: whether nobody said if it was stopped, see :class:`.results.Entry`.
-        answer: what whoever told it is answered: ``id``, ``accepted`` and, where it was not, a ``note``.
+        unsaid: whether the result did not say if it was stopped, see :class:`.results.Entry`.
+        answer: the answer to whoever told it: ``id``, ``accepted`` and, if it was not accepted, a ``note``.
     """
 
     number: int | None
@@ -40,17 +40,17 @@ class Verdict:
 
 
 def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, problem: Problem) -> list[Verdict]:
-    """Judge results in their order, each as if those before it were taken; nothing is changed.
+    """Judge results in order, each as if those before it were recorded; nothing is changed.
 
     Args:
         entries: the results.
-        space: of the study.
-        ledger: of the study.
+        space: the study's.
+        ledger: the study's.
         problem: says what is wrong with a result's list of values, see :class:`.objectives.base.Objective`.
 
     Raises:
-        ResultsError: when one has params that do not fit the space, or values that the objective does not take.
-        UnknownCandidateError: when one without params has an id that was never handed out.
+        ResultsError: if one has params that do not fit the space, or values that the objective does not take.
+        UnknownCandidateError: if one without params has an id that was never handed out.
     """
     points = [_locate(entry, place, space, ledger, problem) for place, entry in enumerate(entries)]
     taken: set[int] = set()
@@ -72,7 +72,7 @@ def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, problem: Pro
 
 
 def _placed(told: Evaluation, of: Candidate, ledger: Ledger) -> Evaluation:
-    """Return what was told of a candidate's evaluation as that candidate's, with what it had reported before."""
+    """Return an evaluation as that of its candidate, including what the candidate had reported before."""
     running = ledger.running.get(of.number)
     steps, metrics = told.steps, told.metrics
     if running is not None:
@@ -82,7 +82,7 @@ def _placed(told: Evaluation, of: Candidate, ledger: Ledger) -> Evaluation:
     if told.step is not None and told.value is not None and all(step.step != told.step for step in steps):
         steps = thinned((*steps, Step(told.step, told.value, told.ended)))
     outside = of.number < 0
-    # In the order of the record's fields: there are many of them, and names cost.
+    # Positional, in the order of the fields: with so many of them, keywords cost time.
     return Evaluation(
         None if outside else str(of.number),
         of.params,
@@ -106,12 +106,12 @@ def _placed(told: Evaluation, of: Candidate, ledger: Ledger) -> Evaluation:
 
 
 def _of_an_earlier(step: Step, told: Evaluation) -> bool:
-    """Tell whether a report is of an attempt that died before the one that gave the result began."""
+    """Tell whether a report comes from an attempt that died before the one that gave the result."""
     return told.attempt > 1 and told.started is not None and step.time is not None and step.time < told.started
 
 
 def check_number(number: int, ledger: Ledger, where: str = "") -> None:
-    """Raise UnknownCandidateError when no candidate of this number was handed out; ``where`` it stands in a list."""
+    """Raise UnknownCandidateError if no candidate of this number was handed out; ``where`` names a list's entry."""
     if not 0 <= number < ledger.handed_out:
         place = f"{where}." if where else ""
         raise UnknownCandidateError(
@@ -137,7 +137,7 @@ def _locate(entry: Entry, place: int, space: Space, ledger: Ledger, problem: Pro
 
 
 def _number_of(entry: Entry, point: Array | None, space: Space, ledger: Ledger, taken: set[int]) -> int | None:
-    """Return the candidate that an entry is about: by its id, unless its params are another's; else by its params."""
+    """Return the candidate that an entry is about: by its id if the params agree, else by its params."""
     if entry.number == OUTSIDE:
         return None
     if point is None:

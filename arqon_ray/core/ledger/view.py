@@ -1,4 +1,4 @@
-"""Candidates, and what a ledger knew of them and of everything else at one time."""
+"""Candidates, and an immutable view of everything that a ledger knew at one time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from arqon_ray.core.space.space import Params
 
 USER = "user"
-"""The origin of a candidate that a user brought: it is handed out and counted as any other, and no strategy's."""
+"""The origin of a candidate that a user asked for by its params; it counts like any other."""
 
 ENQUEUED = "enqueued"
-"""The origin of a candidate that a user put before the solver's own."""
+"""The origin of a candidate that a user put into the queue."""
 
 Array = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ class Candidate:
         params: native values.
         origin: what made it: ``probe``, ``repeat``, the name of a strategy, or :data:`USER`.
         memory: what the strategies and the classifier want to remember and changed with this ask; JSON-able.
-        point: ``(d,)`` its canonical point, where it is at hand; the params are the truth.
+        point: ``(d,)`` its canonical point, if it was computed already; the params are authoritative.
     """
 
     number: int
@@ -39,13 +39,13 @@ class Candidate:
 
     @property
     def id(self) -> str:
-        """The candidate's name to the outside."""
+        """The candidate's id, as users see it."""
         return str(self.number)
 
 
 @dataclass(frozen=True, slots=True)
 class DataView:
-    """What a ledger knew at one moment; it stays as it is while the ledger goes on.
+    """What a ledger knew at one time; it does not change while the ledger does.
 
     Attributes:
         number: the number of the next candidate.
@@ -54,16 +54,16 @@ class DataView:
         numbers: ``(n,)`` their candidates' numbers, -1 for a point from outside.
         failed: ``(f, d)`` points whose evaluation failed.
         outside: how many of the observations with a value are of points from outside.
-        pending: candidates in flight, in the order of their asks.
+        pending: candidates that are being evaluated, in the order in which they were asked for.
         points: their ``(d,)`` points.
-        places: ``(n,)`` where they stand among all observations, failed ones included.
-        steps: ``(n,)`` how far they went; infinity for a whole evaluation.
+        places: ``(n,)`` their indices among all observations, including failed ones.
+        steps: ``(n,)`` the step at which each value was taken; infinity for a whole evaluation.
         reports: ``(r, 4)`` the intermediate results in the order in which they came: candidate, step, value, and how
             many observations there were before.
-        vectors: ``(n, m)`` values of all objectives, to be minimized; ``m`` is 0 where there is only one.
+        vectors: ``(n, m)`` values of all objectives, to be minimized; ``m`` is 0 for a single objective.
         withdrawn: whether any candidate waits to be handed out again.
         distinct: how many distinct points are known.
-        version: how often the ledger had changed; of one ledger, moments of the same version are the same.
+        version: how often the ledger had changed; views of one ledger with the same version are equal.
         queue: the points that are handed out before all others, the next one first.
     """
 

@@ -129,6 +129,7 @@ class Proposer:
             candidate = Candidate(self.number, self._view.queue[self._queued], ENQUEUED)
             self._take(candidate)
             return candidate
+        self._roster.require()
         choice = self._probe() if probe or self.covering else self._exploit()
         if choice is None:
             return None
@@ -156,7 +157,7 @@ class Proposer:
             "phase": "probe" if probing else "refine",
             "landscape": verdict.landscape,
             "strategy": asked[0].name if asked else "probe",
-            "reason": verdict.reason,
+            "reason": self._roster.problem or verdict.reason,
             "evidence": verdict.findings,
             "exhausted": self.exhausted,
             "trouble": self._memory.get("trouble"),
@@ -212,7 +213,7 @@ class Proposer:
     def _classify(self, evidence: Evidence) -> Classification:
         """Return what the evidence says and which strategies follow from it."""
         if self._config.strategy != "auto":
-            return Classification("unknown", (), "the config names the strategy", {})
+            return Classification("unknown", (), self._roster.reason, {})
         decided = self._goal.classification(self.number)
         if decided is not None:
             return decided

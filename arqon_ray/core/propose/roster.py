@@ -31,39 +31,58 @@ _NO_STRATEGY = ("auto", "probe")
 class Roster:
     """The strategies of one study.
 
+    Whatever a stored config says, it can be made: a study can be read where its strategy is not installed.
+
     Args:
         config: the study's; ``strategy_params`` that are not valid are left out with a warning: what a user gives is
             checked before, by :func:`check_strategy`.
         space: the study's.
 
     Attributes:
-        named: the strategy that the config names; None for ``auto`` and ``probe``.
+        named: the strategy that the config names; None for ``auto`` and ``probe``, and for one that is not known here.
+        problem: why no candidate can be proposed here; None if all is well.
         min_startup: observations with a value without which no strategy is asked.
         probe_size: how many points of the probe come first, as far as the budget's share allows.
-
-    Raises:
-        ConfigError: the config names a strategy that this process does not know.
     """
 
     def __init__(self, config: StudyConfig, space: Space) -> None:
         self.named: Strategy | None = None
+        self.problem: str | None = None
         self._by_role: dict[Role, list[Strategy]] = {role: [] for role in Role}
         self._suited = True
         self.min_startup, self.probe_size = 1, probe_size_of_model(space)
         if config.strategy == "auto":
-            for cls in all_strategies():
-                if cls.role is not None and (strategy := _made(cls, config, space)) is not None:
-                    self._by_role[Role(cls.role)].append(strategy)
+            for cls in _of_auto(config):
+                if (strategy := _suitable(cls, config, space)) is not None:
+                    self._by_role[Role(strategy.role or "")].append(strategy)
         elif config.strategy not in _NO_STRATEGY:
-            cls = _find(config.strategy)
-            self.named = cls(_valid_params(cls, config))
-            self._suited = self.named.suits(space)
-            self.min_startup, self.probe_size = self.named.min_startup, self.named.probe_size(space)
+            try:
+                cls = _find(config.strategy)
+                self.named = cls(_valid_params(cls, config))
+                self._suited = self.named.suits(space)
+                self.min_startup, self.probe_size = self.named.min_startup, self.named.probe_size(space)
+            except Exception as error:
+                self.problem = str(error)
 
     @property
     def expects_noise(self) -> bool:
         """Whether the config names a strategy that takes values as noisy."""
         return self.named is not None and self.named.role == Role.NOISY
+
+    @property
+    def reason(self) -> str:
+        """Why the named strategy is asked, or is not."""
+        said = "the config names the strategy"
+        return self.problem or (said if self._suited else f"{said}, which does not suit this space: the probe goes on")
+
+    def require(self) -> None:
+        """Refuse to propose where the study's strategy is not known.
+
+        Raises:
+            ConfigError: with the strategy's name, and how to install it.
+        """
+        if self.problem is not None:
+            raise ConfigError(self.problem)
 
     def choose(self, roles: Sequence[Role], number: int) -> list[Strategy]:
         """Return the strategies to try for candidate ``number``, in this order.
@@ -87,23 +106,35 @@ class Roster:
         return sum(origin in names for origin in origins)
 
 
-def check_strategy(config: StudyConfig) -> None:
+def check_strategy(config: StudyConfig, *, elsewhere: bool = False) -> None:
     """Check the strategy's name and ``strategy_params`` in a config that a user gives.
 
-    With ``auto`` each strategy takes the parameters that it has; those that none has are warned of.
+    Args:
+        config: the config. With ``auto`` each strategy takes the parameters that it has.
+        elsewhere: pass a strategy that is not known here: the process that runs the study may know it.
 
     Raises:
-        ConfigError: this process does not know the strategy, or its parameters break a rule.
+        ConfigError: the strategy is not known, or its parameters break a rule.
     """
-    _check_params(config, None if config.strategy in _NO_STRATEGY else _find(config.strategy))
+    if config.strategy in _NO_STRATEGY:
+        for cls in _of_auto(config) if config.strategy_params else ():
+            _validate(cls, _own(cls, config.strategy_params))
+    elif not elsewhere or find_strategy(config.strategy) is not None:
+        cls = _find(config.strategy)
+        _refuse_unread(cls, config.strategy_params)
+        _validate(cls, config.strategy_params)
 
 
-def check_strategy_elsewhere(config: StudyConfig) -> None:
-    """Check as :func:`check_strategy` does, but pass a strategy that is unknown here: another process may know it."""
-    named = config.strategy not in _NO_STRATEGY
-    cls = find_strategy(config.strategy) if named else None
-    if cls is not None or not named:
-        _check_params(config, cls)
+def warn_of_unread(config: StudyConfig) -> None:
+    """Warn of ``strategy_params`` that are given with ``auto`` or ``probe`` and that no strategy has.
+
+    It is called where a user hands a config over. Python shows the same warning once.
+    """
+    if config.strategy in _NO_STRATEGY and config.strategy_params:
+        has = {name for cls in _of_auto(config) for name in cls.params_model.model_fields}
+        if unread := [name for name in config.strategy_params if name not in has]:
+            text = f"strategy_params has {', '.join(map(repr, unread))}: {config.strategy!r} reads no such name"
+            warnings.warn(text, UnreadParameterWarning, stacklevel=2)
 
 
 def without_unread(config: StudyConfig) -> StudyConfig:
@@ -129,29 +160,20 @@ def _find(name: str) -> type[Strategy]:
     )
 
 
-def _check_params(config: StudyConfig, named: type[Strategy] | None) -> None:
-    if not config.strategy_params:
-        return
-    if named is None:
-        classes = all_strategies() if config.strategy == "auto" else []
-        has = {name for cls in classes if cls.role is not None for name in cls.params_model.model_fields}
-        if unread := [name for name in config.strategy_params if name not in has]:
-            text = (
-                f"strategy_params has {', '.join(map(repr, unread))}: strategy {config.strategy!r} reads no such name"
-            )
-            warnings.warn(text, UnreadParameterWarning, stacklevel=4)
-        for cls in classes:
-            _validate(cls, _own(cls, config.strategy_params))
-        return
-    fields = named.params_model.model_fields
-    for key, value in config.strategy_params.items():
+def _of_auto(config: StudyConfig) -> list[type[Strategy]]:
+    """Return the strategies that take part where the config names none."""
+    return [cls for cls in all_strategies() if cls.role is not None] if config.strategy == "auto" else []
+
+
+def _refuse_unread(cls: type[Strategy], given: Mapping[str, Any]) -> None:
+    fields = cls.params_model.model_fields
+    for key, value in given.items():
         if key not in fields:
             takes = f"it takes {', '.join(fields)}" if fields else "it takes none"
-            near = did_you_mean(key, fields)
             raise ConfigError(
-                f"strategy_params.{key} is {shown(value)}{near}: strategy {named.name!r} has no such parameter, {takes}"
+                f"strategy_params.{key} is {shown(value)}{did_you_mean(key, fields)}: the strategy {cls.name!r} has no "
+                f"such parameter, {takes}"
             )
-    _validate(named, config.strategy_params)
 
 
 def _own(cls: type[Strategy], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,7 +199,7 @@ def _valid_params(cls: type[Strategy], config: StudyConfig) -> StrategyParams:
         return cls.params_model()
 
 
-def _made(cls: type[Strategy], config: StudyConfig, space: Space) -> Strategy | None:
+def _suitable(cls: type[Strategy], config: StudyConfig, space: Space) -> Strategy | None:
     """Return a strategy for ``auto``; None when it does not suit the space, or belongs to a package and fails."""
     try:
         strategy = cls(_valid_params(cls, config))

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.plain import Scalar
 from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.inputs.values import is_missing, shown
+from arqon_ray.core.space.config import ParameterConfig
 from arqon_ray.core.space.geometry import Geometry
 from arqon_ray.core.space.kinds.base import INACTIVE, OutsideError, Parameter
 from arqon_ray.core.space.kinds.choose import make_parameter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arqon_ray.core.record.error_kinds import INTERRUPTED, NODE_LOST
-from arqon_ray.fanout.worker.likeness import likeness
+from arqon_ray.fanout.worker.fingerprint import fingerprint
 
 _NO_FAILURES = frozenset({NODE_LOST, INTERRUPTED})
 
@@ -24,7 +24,7 @@ class FailFast:
             most: how many are enough to give up; None for never.
         """
         self._most = most
-        self._likeness: str | None = None
+        self._fingerprint: str | None = None
         self._watching = most is not None
         self.count = 0
         self.error = ""
@@ -35,21 +35,21 @@ class FailFast:
         """Whether that many of the first evaluations, and all of them, failed alike."""
         return self._watching and self._most is not None and self.count >= self._most
 
-    def see(self, kind: str | None, error: str | None, trace: str | None) -> None:
+    def add(self, kind: str | None, error: str | None, trace: str | None) -> None:
         """Note the next evaluation; ``error`` is None where it succeeded."""
         if kind in _NO_FAILURES or not self._watching or self.reached:
             return
-        self.see_many(1, None if error is None else likeness(kind, error), error or "", trace)
+        self.add_many(1, None if error is None else fingerprint(kind, error), error or "", trace)
 
-    def see_many(self, count: int, alike: str | None, error: str, trace: str | None) -> None:
+    def add_many(self, count: int, alike: str | None, error: str, trace: str | None) -> None:
         """Note several evaluations; ``alike`` is None when one of them succeeded or two failed otherwise."""
         if not self._watching or self.reached:
             return
-        if alike is None or self._likeness not in (None, alike):
+        if alike is None or self._fingerprint not in (None, alike):
             self._watching = False
             return
-        if self._likeness is None:
-            self._likeness, self.error, self.trace = alike, error, trace
+        if self._fingerprint is None:
+            self._fingerprint, self.error, self.trace = alike, error, trace
         self.count += count
 
     def message(self) -> str:

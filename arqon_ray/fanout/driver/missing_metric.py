@@ -29,13 +29,13 @@ class MetricCheck(Generic[T]):
         self._known, self._over = known, False
         self._error = ""
 
-    def sift(self, item: T, has_value: bool, lacking: int, error: str) -> list[T]:
+    def admit(self, item: T, has_value: bool, missing: int, error: str) -> list[T]:
         """Return what may be kept now.
 
         Args:
             item: one result, or several together.
             has_value: whether one of them has a value: then there is such a metric.
-            lacking: how many of them lack the metric.
+            missing: how many of them lack the metric.
             error: what is said of the first that lacks it.
 
         Raises:
@@ -45,10 +45,10 @@ class MetricCheck(Generic[T]):
             self._known = True
             kept, self._waiting = [*self._waiting, item], []
             return kept
-        if not lacking:
+        if not missing:
             return [item]
         self._waiting.append(item)
-        self._count += lacking
+        self._count += missing
         self._error = self._error or error
         if self._count >= ENOUGH and not self._over:
             self.conclude()

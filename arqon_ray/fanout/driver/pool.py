@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import ray
@@ -21,7 +21,7 @@ from ray.exceptions import (
 from arqon_ray.core.record.error_kinds import DIED, NODE_LOST, OUT_OF_MEMORY, TIMEOUT
 from arqon_ray.fanout.driver.cancelling import cancel
 from arqon_ray.fanout.driver.interrupts import Interrupts
-from arqon_ray.fanout.worker.handover import Handover, Place
+from arqon_ray.fanout.worker.mailbox import Mailbox, TaskMailbox
 from arqon_ray.fanout.worker.outcome import Outcome, died, timed_out
 from arqon_ray.fanout.worker.watchdog import GRACE
 
@@ -44,13 +44,15 @@ class Died:
 
     Attributes:
         reason: the last death, one line.
-        attempts: how often the task was started.
-        kind: ``died``, ``out_of_memory``, ``node_lost``, or ``timeout`` when it would not let itself be ended.
+        attempts: how often the task was started, on nodes that were lost too.
+        kind: ``died``, ``out_of_memory``, ``node_lost``, or ``timeout`` if the evaluation could not be interrupted.
+        losses: how many of the attempts ended because the node was lost.
     """
 
     reason: str
     attempts: int
     kind: str = DIED
+    losses: int = 0
 
 
 class Interrupted:
@@ -62,8 +64,15 @@ class _Running(Generic[K]):
     key: K
     args: tuple[Any, ...]
     retries: int
-    attempts: int = 1
-    losses: int = 0
+    deaths: int = 0  # of its process
+    losses: int = 0  # of the node under it
+
+    @property
+    def attempts(self) -> int:
+        return 1 + self.deaths + self.losses
+
+    def died(self, death: Exception, kind: str) -> Died:
+        return Died(describe_death(death), self.attempts, kind, self.losses)
 
 
 class TaskPool(Generic[K]):
@@ -77,7 +86,7 @@ class TaskPool(Generic[K]):
     """
 
     def __init__(
-        self, function: Any, options: dict[str, Any], interrupts: Interrupts, handover: Handover | None = None
+        self, function: Any, options: dict[str, Any], interrupts: Interrupts, mailbox: Mailbox | None = None
     ) -> None:
         """Take the remote function that every task calls.
 
@@ -85,10 +94,10 @@ class TaskPool(Generic[K]):
             function: what ``ray.remote`` made.
             options: Ray's options of each task, such as ``num_cpus``.
             interrupts: where Ctrl-C may interrupt.
-            handover: where a task whose process had to end has left its result; None when none does.
+            mailbox: where a task whose process had to end has left its result; None when none does.
         """
         self._function = function.options(**options, max_retries=0)
-        self._interrupts, self._handover = interrupts, handover
+        self._interrupts, self._mailbox = interrupts, mailbox
         self._running: dict[ray.ObjectRef[Any], _Running[K]] = {}
         self._ending = False
         self.interrupted = False
@@ -101,10 +110,10 @@ class TaskPool(Generic[K]):
         """The keys of the tasks in flight, oldest first."""
         return [task.key for task in self._running.values()]
 
-    def place(self, key: K) -> Place:
+    def mailbox(self, key: K) -> TaskMailbox:
         """Return where the task of this key leaves what it has when its process must end."""
-        assert self._handover is not None, "the pool has no handover"
-        return self._handover.place(key)
+        assert self._mailbox is not None, "the pool was made without a mailbox"
+        return self._mailbox.of_task(key)
 
     def submit(self, key: K, *args: Any, retries: int) -> None:
         """Start a task.
@@ -117,7 +126,7 @@ class TaskPool(Generic[K]):
         self._start(_Running(key, args, retries))
 
     def _start(self, task: _Running[K]) -> None:
-        self._running[self._function.remote(*task.args, task.attempts + task.losses)] = task
+        self._running[self._function.remote(*task.args, task.attempts)] = task
 
     def take(self, timeout: float | None = None) -> list[tuple[K, Any]]:
         """Wait for a task to end, and return all that have: the key with the result.
@@ -148,31 +157,30 @@ class TaskPool(Generic[K]):
         except TaskCancelledError:
             return task.key, Interrupted()
         except DEATHS as death:
-            return self._bury(task, death)
+            return self._handle_death(task, death)
         except RayError:
             if not self._ending:
                 raise
             return task.key, Interrupted()
 
-    def _bury(self, task: _Running[K], death: Exception) -> tuple[K, Any] | None:
+    def _handle_death(self, task: _Running[K], death: Exception) -> tuple[K, Any] | None:
         """Return what a dead task comes to, or None when it is started again."""
         lost = isinstance(death, _LOST)
-        left = self._handover.take(task.key) if self._handover and not lost else None
+        left = self._mailbox.take(task.key) if self._mailbox and not lost else None
         if left is not None:
             return task.key, left
         if self._ending:
             return task.key, Interrupted()
         if lost:
+            if task.losses + 1 >= _LOSSES:
+                return task.key, replace(task.died(death, NODE_LOST), losses=_LOSSES)
             task.losses += 1
-            if task.losses >= _LOSSES:
-                return task.key, Died(describe_death(death), task.losses, NODE_LOST)
-        elif self._handover and self._handover.overran(task.key):
-            return task.key, Died(describe_death(death), task.attempts, TIMEOUT)
-        elif task.attempts > task.retries:
-            kind = OUT_OF_MEMORY if isinstance(death, OutOfMemoryError) else DIED
-            return task.key, Died(describe_death(death), task.attempts, kind)
+        elif self._mailbox and self._mailbox.overran(task.key):
+            return task.key, task.died(death, TIMEOUT)
+        elif task.deaths >= task.retries:
+            return task.key, task.died(death, OUT_OF_MEMORY if isinstance(death, OutOfMemoryError) else DIED)
         else:
-            task.attempts += 1
+            task.deaths += 1
         self._start(task)
         return None
 
@@ -199,10 +207,10 @@ class TaskPool(Generic[K]):
         return [(key, result) for key, result in kept if not isinstance(result, Interrupted | Died)]
 
     def _clear(self) -> None:
-        if self._handover is None:
+        if self._mailbox is None:
             return
         try:
-            self._handover.clear()
+            self._mailbox.clear()
         except Exception as error:  # the cluster is gone, and what was left with it
             _log.warning("what workers left was not removed: %s", error)
 
@@ -216,10 +224,10 @@ class TaskPool(Generic[K]):
             kept += self.take(left)
 
 
-def judge_death(death: Died, limit: float | None) -> Outcome:
+def outcome_of_death(death: Died, limit: float | None) -> Outcome:
     """Return what became of an evaluation whose process died on every attempt."""
     if death.kind == TIMEOUT and limit is not None:
-        return timed_out(limit, limit + GRACE, None)
+        return timed_out(limit, limit + GRACE, None, attempt=death.attempts)
     return died(death.reason, death.attempts, death.kind)
 
 

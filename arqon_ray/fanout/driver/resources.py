@@ -46,10 +46,10 @@ def slots(options: Mapping[str, Any]) -> int:
     total = _cluster_resources()
     needs = {cluster: options.get(option, 0) for option, cluster in _CLUSTER_NAME.items()}
     needs |= options.get("resources", {})
-    lacking = {name: amount for name, amount in needs.items() if amount > total.get(name, 0.0)}
-    if lacking:
-        have = {name: total.get(name, 0.0) for name in lacking}
-        warnings.warn(f"an evaluation asks for {lacking} and the whole cluster has {have}: it waits", stacklevel=3)
+    short = {name: amount for name, amount in needs.items() if amount > total.get(name, 0.0)}
+    if short:
+        have = {name: total.get(name, 0.0) for name in short}
+        warnings.warn(f"an evaluation asks for {short} and the whole cluster has {have}: it waits", stacklevel=3)
         return 1
     return max(1, min((int(total[name] / amount) for name, amount in needs.items() if amount), default=1))
 

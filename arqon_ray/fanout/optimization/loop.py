@@ -15,12 +15,12 @@ from arqon_ray.errors import ArqonError, AskTimeoutError, NodesLostError, StudyR
 from arqon_ray.fanout.driver.failfast import FailFast
 from arqon_ray.fanout.driver.interrupts import Interrupts
 from arqon_ray.fanout.driver.missing_metric import MetricCheck
-from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, judge_death
+from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, outcome_of_death
 from arqon_ray.fanout.driver.progress import Progress
 from arqon_ray.fanout.driver.resources import slots
 from arqon_ray.fanout.optimization.results import Failure
 from arqon_ray.fanout.optimization.stop import StopRule
-from arqon_ray.fanout.worker.handover import Handover
+from arqon_ray.fanout.worker.mailbox import Mailbox
 from arqon_ray.fanout.worker.outcome import Outcome
 from arqon_ray.fanout.worker.shipped_function import ShippedFunction
 from arqon_ray.fanout.worker.task import Asked, make_task
@@ -50,7 +50,7 @@ class Evaluator:
     """How one evaluation is run.
 
     Attributes:
-        shipped: the user's function.
+        function: the user's function, on its way to the workers.
         metric: which entry counts when it returns a dict.
         options: Ray's options of the task.
         retries: how often a candidate whose process dies is started again.
@@ -61,7 +61,7 @@ class Evaluator:
         seed: the study's, for a function that takes a context; None for one that does not.
     """
 
-    shipped: ShippedFunction
+    function: ShippedFunction
     metric: str | None
     options: dict[str, Any]
     retries: int
@@ -106,20 +106,20 @@ class Loop:
         self._study, self._beat, self.evaluator = study, beat, evaluator
         self._stop, self._fail_fast, self._callbacks, self._shown = stop, fail_fast, callbacks, shown
         self._interrupts = interrupts
-        self._handover = None if evaluator.limit is None else Handover(evaluator.limit)
+        self._mailbox = None if evaluator.limit is None else Mailbox(evaluator.limit)
         self._pool: TaskPool[str] = TaskPool(
-            make_task(evaluator.shipped, evaluator.metric, evaluator.limit),
+            make_task(evaluator.function, evaluator.metric, evaluator.limit),
             evaluator.options,
             interrupts,
-            self._handover,
+            self._mailbox,
         )
         self._held: dict[str, dict[str, Any]] = {}
         self._metric_check: MetricCheck[tuple[str, dict[str, Any], Outcome]] = MetricCheck()
         self._started = 0
         self.evaluations = 0
         self.failures: list[Failure] = []
-        self._noted = WarnOnce()
-        self._elsewhere = (0, 0)  # evaluations, and failed ones, that are not this call's
+        self._warn_once = WarnOnce()
+        self._by_others = (0, 0)  # evaluations, and failed ones, that are not this call's
         self._limit = 1
         self._looked = float("-inf")
 
@@ -144,8 +144,8 @@ class Loop:
     def _work(self) -> str:
         while True:
             self._refresh()
-            finished = not self._stop.look() and self._fill()
-            if self._stop.look():
+            finished = not self._stop.due() and self._fill()
+            if self._stop.due():
                 return self._stop.reason
             if not self._pool:
                 self._metric_check.conclude()
@@ -175,10 +175,10 @@ class Loop:
     def _submit(self, identity: str, params: dict[str, Any]) -> None:
         params = self._held[identity] = self.evaluator.given(params)
         self._started += 1
-        place = None if self._handover is None else self._pool.place(identity)
-        seed, stored = self.evaluator.seed, self.evaluator.shipped.stored
+        mailbox = None if self._mailbox is None else self._pool.mailbox(identity)
+        seed, stored = self.evaluator.seed, self.evaluator.function.stored
         asked = None if seed is None else Asked(identity, seed, self._study)
-        self._pool.submit(identity, params, stored, asked, place, retries=self.evaluator.retries)
+        self._pool.submit(identity, params, stored, asked, mailbox, retries=self.evaluator.retries)
 
     def _take(self, timeout: float) -> None:
         """Tell what has ended."""
@@ -194,14 +194,14 @@ class Loop:
         if lost:
             identity, death = lost[0]
             raise NodesLostError(
-                f"{death.attempts} nodes were lost one after another under candidate {identity} ({death.reason}): it "
+                f"{death.losses} nodes were lost one after another under candidate {identity} ({death.reason}): it "
                 "was given back and the run ends; see why the cluster loses its nodes, the same call goes on"
             )
 
     def _tell(self, ended: Sequence[tuple[str, Any]], calling_back: bool = True) -> None:
         if not ended:
             return
-        rows = [row for identity, result in ended for row in self._sift(identity, self._outcome(result))]
+        rows = [row for identity, result in ended for row in self._admit(identity, self._outcome(result))]
         if not rows:
             return
         self._study.tell([{"id": identity, **outcome.evaluation.told()} for identity, _, outcome in rows])
@@ -209,17 +209,19 @@ class Loop:
         for identity, params, outcome in rows:
             if outcome.error is not None:
                 self._fail(identity, params, outcome)
-            self._note(outcome)
+            self._count(outcome)
             if calling_back:
                 self._call_back(identity, params, outcome)
         self._show()
 
-    def _sift(self, identity: str, outcome: Outcome) -> list[tuple[str, dict[str, Any], Outcome]]:
+    def _admit(self, identity: str, outcome: Outcome) -> list[tuple[str, dict[str, Any], Outcome]]:
         row = identity, self._held.pop(identity), outcome
-        return self._metric_check.sift(row, outcome.value is not None, int(outcome.lacking), outcome.error or "")
+        return self._metric_check.admit(
+            row, outcome.value is not None, int(outcome.metric_missing), outcome.error or ""
+        )
 
     def _outcome(self, result: Outcome | Died) -> Outcome:
-        return judge_death(result, self.evaluator.limit) if isinstance(result, Died) else result
+        return outcome_of_death(result, self.evaluator.limit) if isinstance(result, Died) else result
 
     def _fail(self, identity: str, params: dict[str, Any], outcome: Outcome) -> None:
         trace = outcome.trace if len(self.failures) < _TRACES else None
@@ -228,10 +230,10 @@ class Loop:
         if len(self.failures) <= _SHOWN_FAILURES:
             self._shown.note(f"evaluation {identity} failed: {error}")
 
-    def _note(self, outcome: Outcome) -> None:
-        self._noted.see(outcome.notes)
-        self._stop.see(outcome.value)
-        self._fail_fast.see(outcome.kind, outcome.error, outcome.trace)
+    def _count(self, outcome: Outcome) -> None:
+        self._warn_once.warn(outcome.notes)
+        self._stop.add(outcome.value)
+        self._fail_fast.add(outcome.kind, outcome.error, outcome.trace)
         if self._fail_fast.reached and not self._stop.reason:
             self._stop.reason = FAIL_FAST
 
@@ -252,14 +254,14 @@ class Loop:
         if status["state"] == "refused":
             raise StudyRefusedError(status["reason"])
         counts, best = status["counts"], status["best"]
-        self._elsewhere = counts["told"] - self.evaluations, counts["failed"] - len(self.failures)
+        self._by_others = counts["told"] - self.evaluations, counts["failed"] - len(self.failures)
         self._shown.total = status["budget"]
         if best is not None and best["value"] is not None:
-            self._stop.know(best["value"], best.get("step"), best.get("status") == "stopped")
+            self._stop.observe(best["value"], best.get("step"), best.get("status") == "stopped")
         self._show()
 
     def _show(self) -> None:
-        done, failed = self._elsewhere
+        done, failed = self._by_others
         stop = self._stop
         self._shown.update(done + self.evaluations, failed + len(self.failures), stop.best, stop.best_step)
 

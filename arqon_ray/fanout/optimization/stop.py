@@ -31,16 +31,16 @@ class StopRule:
     reason: str = ""
     best: float | None = None
     best_step: int | None = None
-    _reach: tuple[bool, int] = (False, 0)  # how far the best one's evaluation went
+    _progress: tuple[bool, int] = (False, 0)  # how far the best one's evaluation went
     _idle: int = 0  # evaluations since it became better
 
-    def look(self) -> bool:
+    def due(self) -> bool:
         """Return whether to stop now; the clock is read here."""
         if not self.reason and time.monotonic() >= self.deadline:
             self.reason = "time_budget_s"
         return bool(self.reason)
 
-    def know(self, value: float, step: int | None = None, stopped: bool = False) -> None:
+    def observe(self, value: float, step: int | None = None, stopped: bool = False) -> None:
         """Note a value, of whichever driver.
 
         Args:
@@ -48,9 +48,9 @@ class StopRule:
             step: at which step it was taken; None for a whole evaluation's.
             stopped: whether the evaluation was stopped there.
         """
-        reach = (not stopped, (step or 0) if stopped else 0)
-        if self.best is None or reach > self._reach or (reach == self._reach and self._is_better(value)):
-            self.best, self.best_step, self._reach, self._idle = value, step, reach, 0
+        progress = (not stopped, (step or 0) if stopped else 0)
+        if self.best is None or progress > self._progress or (progress == self._progress and self._is_better(value)):
+            self.best, self.best_step, self._progress, self._idle = value, step, progress, 0
         if self.target is None or self.reason:
             return
         if (value >= self.target) if self.mode == "max" else (value <= self.target):
@@ -60,11 +60,11 @@ class StopRule:
         assert self.best is not None
         return value > self.best if self.mode == "max" else value < self.best
 
-    def see(self, value: float | None) -> None:
+    def add(self, value: float | None) -> None:
         """Note an evaluation of this call; None for one that failed."""
         self._idle += 1
         if value is not None:
-            self.know(value)
+            self.observe(value)
         if self.patience is not None and self._idle >= self.patience and not self.reason:
             self.reason = "patience"
 

@@ -68,7 +68,7 @@ class DirectoryStore:
             self.close()
             raise
 
-    def withdraw(self) -> None:
+    def discard_if_empty(self) -> None:
         """Remove the manifest, where there is no row; the folder goes when it is closed."""
         if not self.finished:
             (self._folder / MANIFEST).unlink(missing_ok=True)

@@ -36,7 +36,7 @@ class WritableStore(ShardStore, Protocol):
         """Store the rows from index ``start`` on, all or none, and return their summary, read unless it is given."""
         ...
 
-    def withdraw(self) -> None:
+    def discard_if_empty(self) -> None:
         """Leave no trace of a sweep that was refused before it had a row."""
         ...
 
@@ -70,7 +70,7 @@ class MemoryStore:
         for shard in sorted(self._shards):
             yield io.BytesIO(self._shards[shard])
 
-    def withdraw(self) -> None:
+    def discard_if_empty(self) -> None:
         """Do nothing."""
 
     def close(self) -> None:

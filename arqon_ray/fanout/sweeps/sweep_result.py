@@ -12,7 +12,7 @@ from arqon_ray.core.inputs.values import shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.sweeps.store import ShardStore
 from arqon_ray.fanout.worker.shard_summary import Summary, unpack_summary
-from arqon_ray.fanout.worker.shard_table import schema, with_more
+from arqon_ray.fanout.worker.shard_table import schema, with_optional_columns
 from arqon_ray.tables import Kind
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class SweepResult:
 
         bounds = load_config({"bounds": self.config["bounds"]}).bounds
         tally = self._store.tally
-        types = with_more(schema(bounds), bounds, tally.metrics(), steps=tally.steps)
+        types = with_optional_columns(schema(bounds), bounds, tally.metrics(), steps=tally.steps)
         if columns is None:
             return types
         for name in columns:

@@ -20,17 +20,17 @@ from arqon_ray.fanout.driver.arguments import check_metric, check_most, check_se
 from arqon_ray.fanout.driver.failfast import FailFast
 from arqon_ray.fanout.driver.interrupts import Interrupts
 from arqon_ray.fanout.driver.missing_metric import MetricCheck
-from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, judge_death
+from arqon_ray.fanout.driver.pool import Died, Interrupted, TaskPool, outcome_of_death
 from arqon_ray.fanout.driver.progress import Progress, show_progress
 from arqon_ray.fanout.driver.resources import ensure_ray, task_options
 from arqon_ray.fanout.sweeps.opening import open_store
 from arqon_ray.fanout.sweeps.plan import ShardPlan
 from arqon_ray.fanout.sweeps.ranges import Range
-from arqon_ray.fanout.sweeps.shards import Shards
+from arqon_ray.fanout.sweeps.shard_queue import ShardQueue
 from arqon_ray.fanout.sweeps.store import WritableStore
 from arqon_ray.fanout.sweeps.sweep_result import SweepInterrupted, SweepResult
 from arqon_ray.fanout.worker.evaluate import Objective
-from arqon_ray.fanout.worker.handover import Handover
+from arqon_ray.fanout.worker.mailbox import Mailbox
 from arqon_ray.fanout.worker.outcome import Outcome
 from arqon_ray.fanout.worker.shard import open_probe, remote_shard
 from arqon_ray.fanout.worker.shard_summary import Summary, read_summary
@@ -141,12 +141,12 @@ def sweep(
                 shown.note(remark)
             plan = ShardPlan(list(store.finished), num_samples, shard_size)
             function = remote_shard(shipped, text, seed, sequence, metric, limit)
-            pool: TaskPool[Range] = TaskPool(function, options, interrupts, Handover(limit))
-            shards = Shards(pool, plan, options, shipped.stored, retries, max_in_flight)
+            pool: TaskPool[Range] = TaskPool(function, options, interrupts, Mailbox(limit))
+            shards = ShardQueue(pool, plan, options, shipped.stored, retries, max_in_flight)
             point = partial(_one_point, text, seed, sequence)
             _Sweep(store, plan, shards, failing, mode, limit, point).work(shown)
     except ConfigError:
-        store.withdraw()
+        store.discard_if_empty()
         raise
     except KeyboardInterrupt:
         raise SweepInterrupted(SweepResult(store, time.monotonic() - began), num_samples) from None
@@ -179,7 +179,7 @@ class _Sweep:
         self,
         store: WritableStore,
         plan: ShardPlan,
-        shards: Shards,
+        shards: ShardQueue,
         failing: FailFast,
         mode: str,
         limit: float | None,
@@ -187,7 +187,7 @@ class _Sweep:
     ) -> None:
         self._store, self._plan, self._shards, self._failing = store, plan, shards, failing
         self._mode, self._limit, self._one_point = mode, limit, one_point
-        self._noted = WarnOnce()
+        self._warn_once = WarnOnce()
         self._metric_check: MetricCheck[tuple[int, bytes, Summary]] = MetricCheck(
             store.tally.count > store.tally.failed
         )
@@ -215,38 +215,38 @@ class _Sweep:
         if isinstance(result, bytes):
             summary = self._write(start, result)
             self._plan.learn(summary["count"], summary["seconds"])
-            self._shards.again(start + summary["count"], stop)  # what its process did not come to
+            self._shards.requeue(start + summary["count"], stop)  # what its process did not come to
         elif isinstance(result, Interrupted):
-            self._shards.again(start, stop)
+            self._shards.requeue(start, stop)
         elif result.kind == NODE_LOST:
             raise NodesLostError(
-                f"{result.attempts} nodes were lost one after another under the indices {start} to {stop - 1} "
+                f"{result.losses} nodes were lost one after another under the indices {start} to {stop - 1} "
                 f"({result.reason}): what is done is kept, in the files or in this exception's result; see why the "
                 "cluster loses its nodes, with an output the same call goes on"
             )
         elif stop - start > 1:
             self._shards.split(start, stop, result.attempts)
         else:
-            outcome = judge_death(result, self._limit)
+            outcome = outcome_of_death(result, self._limit)
             attempt = self._shards.tried(shard) + result.attempts
             evaluation = replace(outcome.evaluation, attempt=attempt)
             self._write(start, self._one_point(start, outcome._replace(evaluation=evaluation)))
 
     def _write(self, start: int, parquet: bytes) -> Summary:
         summary = read_summary(io.BytesIO(parquet))
-        has_value, lacking = summary["failed"] < summary["count"], summary.get("lacking", 0)
-        for shard in self._metric_check.sift((start, parquet, summary), has_value, lacking, summary.get("lacks", "")):
+        has_value, missing = summary["failed"] < summary["count"], summary.get("lacking", 0)
+        for shard in self._metric_check.admit((start, parquet, summary), has_value, missing, summary.get("lacks", "")):
             self._keep(*shard)
         return summary
 
     def _keep(self, start: int, parquet: bytes, summary: Summary) -> None:
-        self._noted.see(summary.get("notes", ()))
+        self._warn_once.warn(summary.get("notes", ()))
         self._store.write(start, parquet, summary)
         first = summary["errors"][0]["error"] if summary["errors"] else ""
         if summary["failed"] < summary["count"]:
-            self._failing.see_many(0, None, "", None)
+            self._failing.add_many(0, None, "", None)
         elif summary.get("counted"):
-            self._failing.see_many(summary["counted"], summary["alike"], first, summary["trace"])
+            self._failing.add_many(summary["counted"], summary["alike"], first, summary["trace"])
 
     def _show(self, shown: Progress) -> None:
         tally = self._store.tally

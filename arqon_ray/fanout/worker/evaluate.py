@@ -58,7 +58,7 @@ def evaluate_point(
     watchdog: Watchdog | None = None,
     context: Context | None = None,
     attempt: int = 1,
-    named: set[str] | None = None,
+    warned: set[str] | None = None,
 ) -> Outcome:
     """Call ``fn`` with a copy of the parameters; whatever it raises, None, NaN or an infinity is a failed evaluation.
 
@@ -69,13 +69,13 @@ def evaluate_point(
         watchdog: ends it when it runs too long; None for no limit.
         context: is passed to a function that takes one.
         attempt: how often the evaluation was started.
-        named: metrics that were warned of before, and are not again; None for none.
+        warned: metrics that were warned of before and are not again; a new one is added. None for none.
 
     Raises:
         KeyboardInterrupt: when Ray has cancelled the task, whatever the function raised then; and when the function
             has learned that it should stop, whatever it returned.
     """
-    value, lacking, error, kind = None, False, None, RAISED
+    value, missing, error, kind = None, False, None, RAISED
     metrics: dict[str, Metric] = {}
     steps: tuple[Step, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
@@ -87,12 +87,12 @@ def evaluate_point(
             value = result
         else:
             if isinstance(result, Mapping):
-                metrics, notes = _metrics_of(result, named, metric)
+                metrics, notes = _metrics_of(result, warned, metric)
             value = read_value(result, metric, metrics)
         if not math.isfinite(value):
             value, error = None, Error(BAD_VALUE, f"the value is {value!r}: it must be finite")
-    except MissingMetricError as missing:
-        lacking, error = True, Error(BAD_VALUE, str(missing)[:LONGEST_ERROR])
+    except MissingMetricError as no_such_metric:
+        missing, error = True, Error(BAD_VALUE, str(no_such_metric)[:LONGEST_ERROR])
     # Every one: neither sys.exit() in a script nor a panic of a Rust library may take the process and its shard along.
     except BaseException as raised:
         if watchdog is not None:
@@ -104,7 +104,7 @@ def evaluate_point(
         error = Error(kind, one_line(raised), _trace(raised))
     seconds = (end or time.perf_counter()) - start
     if watchdog is not None and watchdog.struck:  # whatever the function made of the exception
-        value, lacking = None, False
+        value, missing = None, False
         error = Error(TIMEOUT, f"timeout: it ran longer than {watchdog.limit or 0.0:g} s", error and error.trace)
     if context is not None:
         steps, metrics = context.end(), joined(context.metrics, metrics)
@@ -132,16 +132,16 @@ def evaluate_point(
         "",
         attempt,
     )
-    return Outcome(evaluation, lacking, notes)
+    return Outcome(evaluation, missing, notes)
 
 
 def _metrics_of(
-    returned: Mapping[str, Any], named: set[str] | None, metric: str | None
+    returned: Mapping[str, Any], warned: set[str] | None, metric: str | None
 ) -> tuple[dict[str, Metric], tuple[tuple[str, str], ...]]:
     """Return the metrics, and what is to be said of those that are left out or cut."""
     notes: list[tuple[str, str]] = []
-    noted = set() if named is None else named
-    metrics = flatten(returned, lambda *note: notes.append(note), noted, metric or DEFAULT_METRIC)
+    known = set() if warned is None else warned
+    metrics = flatten(returned, lambda *note: notes.append(note), known, metric or DEFAULT_METRIC)
     return metrics, tuple(notes)
 
 

@@ -21,12 +21,12 @@ class Outcome(NamedTuple):
 
     Attributes:
         evaluation: the record, without its candidate.
-        lacking: whether a dict was returned without the metric that counts; the error has the names that are there.
+        metric_missing: whether the returned dict lacks the metric that counts; the error lists the names in it.
         notes: names of metrics that were left out or cut, each with the warning; in the first evaluation of a process.
     """
 
     evaluation: Evaluation
-    lacking: bool = False
+    metric_missing: bool = False
     notes: tuple[tuple[str, str], ...] = ()
 
     @property

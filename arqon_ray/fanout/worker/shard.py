@@ -14,7 +14,7 @@ from arqon_ray.core.config import load_config
 from arqon_ray.core.probe.probe import ArqonProbe
 from arqon_ray.fanout.worker.context import Context, seed_of, takes_context
 from arqon_ray.fanout.worker.evaluate import Objective, evaluate_point
-from arqon_ray.fanout.worker.handover import Place
+from arqon_ray.fanout.worker.mailbox import TaskMailbox
 from arqon_ray.fanout.worker.outcome import Outcome, timed_out
 from arqon_ray.fanout.worker.shard_table import Bounds, pack_rows
 from arqon_ray.fanout.worker.shipped_function import ShippedFunction, unpack
@@ -37,7 +37,7 @@ def probe_shard(
     """Sample the probe at ``start .. start + count - 1``, and evaluate the points when a function is given.
 
     A remote function: call ``probe_shard.remote(...)``, with ``probe_shard.options(...)`` for other resources. It
-    asks for one CPU, since Ray starts one worker process after another for tasks without. Shards that are aligned
+    asks for one CPU, since Ray starts one worker process after another for tasks without. ShardQueue that are aligned
     powers of two (``start`` a multiple of ``count``) keep the sequence's evenness each on its own.
 
     Args:
@@ -73,11 +73,11 @@ def probe_shard(
     points = ArqonProbe(config, seed, sequence).sample_range(start, count)
     if evaluate is None:
         return points
-    about, named, noted = _about(evaluate, seed), set[str](), WarnOnce()
+    context_of, warned, warn_once = _context_maker(evaluate, seed), set[str](), WarnOnce()
     rows = []
     for index, point in enumerate(points, start):
-        outcome = evaluate_point(evaluate, point, metric, None, about(index), 1, named)
-        noted.see(outcome.notes)
+        outcome = evaluate_point(evaluate, point, metric, None, context_of(index), 1, warned)
+        warn_once.warn(outcome.notes)
         rows.append(_row(index, point, outcome))
     return rows
 
@@ -100,7 +100,7 @@ def _row(index: int, point: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _about(
+def _context_maker(
     fn: Objective, seed: int, attempt: int = 1, stopped: Callable[[], bool] | None = None
 ) -> Callable[[int], Context | None]:
     """Return what makes the context of an index, for a function that takes one."""
@@ -118,10 +118,10 @@ def open_probe(config: str, seed: int, sequence: str) -> tuple[ArqonProbe, Bound
 def remote_shard(
     shipped: ShippedFunction, config: str, seed: int, sequence: str, metric: str | None, limit: float | None = None
 ) -> Any:
-    """Make the remote function ``(start, stop, stored, place, tried, attempt) -> bytes`` of one sweep.
+    """Make the remote function ``(start, stop, stored, mailbox, tried, attempt) -> bytes`` of one sweep.
 
     It returns the rows of the whole range. Those that are finished, when the task is cancelled; the finished ones and
-    the one that ran too long, when the process has to end for it: then they are left at ``place``.
+    the one that ran too long, when the process has to end for it: then they are left in ``mailbox``.
 
     Args:
         shipped: the user's function.
@@ -132,10 +132,10 @@ def remote_shard(
         limit: seconds that one evaluation may take; None for any time.
     """
     fn = shipped.fn
-    named: set[str] = set()  # each worker has its own: what it has warned of in this call
+    warned: set[str] = set()  # each worker has its own: metrics it has warned of in this call
 
     @ray.remote
-    def sweep_shard(start: int, stop: int, stored: list[Any], place: Place, tried: int, attempt: int) -> bytes:
+    def sweep_shard(start: int, stop: int, stored: list[Any], mailbox: TaskMailbox, tried: int, attempt: int) -> bytes:
         probe, bounds = open_probe(config, seed, sequence)
         objective, attempt = unpack(fn, stored), tried + attempt
         points = probe.sample_range(start, stop - start)
@@ -146,25 +146,25 @@ def remote_shard(
             finished = [*outcomes, *more]
             return pack_rows(bounds, start, points[: len(finished)], finished)
 
-        def hand_on(trace: str | None) -> None:
+        def on_exit(trace: str | None) -> None:
             if trace is not None:
                 assert limit is not None
                 late = timed_out(limit, limit + GRACE, trace, here=True, context=context, attempt=attempt)
-                place.leave(rows(late))
+                mailbox.leave(rows(late))
             elif outcomes:
-                place.leave(rows())
+                mailbox.leave(rows())
 
         begun = -math.inf
-        with Watchdog(limit, hand_on) as watchdog:
+        with Watchdog(limit, on_exit) as watchdog:
             timer = watchdog if limit is not None else None
-            about = _about(objective, seed, attempt, lambda: watchdog.cancelled)
+            context_of = _context_maker(objective, seed, attempt, lambda: watchdog.cancelled)
             try:
                 for index, point in enumerate(points, start):
                     if limit is not None and (now := time.monotonic()) - begun > _BEGIN_AGAIN:
                         begun = now
-                        place.begin()
-                    context = about(index)
-                    outcomes.append(evaluate_point(objective, point, metric, timer, context, attempt, named))
+                        mailbox.mark_begin()
+                    context = context_of(index)
+                    outcomes.append(evaluate_point(objective, point, metric, timer, context, attempt, warned))
                     if watchdog.cancelled:
                         break
             except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from typing import Any
 from arqon_ray.core.record.error_kinds import RAISED
 from arqon_ray.core.record.evaluation import Error
 from arqon_ray.core.record.metrics import from_json, to_json
-from arqon_ray.fanout.worker.likeness import common_likeness
+from arqon_ray.fanout.worker.fingerprint import common_fingerprint
 from arqon_ray.fanout.worker.outcome import Outcome
 from arqon_ray.tables import Column
 
@@ -71,11 +71,11 @@ def _failing(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     if not outcomes:
         return {}
     counted = [(outcome.kind, outcome.error or "") for outcome in outcomes]
-    lacking = [outcome.error for outcome in outcomes if outcome.lacking]
+    missing = [outcome.error for outcome in outcomes if outcome.metric_missing]
     return {
-        "lacking": len(lacking),
-        "lacks": lacking[0] if lacking else "",
-        "alike": common_likeness(counted),
+        "lacking": len(missing),
+        "lacks": missing[0] if missing else "",
+        "alike": common_fingerprint(counted),
         "counted": len(counted),
         "trace": outcomes[0].trace,
     }

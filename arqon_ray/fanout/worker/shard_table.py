@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.plain import column_text
 from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.core.record.table import metric_columns
+from arqon_ray.core.space.config import ParameterConfig
+from arqon_ray.core.space.description import Range
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.worker.outcome import Outcome
 from arqon_ray.fanout.worker.shard_summary import SUMMARY_KEY, summarize
@@ -79,7 +80,7 @@ def schema(bounds: Bounds) -> pa.Schema:
     )
 
 
-def with_more(types: pa.Schema, bounds: Bounds, metrics: Mapping[str, Kind], *, steps: bool) -> pa.Schema:
+def with_optional_columns(types: pa.Schema, bounds: Bounds, metrics: Mapping[str, Kind], *, steps: bool) -> pa.Schema:
     """Return the schema with the columns of metrics, and with ``steps``.
 
     Args:
@@ -98,15 +99,16 @@ def with_more(types: pa.Schema, bounds: Bounds, metrics: Mapping[str, Kind], *, 
 def _column_type(parameter: ParameterConfig) -> pa.DataType:
     import pyarrow as pa
 
-    if parameter.choices is None:
-        return pa.int64() if parameter.type == "int" else pa.float64()
-    kinds = {type(choice) for choice in parameter.choices if choice is not None}
+    described = parameter.describe()
+    if isinstance(described, Range):
+        return pa.int64() if described.integer else pa.float64()
+    kinds = {type(choice) for choice in described.choices if choice is not None}
     if kinds == {bool}:
         return pa.bool_()
     if kinds == {int}:
         return pa.int64()
     # An int beyond 2**53 beside a float would be rounded; such a mixture is written out like any other.
-    if kinds and kinds <= {int, float} and all(abs(c) <= 2**53 for c in parameter.choices if isinstance(c, int)):
+    if kinds and kinds <= {int, float} and all(abs(c) <= 2**53 for c in described.choices if isinstance(c, int)):
         return pa.float64()
     return pa.string()
 
@@ -132,7 +134,9 @@ def pack_rows(bounds: Bounds, start: int, points: Sequence[Mapping[str, Any]], o
         if any(evaluation.steps for evaluation in evaluations)
         else None
     )
-    types = with_more(types, bounds, {column.name: column.kind for column in metrics}, steps=steps is not None)
+    types = with_optional_columns(
+        types, bounds, {column.name: column.kind for column in metrics}, steps=steps is not None
+    )
     arrays += [] if steps is None else [steps]
     summary = json.dumps(summarize(start, points, outcomes, metrics))
     sink = io.BytesIO()

@@ -14,7 +14,7 @@ import ray
 
 from arqon_ray.fanout.worker.context import Context, Report, seed_of
 from arqon_ray.fanout.worker.evaluate import Objective, evaluate_point
-from arqon_ray.fanout.worker.handover import Place
+from arqon_ray.fanout.worker.mailbox import TaskMailbox
 from arqon_ray.fanout.worker.outcome import Outcome, timed_out
 from arqon_ray.fanout.worker.shipped_function import ShippedFunction, unpack
 from arqon_ray.fanout.worker.watchdog import Watchdog
@@ -48,7 +48,7 @@ class Asked:
 
 
 def make_task(shipped: ShippedFunction, metric: str | None, limit: float | None) -> Any:
-    """Make the remote function ``(params, stored, asked, place, attempt) -> Outcome`` of one call.
+    """Make the remote function ``(params, stored, asked, mailbox, attempt) -> Outcome`` of one call.
 
     What it captures reaches every worker once.
 
@@ -58,16 +58,16 @@ def make_task(shipped: ShippedFunction, metric: str | None, limit: float | None)
         limit: seconds that an evaluation may take; None for any time.
     """
     fn = shipped.fn
-    named: set[str] = set()  # each worker has its own: what it has warned of in this call
+    warned: set[str] = set()  # each worker has its own: what it has warned of in this call
 
     @ray.remote
     def evaluate(
-        params: dict[str, Any], stored: list[Any], asked: Asked | None, place: Place | None, attempt: int
+        params: dict[str, Any], stored: list[Any], asked: Asked | None, mailbox: TaskMailbox | None, attempt: int
     ) -> Outcome:
         objective = unpack(fn, stored)
-        if asked is None and place is None:
-            return evaluate_point(objective, params, metric, attempt=attempt, named=named)
-        return evaluate_watched(objective, params, metric, limit, asked, place, attempt, named)
+        if asked is None and mailbox is None:
+            return evaluate_point(objective, params, metric, attempt=attempt, warned=warned)
+        return evaluate_watched(objective, params, metric, limit, asked, mailbox, attempt, warned)
 
     return evaluate
 
@@ -78,22 +78,22 @@ def evaluate_watched(
     metric: str | None,
     limit: float | None,
     asked: Asked | None,
-    place: Place | None,
+    mailbox: TaskMailbox | None,
     attempt: int,
-    named: set[str],
+    warned: set[str],
 ) -> Outcome:
     """Evaluate under a watchdog: it ends what takes longer than ``limit``, and sees a cancellation in every thread."""
     context: Context | None = None
 
-    def hand_on(trace: str | None) -> None:
-        if trace is not None and place is not None and limit is not None:
+    def on_exit(trace: str | None) -> None:
+        if trace is not None and mailbox is not None and limit is not None:
             seconds = time.perf_counter() - began
-            place.leave(timed_out(limit, seconds, trace, here=True, context=context, attempt=attempt))
+            mailbox.leave(timed_out(limit, seconds, trace, here=True, context=context, attempt=attempt))
 
-    if place is not None:
-        place.begin()
+    if mailbox is not None:
+        mailbox.mark_begin()
     began = time.perf_counter()
-    with Watchdog(limit, hand_on) as watchdog:
+    with Watchdog(limit, on_exit) as watchdog:
         context = None if asked is None else asked.context(attempt, watchdog)
         timer = None if limit is None else watchdog
-        return evaluate_point(fn, params, metric, timer, context, attempt, named)
+        return evaluate_point(fn, params, metric, timer, context, attempt, warned)

@@ -14,22 +14,22 @@ class WarnOnce:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._names: set[str] = set()
+        self._warned: set[str] = set()
 
-    def see(self, notes: Iterable[tuple[str, str]]) -> None:
+    def warn(self, notes: Iterable[tuple[str, str]]) -> None:
         """Warn of each metric that was not warned of before, at the line of the user's that called the run.
 
         Args:
             notes: names of metrics with what is to be said of them.
         """
         for name, message in notes:
-            if name not in self._names:
-                self._names.add(name)
+            if name not in self._warned:
+                self._warned.add(name)
                 warnings.warn(message, stacklevel=_depth_of_user())
 
 
 def _depth_of_user() -> int:
-    """Return how many frames above :meth:`WarnOnce.see` the first one outside of this package is."""
+    """Return how many frames above :meth:`WarnOnce.warn` the first one outside of this package is."""
     frame, depth = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame, depth = frame.f_back, depth + 1

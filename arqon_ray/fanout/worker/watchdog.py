@@ -53,17 +53,17 @@ class Watchdog:
         cancelled: whether Ray has cancelled the task.
     """
 
-    def __init__(self, limit: float | None, hand_on: Callable[[str | None], None]) -> None:
+    def __init__(self, limit: float | None, on_exit: Callable[[str | None], None]) -> None:
         """Set the limit.
 
         Args:
             limit: seconds of one evaluation; None for no limit.
-            hand_on: called before the process ends, in another thread: with the traceback of an evaluation that ran
+            on_exit: called before the process ends, in another thread: with the traceback of an evaluation that ran
                 too long, or with None when the task was cancelled.
         """
         self.limit = limit
         self.struck = self.cancelled = False
-        self._hand_on = hand_on
+        self._on_exit = on_exit
         self._deadline: float | None = None  # of the evaluation that runs; tells one from the next
         self._late: float | None = None  # the deadline that passed
         self._noticed = math.inf  # when the cancellation was seen
@@ -170,7 +170,7 @@ class Watchdog:
         faulthandler.dump_traceback_later(_HARD, exit=True, file=2)  # handing on may hang in its turn
         with contextlib.suppress(BaseException):
             try:
-                self._hand_on(trace)
+                self._on_exit(trace)
             except BaseException:
                 traceback.print_exc()
         os._exit(1)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import identity, load_config
+from arqon_ray.core.propose.roster import without_unread
 from arqon_ray.core.strategies.memories import Count, Strict, check
 from arqon_ray.errors import IdentityError, StateError
 from arqon_ray.service.validation import MAX_TEXT
@@ -49,7 +50,7 @@ def check_handover(snapshot: Mapping[str, Any], config: Mapping[str, Any]) -> No
     """
     read_snapshot(snapshot)
     solver = ArqonSolver.from_state(snapshot["export"])
-    theirs, ours = identity(solver.config), identity(load_config(config))
+    theirs, ours = (identity(without_unread(each)) for each in (solver.config, load_config(config)))
     other = [key for key in dict.fromkeys([*theirs, *ours]) if theirs.get(key) != ours.get(key)]
     if other:
         raise IdentityError(f"the snapshot is of another study, whose {', '.join(other)} differ: start it with its own")

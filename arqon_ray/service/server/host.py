@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 from arqon_ray import __version__
 from arqon_ray.core.config import load_config
+from arqon_ray.core.propose.roster import check_strategy
 from arqon_ray.core.versions import versions
 from arqon_ray.errors import ArqonError, IdentityError, PoisonedCallError, StudyRefusedError
 from arqon_ray.service.answers import StudySnapshot, StudyStatus
@@ -256,6 +257,7 @@ class StudyHost:
             if self._config is None:
                 raise _NotBegunError(f"the study {spec.name!r} was not begun: call start() with its config")
             self._check_brought()
+            check_strategy(load_config(self._config))
             write_study(store, spec.token, self._config)
             self._claims.clear()
         study = Study.open(store, self._opener, guard=self._guard, own=self._claims)

@@ -11,6 +11,7 @@ from arqon_ray import __version__
 from arqon_ray.core.config import StudyConfig, identity
 from arqon_ray.core.inputs.plain import same
 from arqon_ray.core.inputs.values import shown
+from arqon_ray.core.propose.roster import without_unread
 from arqon_ray.errors import IdentityError
 from arqon_ray.service.answers import BestPoint, HistoryRow, PendingRow
 from arqon_ray.service.background import Trouble, short
@@ -143,7 +144,7 @@ class Study(Asking, Telling):
                 both values.
         """
         own = self._state.solver.config
-        differences = _differences(identity(own), identity(config))
+        differences = _differences(identity(without_unread(own)), identity(without_unread(config)))
         if None not in (own.metric, config.metric):
             # The metric is not part of the identity, but results would be read under another name than meant.
             differences += _differences({"metric": own.metric}, {"metric": config.metric})

@@ -17,30 +17,30 @@ CONFIG: dict[str, Any] = {"seed": 1, "budget": 40, "strategy": "probe", "bounds"
 
 def test_results_wait_until_one_has_the_metric() -> None:
     check: MetricCheck[str] = MetricCheck()
-    assert check.sift("raised", False, 0, "") == ["raised"]
-    assert check.sift("lacks 1", False, 1, "no") == []
-    assert check.sift("lacks 2", False, 1, "no") == []
-    assert check.sift("has it", True, 0, "") == ["lacks 1", "lacks 2", "has it"]
-    assert check.sift("lacks 3", False, 9, "no") == ["lacks 3"]
+    assert check.admit("raised", False, 0, "") == ["raised"]
+    assert check.admit("lacks 1", False, 1, "no") == []
+    assert check.admit("lacks 2", False, 1, "no") == []
+    assert check.admit("has it", True, 0, "") == ["lacks 1", "lacks 2", "has it"]
+    assert check.admit("lacks 3", False, 9, "no") == ["lacks 3"]
     check.conclude()
 
 
 def test_three_without_and_none_with_it_are_enough() -> None:
     check: MetricCheck[str] = MetricCheck()
-    check.sift("a", False, 2, "metric 'los' is not there")
+    check.admit("a", False, 2, "metric 'los' is not there")
     with pytest.raises(ConfigError, match="metric 'los' is not there: so it is in the first 3 results"):
-        check.sift("b", False, 1, "another")
-    assert check.sift("c", False, 1, "another") == []
-    assert check.sift("raised", False, 0, "") == ["raised"]
+        check.admit("b", False, 1, "another")
+    assert check.admit("c", False, 1, "another") == []
+    assert check.admit("raised", False, 0, "") == ["raised"]
 
 
 def test_the_end_is_enough_too() -> None:
     check: MetricCheck[str] = MetricCheck()
-    check.sift("a", False, 1, "metric 'los' is not there")
+    check.admit("a", False, 1, "metric 'los' is not there")
     with pytest.raises(ConfigError, match="so it is in the only result"):
         check.conclude()
     known: MetricCheck[str] = MetricCheck(known=True)
-    assert known.sift("a", False, 5, "no") == ["a"]
+    assert known.admit("a", False, 5, "no") == ["a"]
 
 
 def wrong(params: dict[str, Any]) -> dict[str, float]:

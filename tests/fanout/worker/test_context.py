@@ -57,7 +57,7 @@ def keeping_back(fn: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def with_more(scale: float, params: dict[str, Any], context: Context) -> float:
+def with_optional_columns(scale: float, params: dict[str, Any], context: Context) -> float:
     return scale * context.index * float(params["x"])
 
 
@@ -67,7 +67,9 @@ def named(fn: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "fn", [train, coroutine, Trainer, Trainer(), passing_on(train), functools.partial(with_more, 2.0)], ids=named
+    "fn",
+    [train, coroutine, Trainer, Trainer(), passing_on(train), functools.partial(with_optional_columns, 2.0)],
+    ids=named,
 )
 def test_a_function_that_has_the_parameter_is_given_a_context(fn: Any) -> None:
     assert takes_context(fn)

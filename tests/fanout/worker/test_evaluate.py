@@ -177,9 +177,9 @@ def test_a_class_whose_constructor_fails_is_a_failure() -> None:
 
 
 def test_a_missing_metric_is_told_apart_from_other_failures() -> None:
-    assert evaluate_point(lambda params: {"a": 1, "b": 2}, {}, "c").lacking
-    assert not evaluate_point(lambda params: {"a": 1}, {}).lacking
-    assert not evaluate_point(lambda params: _raise(ValueError()), {}).lacking
+    assert evaluate_point(lambda params: {"a": 1, "b": 2}, {}, "c").metric_missing
+    assert not evaluate_point(lambda params: {"a": 1}, {}).metric_missing
+    assert not evaluate_point(lambda params: _raise(ValueError()), {}).metric_missing
 
 
 def test_the_function_cannot_change_the_parameters() -> None:

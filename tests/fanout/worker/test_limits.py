@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from arqon_ray import ArqonProbe, ConfigError, EvaluationsFailedError, optimize, sweep
-from arqon_ray.fanout.worker.handover import Handover, _store
+from arqon_ray.fanout.worker.mailbox import Mailbox, _store
 
 CONFIG: dict[str, Any] = {
     "seed": 7,
@@ -140,25 +140,25 @@ def test_a_late_value_is_late_though_the_function_caught_the_exception() -> None
 
 
 def test_what_a_dead_task_left_is_there_once() -> None:
-    handover = Handover(1.0)
-    place = handover.place((0, 8))
-    assert handover.take((0, 8)) is None
-    assert not handover.overran((0, 8))
-    place.begin()
-    place.leave({"rows": 3})
-    assert not handover.overran((0, 8))
-    assert handover.take((0, 8)) == {"rows": 3}
-    assert handover.take((0, 8)) is None
-    handover.clear()
-    assert _store()._internal_kv_list(place.run, namespace=b"arqon") == []
+    mailbox = Mailbox(1.0)
+    task = mailbox.of_task((0, 8))
+    assert mailbox.take((0, 8)) is None
+    assert not mailbox.overran((0, 8))
+    task.mark_begin()
+    task.leave({"rows": 3})
+    assert not mailbox.overran((0, 8))
+    assert mailbox.take((0, 8)) == {"rows": 3}
+    assert mailbox.take((0, 8)) is None
+    mailbox.clear()
+    assert _store()._internal_kv_list(task.run, namespace=b"arqon") == []
 
 
 def test_a_process_that_dies_late_in_a_long_shard_is_no_evaluation_that_ran_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers, overran = [], Handover.overran
+    answers, overran = [], Mailbox.overran
 
-    def recorded(self: Handover, key: Any) -> bool:
+    def recorded(self: Mailbox, key: Any) -> bool:
         answers.append(overran(self, key))
         return answers[-1]
 
@@ -171,8 +171,8 @@ def test_a_process_that_dies_late_in_a_long_shard_is_no_evaluation_that_ran_too_
         return float(params["x"])
 
     # The driver alone: in the worker the grace is what it was, and nothing there is ended for its time.
-    monkeypatch.setattr("arqon_ray.fanout.worker.handover.GRACE", 0.0)
-    monkeypatch.setattr(Handover, "overran", recorded)
+    monkeypatch.setattr("arqon_ray.fanout.worker.mailbox.GRACE", 0.0)
+    monkeypatch.setattr(Mailbox, "overran", recorded)
     result = sweep(evaluate, CONFIG, 32, shard_size=32, evaluation_timeout_s=2.0, progress=False)
     assert answers == [False]  # it died once, three seconds after the shard began
     assert (result.num_done, result.num_failed) == (32, 0)

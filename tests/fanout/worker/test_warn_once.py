@@ -1,4 +1,4 @@
-"""What is no metric is named once, wherever the evaluations run."""
+"""What is no metric is warned once, wherever the evaluations run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def odd(params: dict[str, Any]) -> dict[Any, Any]:
 
 
 def test_a_worker_names_a_metric_once_in_a_run() -> None:
-    named: set[str] = set()
-    first = evaluate_point(odd, {}, "loss", named=named)
+    warned: set[str] = set()
+    first = evaluate_point(odd, {}, "loss", warned=warned)
 
     assert {name for name, _ in first.notes} == {"model", "7", "nested/deep/blob"}
     assert first.evaluation.metrics == {"loss": 0.5}
-    assert evaluate_point(odd, {}, "loss", named=named).notes == ()
-    assert len(evaluate_point(odd, {}, "loss", named=set()).notes) == 3, "another run says it again"
+    assert evaluate_point(odd, {}, "loss", warned=warned).notes == ()
+    assert len(evaluate_point(odd, {}, "loss", warned=set()).notes) == 3, "another run says it again"
 
 
 def test_a_driver_warns_once_of_a_metric_whatever_its_workers_say() -> None:
@@ -31,7 +31,7 @@ def test_a_driver_warns_once_of_a_metric_whatever_its_workers_say() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(3):  # each worker has its own object, at its own address
-            noted.see(evaluate_point(odd, {}, "loss").notes)
+            noted.warn(evaluate_point(odd, {}, "loss").notes)
     assert len(caught) == 3
     assert "metric 'model': <object object at" in str(caught[0].message)
     assert caught[0].filename == __file__

@@ -8,16 +8,16 @@ from collections.abc import Iterable
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf|True|False)\b)")
 
 
-def likeness(kind: str | None, error: str) -> str:
+def fingerprint(kind: str | None, error: str) -> str:
     """Return what failures of the same cause have in common: kind and message, numbers and addresses aside."""
     return f"{kind}: {_NUMBER.sub('#', error)}"
 
 
-def common_likeness(failures: Iterable[tuple[str | None, str]]) -> str | None:
-    """Return the likeness of failures that are all alike, as kinds and messages; None where two differ."""
+def common_fingerprint(failures: Iterable[tuple[str | None, str]]) -> str | None:
+    """Return the fingerprint of failures that are all alike, as kinds and messages; None where two differ."""
     first = None
     for kind, error in failures:
-        this = likeness(kind, error)
+        this = fingerprint(kind, error)
         if first is None:
             first = this
         elif this != first:

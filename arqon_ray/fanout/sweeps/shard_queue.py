@@ -15,7 +15,7 @@ _TICK = 1.0  # seconds of one wait
 _LOOK_AGAIN = 10.0  # seconds after which the cluster's size is read again: it may have grown
 
 
-class Shards:
+class ShardQueue:
     """Keeps the cluster busy with a plan's ranges, and with the pieces of those that failed."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Shards:
             pool: the tasks.
             plan: what is missing.
             options: Ray's options of one task.
-            stored: the second part of the function's parcel.
+            stored: the second part of the function's shipped.
             retries: how often a point that kills its process is tried again.
             max_in_flight: tasks at once; None for twice what the cluster runs at once.
         """
@@ -56,8 +56,8 @@ class Shards:
             else:
                 break
             retries = self._retries if stop - start == 1 else min(self._retries, retries)
-            place, tried = self._pool.place((start, stop)), self.tried((start, stop))
-            self._pool.submit((start, stop), start, stop, self._stored, place, tried, retries=retries)
+            mailbox, tried = self._pool.mailbox((start, stop)), self.tried((start, stop))
+            self._pool.submit((start, stop), start, stop, self._stored, mailbox, tried, retries=retries)
         return bool(self._pool)
 
     def take(self) -> list[tuple[Range, Any]]:
@@ -73,7 +73,7 @@ class Shards:
         """Whether Ctrl-C came while it was wound down."""
         return self._pool.interrupted
 
-    def again(self, start: int, stop: int) -> None:
+    def requeue(self, start: int, stop: int) -> None:
         """Evaluate what is left of a range next; it may be nothing."""
         if start < stop:
             self._pieces.appendleft(((start, stop), 1))

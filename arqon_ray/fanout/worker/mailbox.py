@@ -28,7 +28,7 @@ def _store() -> Any:
     return store
 
 
-class Place(NamedTuple):
+class TaskMailbox(NamedTuple):
     """Where one task leaves what it has.
 
     Attributes:
@@ -39,7 +39,7 @@ class Place(NamedTuple):
     run: str
     key: str
 
-    def begin(self) -> None:
+    def mark_begin(self) -> None:
         """Say that an evaluation of the task begins now: one entry a worker process, so that they do not pile up."""
         worker = ray.get_runtime_context().get_worker_id()
         entry = pickle.dumps((self.key, time.time()))
@@ -51,7 +51,7 @@ class Place(NamedTuple):
         _store()._internal_kv_put(f"{self.run}/left/{self.key}", left, overwrite=True, namespace=_NAMESPACE)
 
 
-class Handover:
+class Mailbox:
     """The driver's side of one call."""
 
     def __init__(self, limit: float | None) -> None:
@@ -62,17 +62,17 @@ class Handover:
         """
         self._run, self._limit = uuid.uuid4().hex, limit
 
-    def place(self, key: Any) -> Place:
+    def of_task(self, key: Any) -> TaskMailbox:
         """Return where the task with this key leaves what it has."""
-        return Place(self._run, str(key))
+        return TaskMailbox(self._run, str(key))
 
     def take(self, key: Any) -> Any | None:
         """Return what a task left whose process is dead, or None; it is there once."""
-        store, place = _store(), f"{self._run}/left/{key}"
-        left: bytes | None = store._internal_kv_get(place, namespace=_NAMESPACE)
+        store, key_name = _store(), f"{self._run}/left/{key}"
+        left: bytes | None = store._internal_kv_get(key_name, namespace=_NAMESPACE)
         if left is None:
             return None
-        store._internal_kv_del(place, namespace=_NAMESPACE)
+        store._internal_kv_del(key_name, namespace=_NAMESPACE)
         return pickle.loads(left)
 
     def overran(self, key: Any) -> bool:
@@ -82,8 +82,8 @@ class Handover:
     def _ran(self, key: str) -> float:
         """Return the seconds since a dead task last said that it begins, or 0; by the clocks of two machines."""
         store = _store()
-        for place in store._internal_kv_list(f"{self._run}/began/", namespace=_NAMESPACE):
-            name, began = pickle.loads(store._internal_kv_get(place, namespace=_NAMESPACE))
+        for entry in store._internal_kv_list(f"{self._run}/began/", namespace=_NAMESPACE):
+            name, began = pickle.loads(store._internal_kv_get(entry, namespace=_NAMESPACE))
             if name == key:
                 return float(time.time() - began)
         return 0.0

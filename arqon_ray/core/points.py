@@ -14,7 +14,7 @@ from arqon_ray.core.space.space import Params, Space
 from arqon_ray.errors import ConfigError, ResultsError
 
 
-def whole_params(given: Mapping[str, Any], config: StudyConfig, space: Space, index: int = 0) -> Params:
+def complete_params(given: Mapping[str, Any], config: StudyConfig, space: Space, index: int = 0) -> Params:
     """Return a point with every parameter that exists there, as native values.
 
     Args:
@@ -93,22 +93,22 @@ def _unconditional_sample(config: StudyConfig, index: int) -> Mapping[str, Any]:
     return ArqonProbe({"bounds": free}, seed=config.seed).sample_at(index)
 
 
-def whole_points(
+def complete_points(
     params: Mapping[str, Any] | Sequence[Mapping[str, Any]], config: StudyConfig, space: Space, first: int = 0
 ) -> list[Params]:
-    """Return one point, or a list of them, as a list of whole ones; see :func:`whole_params`.
+    """Return one point, or a list of them, as a list of whole ones; see :func:`complete_params`.
 
     Raises:
         ResultsError: it is neither, or one does not fit the space; the message names its place in a list.
     """
     if isinstance(params, Mapping):
-        return [whole_params(params, config, space, first)]
+        return [complete_params(params, config, space, first)]
     if not isinstance(params, list | tuple):
         raise ResultsError(broken("params", params, "a dict of the parameters' values, or a list of such dicts"))
     whole = []
     for place, point in enumerate(params):
         try:
-            whole.append(whole_params(point, config, space, first + place))
+            whole.append(complete_params(point, config, space, first + place))
         except ResultsError as error:
             raise type(error)(f"points[{place}]: {error}") from None
     return whole
@@ -128,7 +128,7 @@ def check_points(points: Any, config: StudyConfig) -> list[dict[str, Any]]:
     native = []
     for place, point in enumerate(points):
         try:
-            native.append(restricted(whole_params(point, config, space), point, config))
+            native.append(restricted(complete_params(point, config, space), point, config))
         except ResultsError as error:
             raise ConfigError(f"points_to_evaluate[{place}]: {error}") from None
     return native
