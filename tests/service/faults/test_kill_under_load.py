@@ -71,9 +71,9 @@ def check(
     return before
 
 
-def test_ten_kills_under_eight_drivers(run: Run, start: Start, answers: Answers, storage: Path) -> None:
-    client = start({**CONFIG, "budget": 1500})
-    check(run, answers, storage, client, 10, drivers=8, pause=(0.0, 0.15))
+def test_twenty_kills_under_eight_drivers(run: Run, start: Start, answers: Answers, storage: Path) -> None:
+    client = start({**CONFIG, "budget": 3000})
+    check(run, answers, storage, client, 20, drivers=8, pause=(0.0, 0.15))
 
 
 def test_three_kills_while_models_are_fitted(run: Run, start: Start, answers: Answers, storage: Path) -> None:
