@@ -35,7 +35,7 @@ def test_the_same_study_and_one_that_went_on_from_it_are_taken(status: dict[str,
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ({"uuid": "other", "seq": 80, "imported": None}, r"\(other\) is another study .* \(mine\): stop it"),
+        ({"uuid": "other", "seq": 80, "imported": None}, r"\(other\) is not the study .* \(mine\): stop it"),
         ({"uuid": "mine", "seq": 7, "imported": None}, "ends at record 7 .* is of record 8"),
         ({"uuid": "child", "seq": 80, "imported": {"uuid": "mine", "seq": 7}}, "ends at record 7"),
     ],
