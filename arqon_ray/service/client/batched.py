@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Unpack
 
-from arqon_ray.service.answers import AskedCandidate, ResultFields, StudyStatus
+from arqon_ray.service.answers import AskedCandidate, ResultFields, StudyStatus, Told
 from arqon_ray.service.background import troubles
 from arqon_ray.service.calls import StudyCalls
 from arqon_ray.service.client.candidate_buffer import CandidateBuffer
@@ -109,6 +110,20 @@ class BatchedClient:
     def fail(self, id: str, reason: str | None = None) -> None:
         """Tell that a candidate's evaluation failed, and why; see :meth:`tell`."""
         self.tell(id, None, status="failed", reason=reason)
+
+    def report(self, id: str, step: Any = ..., value: Any = ..., metrics: Mapping[str, Any] | None = None) -> Told:
+        """Report an intermediate result, see :meth:`.StudyCalls.report`; it is sent at once, not in a block."""
+        self._results.raise_problems()
+        return self._client.report(id, step, value, metrics)
+
+    def retract(self, id: str, reason: str | None = None) -> Told:
+        """Take a result back, see :meth:`.StudyCalls.retract`; results that wait are sent first.
+
+        Raises:
+            Exception: an earlier result was refused or could not be sent, see :meth:`flush`; nothing was retracted.
+        """
+        self._results.flush()
+        return self._client.retract(id, reason)
 
     def flush(self) -> None:
         """Wait until everything that was told before is durable.

@@ -23,7 +23,8 @@ from arqon_ray.service.client import authentication
 from arqon_ray.service.client.client import SolverClient
 from arqon_ray.service.client.older_actors import refused_config
 from arqon_ray.service.client.pulse import Pulse, answer
-from arqon_ray.service.client.retry import NAMESPACE, raised_by_actor, require_ray
+from arqon_ray.service.client.reference import NAMESPACE, require_ray, until_gone
+from arqon_ray.service.client.retry import raised_by_actor
 from arqon_ray.service.server import actor
 from arqon_ray.service.server.handover import read_snapshot
 from arqon_ray.service.server.idempotency import digest_of
@@ -138,7 +139,7 @@ def start(
                 return client
         except RayTaskError as error:
             if actor.LEAVING in getattr(error.cause, "__notes__", ()):
-                for pause in SolverClient(name, handle)._until_gone(handle):
+                for pause in until_gone(name, handle):
                     time.sleep(pause)
             raise _refused(name, checked, raised_by_actor(error)) from None
         except (ActorDiedError, ActorUnavailableError) as error:
