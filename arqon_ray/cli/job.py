@@ -18,7 +18,7 @@ from arqon_ray.core.inputs.documents import read_yaml
 from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.inputs.values import shown
 from arqon_ray.core.objectives.choose import objective_of
-from arqon_ray.core.space.points import check_points
+from arqon_ray.core.points import check_points
 from arqon_ray.errors import ConfigError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]

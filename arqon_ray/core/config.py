@@ -1,20 +1,18 @@
-"""The one configuration schema: read, checked and written back.
+"""The configuration schema of a study: reading, checking and writing.
 
-A config is a dict, a JSON string or a YAML file, always the same keys; see :class:`StudyConfig`. Whatever
-breaks a rule is refused here, before anything is built, in one message that names key, value and rule.
+A config is a dict, a JSON string or a YAML file, with the keys of :class:`StudyConfig`. One that is invalid is refused
+here, before anything is built, with one message that names every key, value and rule.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -23,172 +21,31 @@ from pydantic import (
 )
 
 from arqon_ray.core.inputs.documents import read_json, read_yaml
-from arqon_ray.core.inputs.plain import Scalar, kind_and_value, plain, same, value_of
+from arqon_ray.core.inputs.plain import Scalar, plain, value_of
 from arqon_ray.core.inputs.spelling import did_you_mean
-from arqon_ray.core.inputs.values import as_number, shown
+from arqon_ray.core.inputs.values import is_writable, shown
+from arqon_ray.core.space.config import ParameterConfig
 from arqon_ray.errors import ConfigError
-
-_MAX_LEVELS = 2**53  # beyond it float64 cannot tell neighboring integers apart
-_FINEST = 2**-48  # of the larger bound; finer steps drown in the rounding of their multiples
-
-
-def _fold_scale(value: Any) -> Any:
-    return value.capitalize() if isinstance(value, str) else value
-
-
-def _read_number(value: Any) -> Any:
-    """Return whatever is a number as a float; None stays what it is."""
-    if value is None:
-        return None
-    try:
-        return as_number(value)
-    except TypeError:
-        raise ValueError(f"is {shown(value)}: it must be a number") from None
-
-
-Number = Annotated[float | None, BeforeValidator(_read_number)]
-
-
-class ParameterConfig(BaseModel):
-    """One parameter: a range (``min``, ``max``) or a list of ``choices``.
-
-    Attributes:
-        min: smallest value, in native units.
-        max: largest value, included; equal to ``min`` for a constant. Excluded when ``scale`` is Periodic.
-        scale: ``Linear``, ``Log`` (needs ``min > 0``) or ``Periodic``; read in any case.
-        type: ``float`` or ``int``, which reaches to +-2**53.
-        step: the values are ``min + k * step``, none above ``max``; at most 2**53 of them.
-        choices: the values of a categorical parameter, JSON scalars, in a list, a tuple, a range or an array. Members
-            of an enumeration, or the enumeration itself, count as their values, which must be such scalars. A solver
-            and ``optimize`` hand out the members in the process that was given them; wherever the config went through
-            JSON, in the service, a sweep, Tune and a restored state, it is the values.
-        ordered: True when the choices have an order that the search may use.
-        when: ``{earlier parameter: value or list of values}``; the parameter exists only then.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    min: Number = None
-    max: Number = None
-    scale: Annotated[Literal["Linear", "Log", "Periodic"], BeforeValidator(_fold_scale)] = "Linear"
-    type: Literal["float", "int"] = "float"
-    step: Number = None
-    choices: list[Any] | None = None
-    ordered: bool = False
-    when: dict[str, list[Any]] | None = None
-
-    @field_validator("when", mode="before")
-    @classmethod
-    def _one_value_is_a_list(cls, when: Any) -> Any:
-        if not isinstance(when, Mapping):
-            return when
-        return {name: value if isinstance(value, list) else [value] for name, value in when.items()}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _whole_bounds_are_exact(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and given.get("type") == "int":
-            for key in ("min", "max", "step"):
-                bound = given.get(key)
-                if isinstance(bound, int) and abs(bound) > _MAX_LEVELS:
-                    raise ValueError(f"{key} is {shown(bound)}: type int reaches to +-2**53")
-        return given
-
-    @model_validator(mode="after")
-    def _check(self) -> ParameterConfig:
-        if self.choices is not None:
-            self._check_choices(self.choices)
-        elif self.min is None or self.max is None:
-            missing = "min" if self.min is None else "max"
-            raise ValueError(f"{missing} is missing: give min and max, or choices")
-        else:
-            self._check_range(self.min, self.max)
-        if self.when is not None and (not self.when or not all(self.when.values())):
-            raise ValueError(f"when is {shown(self.when)}: it needs at least one parameter with at least one value")
-        return self
-
-    def _check_choices(self, choices: list[Any]) -> None:
-        for key in ("min", "max", "step"):
-            if getattr(self, key) is not None:
-                raise ValueError(f"{key} is {getattr(self, key)!r}: a parameter has choices or a range, not both")
-        if self.scale != "Linear" or self.type != "float":
-            raise ValueError(f"scale is {self.scale!r} and type {self.type!r}: choices have neither")
-        if not choices:
-            raise ValueError("choices is []: give at least one")
-        seen = set()
-        for choice in choices:
-            value = value_of(choice)
-            if not isinstance(value, Scalar):
-                raise ValueError(
-                    f"choices holds {shown(choice)}: a choice is a string, a number, true, false or null, or a member "
-                    "of an enumeration with such a value"
-                )
-            if not _can_be_written(value):
-                raise ValueError(f"choices holds {shown(choice)}: numbers must be finite, whole ones within 64 bits")
-            if kind_and_value(value) in seen:
-                raise ValueError(f"choices holds {shown(choice)} twice: every choice may stand there once")
-            seen.add(kind_and_value(value))
-
-    def _check_range(self, low: float, high: float) -> None:
-        for key, value in (("min", low), ("max", high), ("step", self.step)):
-            if value is not None and not math.isfinite(value):
-                raise ValueError(f"{key} is {value!r}: it must be a finite number")
-        if low > high:
-            raise ValueError(f"min is {low!r} and max {high!r}: min must not be above max")
-        if not math.isfinite(high - low):
-            raise ValueError(f"min is {low!r} and max {high!r}: max - min must be finite in float64")
-        if self.scale == "Log" and low <= 0:
-            raise ValueError(f"min is {low!r}: scale Log needs min > 0")
-        if self.ordered:
-            raise ValueError("ordered is True: only choices can be ordered; a range always is")
-        if self.step is not None and self.step <= 0:
-            raise ValueError(f"step is {self.step!r}: it must be above 0")
-        if self.type == "int":
-            for key, value in (("min", low), ("max", high), ("step", self.step)):
-                if value is not None and value != int(value):
-                    raise ValueError(f"{key} is {value!r}: type int needs a whole number")
-            if max(abs(low), abs(high)) > _MAX_LEVELS:
-                raise ValueError(f"min is {low!r} and max {high!r}: type int reaches to +-2**53")
-        if self.grid_step is not None and (high - low) / self.grid_step > _MAX_LEVELS:
-            what = f"step is {self.step!r}" if self.step is not None else f"min is {low!r} and max {high!r}"
-            raise ValueError(f"{what}: more than 2**53 values between min and max")
-        if self.type == "float" and self.step is not None and self.step < _FINEST * max(abs(low), abs(high)):
-            raise ValueError(f"step is {self.step!r}: float64 needs at least 2**-48 of the larger bound to tell values")
-
-    @property
-    def grid_step(self) -> float | None:
-        """The distance of neighboring values of a range; None when it is continuous."""
-        if self.choices is not None:
-            return None
-        return self.step if self.step is not None else (1.0 if self.type == "int" else None)
-
-
-def _can_be_written(value: Any) -> bool:
-    """Tell whether all numbers in a plain value are finite, and the whole ones within 64 bits."""
-    if isinstance(value, dict | list):
-        return all(map(_can_be_written, value.values() if isinstance(value, dict) else value))
-    if isinstance(value, int):
-        return -(2**63) <= value < 2**63
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 class StudyConfig(BaseModel):
-    """A study: what is searched, in which direction, how often and by what.
+    """The config of a study.
 
     Attributes:
-        seed: 0 .. 2**64 - 1; with the config it decides every candidate.
-        budget: evaluations handed out in all; None for no limit.
+        seed: 0 .. 2**64 - 1. Config and seed determine every candidate, given the results.
+        budget: the total number of candidates; None for no limit.
         mode: ``min`` or ``max``.
-        objectives: the mode of each, where there are several; ``mode`` is that of the first. None for a single one.
-        metric: the name of the objective among an evaluation's metrics; None for one that has no name. It makes no
-            other study.
-        bounds: the parameters by name, at least one. A name is not empty and has no NUL.
-        probe_ratio: at most this share of the budget goes to the probe, 0 .. 1.
+        objectives: the mode of each objective if there are several, of which ``mode`` is the first; None for a single
+            one.
+        metric: the name of the objective among an evaluation's metrics; None if it has no name. A study can be
+            continued under another name.
+        bounds: the parameters by name, at least one. A name must not be empty or contain NUL.
+        probe_ratio: the largest share of the budget for the probe, 0 .. 1.
         strategy: ``auto``, or the name of one strategy.
-        strategy_params: what the strategy takes; JSON with finite numbers, whole ones within 64 bits.
+        strategy_params: the strategy's own settings: JSON, with finite numbers and integers of at most 64 bits.
 
-    A text has at most 2**20 characters, all of which UTF-8 can hold; dicts and lists are nested at most 100 deep. A
-    number is whatever :mod:`arqon_ray.core.inputs.values` reads.
+    Strings must be valid Unicode of at most 2**20 characters; dicts and lists may be nested 100 deep. Numbers may be of
+    any type that :mod:`arqon_ray.core.inputs.values` reads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -217,8 +74,8 @@ class StudyConfig(BaseModel):
     @field_validator("strategy_params")
     @classmethod
     def _params_are_json(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if not _can_be_written(value):
-            raise ValueError(f"is {shown(value)}: numbers must be finite, whole ones within 64 bits")
+        if not is_writable(value):
+            raise ValueError(f"is {shown(value)}: numbers must be finite, and integers must fit into 64 bits")
         try:
             json.dumps(value)
         except TypeError as error:
@@ -228,11 +85,11 @@ class StudyConfig(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> StudyConfig:
         if self.objectives is not None and self.objectives[0] != self.mode:
-            raise ValueError(f"mode is {self.mode!r}: it must be that of the first of objectives {self.objectives!r}")
+            raise ValueError(f"mode is {self.mode!r}: it must be the first of objectives {self.objectives!r}")
         earlier: dict[str, ParameterConfig] = {}
         for name, parameter in self.bounds.items():
             if not name or "\0" in name:
-                raise ValueError(f"bounds has the name {shown(name)}: a name is not empty and has no NUL")
+                raise ValueError(f"bounds has the name {shown(name)}: a name must not be empty or contain NUL")
             for parent, values in (parameter.when or {}).items():
                 self._check_condition(name, parent, values, earlier)
             earlier[name] = parameter
@@ -243,12 +100,11 @@ class StudyConfig(BaseModel):
         where = f"bounds.{name}.when"
         if parent not in earlier:
             near = did_you_mean(parent, earlier)
-            raise ValueError(f"{where} is {parent!r}: it must name a parameter that stands earlier in bounds{near}")
-        config = earlier[parent]
-        if config.choices is None and config.grid_step is None and config.min != config.max:
+            raise ValueError(f"{where} is {parent!r}: it must name a parameter that comes earlier in bounds{near}")
+        if not earlier[parent].finite:
             raise ValueError(f"{where} is {parent!r}: a condition needs choices, type int or step there")
         for value in values:
-            if not _may_be(config, value):
+            if not earlier[parent].allows(value):
                 raise ValueError(f"{where}.{parent} is {shown(value)}: {parent} never has this value")
 
     def __repr__(self) -> str:
@@ -268,18 +124,8 @@ class StudyConfig(BaseModel):
         return document
 
 
-def _may_be(config: ParameterConfig, value: Scalar) -> bool:
-    """Tell whether a parameter of this config can have this value."""
-    if config.choices is not None:
-        return any(same(value, value_of(choice)) for choice in config.choices)
-    if isinstance(value, bool) or not isinstance(value, int | float) or config.min is None or config.max is None:
-        return False
-    steps = (value - config.min) / (config.grid_step or 1.0)
-    return config.min <= value <= config.max and abs(steps - round(steps)) < 1e-9
-
-
 def identity(config: StudyConfig) -> dict[str, Any]:
-    """Return what makes a study this study: all but its budget, which may grow, and the name of its metric."""
+    """Return the part of a config that may not change while a study goes on: all but ``budget`` and ``metric``."""
     plain = config.to_dict()
     return {
         "seed": config.seed,
@@ -293,7 +139,7 @@ def identity(config: StudyConfig) -> dict[str, Any]:
 
 
 def is_arqon_config(obj: object) -> bool:
-    """Tell an arqon config (a dict whose ``bounds`` are dicts of min and max, or choices) from a Tune space."""
+    """Tell whether a dict is an arqon config, with ``bounds`` of min and max or of choices, and not a Tune space."""
     bounds = obj.get("bounds") if isinstance(obj, Mapping) else None
     if not isinstance(bounds, Mapping):
         return False
@@ -301,13 +147,13 @@ def is_arqon_config(obj: object) -> bool:
 
 
 def load_config(source: Mapping[str, Any] | str | StudyConfig) -> StudyConfig:
-    """Check a config and return it typed.
+    """Check a config.
 
     Args:
-        source: a dict, a JSON string, or a config that was checked before.
+        source: a dict, a JSON string, or a checked config, which is returned as it is.
 
     Raises:
-        ConfigError: for malformed JSON or any broken rule; one message for all of them.
+        ConfigError: the JSON is malformed or the config invalid; the message names everything that is wrong.
     """
     if isinstance(source, StudyConfig):
         return source
@@ -322,11 +168,11 @@ def load_config(source: Mapping[str, Any] | str | StudyConfig) -> StudyConfig:
 
 
 def read_config_file(path: str | Path) -> dict[str, Any]:
-    """Read a YAML 1.2 or JSON file (by its ending ``.json``) into a dict, unchecked.
+    """Read a YAML 1.2 file, or a JSON file if its name ends with ``.json``, without checking the config.
 
     Raises:
-        ConfigError: when the file is missing, is malformed (see :mod:`arqon_ray.core.inputs.documents`), or holds no
-            mapping.
+        ConfigError: the file is missing or malformed (see :mod:`arqon_ray.core.inputs.documents`), or its content is
+            not a mapping.
     """
     file = Path(path).expanduser()
     try:
@@ -334,23 +180,23 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no text in UTF-8: {error}") from None
+        raise ConfigError(f"{path} is not encoded in UTF-8: {error}") from None
     read = read_json if file.suffix.lower() == ".json" else read_yaml
     loaded = read(text, str(path))
     if not isinstance(loaded, dict):
-        raise ConfigError(f"{path} holds {type(loaded).__name__}: it must hold a mapping with keys such as bounds")
+        raise ConfigError(f"{path} contains {type(loaded).__name__}: it must be a mapping with keys such as bounds")
     return loaded
 
 
 def _explain(error: Any) -> str:
-    """Turn one pydantic error into ``key: rule (got value)``."""
+    """Turn an error of pydantic into a message with key, value and rule."""
     where = ".".join(str(part) for part in error["loc"] if part not in ("list[union]",))
     if error["type"] == "extra_forbidden":
         known = ParameterConfig if error["loc"][0] == "bounds" else StudyConfig
         near = did_you_mean(error["loc"][-1], known.model_fields)
         return f"{where} is {shown(error['input'])}: unknown key{near}; the keys are {', '.join(known.model_fields)}"
     if error["type"] == "missing":
-        return f"{where} is missing: it must be there, a dict of the parameters"
+        return f"{where} is required: a dict of parameters"
     if error["type"] == "value_error":
         message = str(error["ctx"]["error"])
         if message.startswith("is "):

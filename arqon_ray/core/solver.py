@@ -285,8 +285,12 @@ class ArqonSolver(StudyState):
 
     def explain(self) -> dict[str, Any]:
         """Return phase, landscape, strategy, the reason and the evidence for them, and the phases so far."""
-        phases = [{"strategy": name, "candidates": count} for name, count in self._phases]
-        return {**self.proposer().explain(), "phases": phases}
+        return self.explain_of(self.proposer(), self.freeze())
+
+    def explain_of(self, proposer: Proposer, frozen: Frozen) -> dict[str, Any]:
+        """Return :meth:`explain` as of the time both were taken; any thread may call it while the solver goes on."""
+        phases = [{"strategy": name, "candidates": count} for name, count in frozen.phases]
+        return {**proposer.explain(), "phases": phases}
 
     def run(self, name: str = "arqon", **more: Any) -> Run:
         """Return the study so far as a :class:`.Run`, for reports; it asks the model as :meth:`explain` does.

@@ -19,11 +19,11 @@ from arqon_ray.core.ledger.results import Entry
 from arqon_ray.core.ledger.verdicts import Verdict, check_number, resolve
 from arqon_ray.core.ledger.view import Candidate
 from arqon_ray.core.objectives.choose import objective_of
+from arqon_ray.core.points import complete_points
 from arqon_ray.core.probe.coverage import Coverage
 from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.core.propose.roster import Roster, check_strategy, warn_of_unread
 from arqon_ray.core.record.evaluation import Evaluation, Step
-from arqon_ray.core.space.points import whole_points
 from arqon_ray.core.space.space import Params, Space
 from arqon_ray.core.strategies.memories import remember
 from arqon_ray.errors import ConfigError, ResultsError
@@ -122,7 +122,7 @@ class StudyState:
 
     def complete(self, params: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Params]:
         """Return points as :meth:`~.ArqonSolver.enqueue` would put them into the queue; nothing is changed."""
-        return whole_points(params, self.config, self.space, self._ledger.enqueued)
+        return complete_points(params, self.config, self.space, self._ledger.enqueued)
 
     def put(self, points: Sequence[Params]) -> None:
         """Enqueue points that :meth:`complete` returned."""

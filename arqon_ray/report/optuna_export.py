@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from arqon_ray.core.record.evaluation import Evaluation
-from arqon_ray.core.space.kinds.base import Options, Parameter, Range
+from arqon_ray.core.space.description import Options, Range
+from arqon_ray.core.space.kinds.base import Parameter
 from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ArqonError
 from arqon_ray.report.opening import Source, open_run

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.core.record.run import Run
+from arqon_ray.core.space.description import Description, Options
 from arqon_ray.report.opening import Source, open_run
 from arqon_ray.report.style import (
     FADED,
@@ -41,12 +41,13 @@ def slice_figure(run: Source) -> Any:
     rows = math.ceil(len(bounds) / columns)
     figure = make_subplots(rows, columns, shared_yaxes=True, horizontal_spacing=0.04, vertical_spacing=0.25 / rows)
     best, say = run.best, hovers(run)
-    for place, (name, parameter) in enumerate(bounds.items()):
-        row, column = place // columns + 1, place % columns + 1
+    for panel, (name, parameter) in enumerate(bounds.items()):
+        row, column = panel // columns + 1, panel % columns + 1
+        described = parameter.describe()
         mine = [(k, e) for k, e in enumerate(run.evaluations, start=1) if e.value is not None and name in e.params]
         figure.add_trace(
             graph.Scatter(
-                x=[_category(e.params[name]) if parameter.choices else e.params[name] for _, e in mine],
+                x=[_category(e.params[name]) if isinstance(described, Options) else e.params[name] for _, e in mine],
                 y=[e.value for _, e in mine],
                 mode="markers",
                 marker={
@@ -63,7 +64,7 @@ def slice_figure(run: Source) -> Any:
             row=row,
             col=column,
         )
-        figure.update_xaxes(title_text=name, row=row, col=column, **_axis(parameter))
+        figure.update_xaxes(title_text=name, row=row, col=column, **_axis(described))
         if column == 1:
             figure.update_yaxes(title_text=run.metric, row=row, col=column)
     if spans_decades(values_of(run)):
@@ -84,11 +85,11 @@ def _category(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
-def _axis(parameter: ParameterConfig) -> dict[str, Any]:
-    if parameter.choices is not None:
+def _axis(parameter: Description) -> dict[str, Any]:
+    if isinstance(parameter, Options):
         names = [_category(choice) for choice in parameter.choices]
         return {"type": "category", "categoryorder": "array", "categoryarray": names, "range": [-0.5, len(names) - 0.5]}
-    return {"type": "log", "exponentformat": "power"} if parameter.scale == "Log" else {}
+    return {"type": "log", "exponentformat": "power"} if parameter.log else {}
 
 
 def parallel_figure(run: Source) -> Any:
@@ -99,7 +100,7 @@ def parallel_figure(run: Source) -> Any:
     """
     graph, run = plotly(), open_run(run)
     shown = run.ranked()[::-1]
-    axes = [_parallel_axis(name, parameter, shown) for name, parameter in run.config.bounds.items()]
+    axes = [_parallel_axis(name, parameter.describe(), shown) for name, parameter in run.config.bounds.items()]
     if run.stopped:
         furthest = max((e.step for e in shown if e.step is not None), default=0)
         axes.append({"label": "step", "values": [furthest if e.step is None else e.step for e in shown]})
@@ -136,38 +137,38 @@ def _lines(run: Run, shown: Sequence[Evaluation]) -> dict[str, Any]:
     }
 
 
-def _parallel_axis(name: str, parameter: ParameterConfig, shown: Sequence[Evaluation]) -> dict[str, Any]:
-    places, low, high, ticks = _places(parameter, [e.params.get(name) for e in shown])
+def _parallel_axis(name: str, parameter: Description, shown: Sequence[Evaluation]) -> dict[str, Any]:
+    positions, low, high, ticks = _positions(parameter, [e.params.get(name) for e in shown])
     missing = [name not in e.params for e in shown]
     if any(missing):
         off = low - 0.15 * ((high - low) or 1.0)
-        places = [off if gone else place for gone, place in zip(missing, places, strict=True)]
+        positions = [off if gone else at for gone, at in zip(missing, positions, strict=True)]
         low, ticks = off, {off: "off", **ticks}
     if low == high:
         low, high = low - 0.5, high + 0.5
     return {
         "label": name,
-        "values": places,
+        "values": positions,
         "range": [low, high],
         "tickvals": list(ticks),
         "ticktext": list(ticks.values()),
     }
 
 
-def _places(parameter: ParameterConfig, values: Sequence[Any]) -> tuple[list[float], float, float, dict[float, str]]:
+def _positions(parameter: Description, values: Sequence[Any]) -> tuple[list[float], float, float, dict[float, str]]:
     """Return where the values stand on an axis, its two ends, and its ticks."""
-    if parameter.choices is not None:
+    if isinstance(parameter, Options):
         names = [_category(choice) for choice in parameter.choices]
-        places = [float(names.index(_category(v))) if _category(v) in names else 0.0 for v in values]
-        return places, 0.0, float(len(names) - 1), {float(k): name for k, name in enumerate(names)}
-    low, high = float(parameter.min or 0.0), float(parameter.max or 0.0)
+        positions = [float(names.index(_category(v))) if _category(v) in names else 0.0 for v in values]
+        return positions, 0.0, float(len(names) - 1), {float(k): name for k, name in enumerate(names)}
+    low, high = float(parameter.low), float(parameter.high)
     numbers = [low if v is None else float(v) for v in values]
-    if parameter.scale == "Log":
+    if parameter.log:
         ends = math.log10(low), math.log10(high)
         inner = [float(k) for k in range(math.ceil(ends[0] - 1e-9), math.floor(ends[1] + 1e-9) + 1)]
         ticks = {at: f"{10**at:.3g}" for at in (inner if len(inner) > 1 else ends)}
         return [math.log10(v) for v in numbers], *ends, ticks
     spots = {low + k * (high - low) / 4 for k in range(5)}
-    if parameter.type == "int":
+    if parameter.integer:
         spots = {float(round(at)) for at in spots}
     return numbers, low, high, {at: f"{at:.4g}" for at in sorted(spots)}

@@ -138,6 +138,37 @@ class BestPoint(EvaluationRow):
     predicted: float | None
 
 
+class PhaseRow(TypedDict):
+    """Candidates in a row that one strategy proposed; ``origin`` of an evaluation names it too."""
+
+    strategy: str
+    candidates: int
+
+
+class Explanation(TypedDict):
+    """Which strategy proposes at present, and why.
+
+    Attributes:
+        phase: ``probe`` or ``refine``.
+        landscape: what the classifier takes the objective for; ``unknown`` while the space is probed.
+        strategy: the one that proposes the next candidate.
+        reason: why, as a sentence.
+        evidence: the findings behind it, by name.
+        exhausted: whether every point of a finite space was proposed.
+        trouble: ``strategy``, ``candidate`` and ``error`` when a strategy last failed and another one took its place.
+        phases: who proposed the candidates so far, the first ones first.
+    """
+
+    phase: Literal["probe", "refine"]
+    landscape: str
+    strategy: str
+    reason: str
+    evidence: dict[str, Any]
+    exhausted: bool
+    trouble: dict[str, Any] | None
+    phases: list[PhaseRow]
+
+
 class StudyCounts(TypedDict):
     """How many candidates and results there are.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, Unpack, overload
 from arqon_ray.service.answers import (
     AskedCandidate,
     BestPoint,
+    Explanation,
     HistoryRow,
     PendingRow,
     ResultFields,
@@ -264,6 +265,10 @@ class StudyCalls(Protocol):
 
         If values are noisy it is the point that the model predicts to be best, with the prediction in ``predicted``.
         """
+        ...
+
+    def explain(self) -> Explanation:
+        """Return which strategy proposes at present and why, and which proposed the candidates so far."""
         ...
 
     def history(self, since: int | None = None) -> list[HistoryRow]:

@@ -10,12 +10,14 @@ from typing import Any
 _MOVED: dict[str, dict[str, tuple[str, ...]]] = {
     "core.evaluation": {"core.record.evaluation": ("Step",)},
     "service.client": {"service.client.client": ("SolverClient",)},
-    "tune.ahead": {"tune.study.prefetch": ("Ahead",)},
     "tune.checkpoint": {"tune.run.checkpoint": ("Writer",)},
     "tune.config_space": {"tune.space.config_space": ("ConfigurationSpaceOf",)},
     "tune.convert": {"tune.space.convert": ("ArqonSpace", "TuneSpace")},
     "tune.domains": {"tune.space.domains": ("Plain", "Multiples", "Quantiles")},
-    "tune.nodes": {"tune.space.nodes": ("Behind", "Constant", "Number", "Choice", "Table", "Row")},
+    "tune.nodes": {
+        "tune.space.nodes": ("Constant", "Number", "Choice", "Table", "Row"),
+        "tune.space.placeholders": ("Behind",),
+    },
     "tune.outcome": {"tune.run.outcome": ("Trial",), "tune.study.ticket": ("Ticket",)},
     "tune.points": {"tune.space.points": ("Point",)},
     "tune.reconcile": {"tune.run.reconcile": ("Seen",)},
@@ -31,7 +33,8 @@ _PRESENT = {
     for present, names in modules.items()
     for name in names
 }
-_PRESENT["arqon_ray.tune.courier", "Call"] = "arqon_ray.tune.study.call_queue", "OldCall"
+_PRESENT["arqon_ray.tune.ahead", "Ahead"] = "arqon_ray.tune.study.prefetch", "Prefetcher"
+_PRESENT["arqon_ray.tune.courier", "Call"] = "arqon_ray.tune.study.call_queue", "FormerCall"
 
 
 def present_name(module: str, name: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""The objects in a searcher's file: each under a short name of its own, so that its class may move and be renamed.
+"""How our own objects stand in a searcher's file: under short names, so that their classes can be moved and renamed.
 
-The file is a pickle, since a Tune space and a trial's config may hold any object of the user's. Our own objects stand
-in it as a name and their attributes; :func:`kept_as` gives the name. Files of 0.1.0 name modules instead,
+The file is a pickle, since a Tune space and a trial's config may contain any object of the user. Our own objects are
+stored as a name and their attributes; :func:`kept_as` gives the name. Files of 0.1.0 name modules instead,
 see :mod:`arqon_ray.tune.former`.
 """
 
@@ -23,10 +23,10 @@ _NAMES: dict[type, str] = {}
 
 
 def kept_as(name: str) -> Callable[[type[T]], type[T]]:
-    """Decorate a class whose instances stand in a searcher's file.
+    """Decorate a class whose instances are stored in a searcher's file.
 
     Args:
-        name: what the file calls it; it stays the same whatever becomes of the class.
+        name: the class's name in the file; it is part of the format and must never change.
     """
 
     def register(kind: type[T]) -> type[T]:
@@ -61,7 +61,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def dumps(state: dict[str, Any]) -> bytes:
-    """Return a state as a file holds it."""
+    """Return the bytes of a state."""
     stream = io.BytesIO()
     pickler = cast("Callable[[IO[bytes]], pickle.Pickler]", _Pickler)(stream)  # Ray's has no types
     pickler.dump(state)
@@ -74,5 +74,5 @@ def loads(data: bytes) -> Any:
 
 
 def load(file: IO[bytes]) -> Any:
-    """Return what a file holds, of this release or an earlier one."""
+    """Return the state in a file of this release or an earlier one."""
     return _Unpickler(file).load()

@@ -1,4 +1,4 @@
-"""Which result is optimized, and in which direction; or which ones, where there are several."""
+"""The metric that is optimized and its direction, or several of them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from arqon_ray.tune.kept import kept_as
 from arqon_ray.tune.tune_call import metric_and_mode
 
 LOSS = "loss"
-"""The metric when nobody names one."""
+"""The metric if none is named."""
 
 
 @kept_as("objective")
 class Objective:
-    """Metric and mode, which may come from the constructor, the run, or nobody.
+    """Metric and mode; they come from the constructor, the config, the run or the study, or are the defaults.
 
     Attributes:
-        metric: None until it is known or :meth:`settle` decides it; of several objectives the first.
-        mode: ``min``, ``max``, or None while nobody said; of several objectives the first one's.
-        metrics: all of several objectives; None when there is one.
-        modes: likewise.
+        metric: None until it is known or :meth:`settle` decides it; with several objectives, the first.
+        mode: ``min``, ``max``, or None if not given; with several objectives, the first one's.
+        metrics: all metrics of several objectives; None if there is one.
+        modes: their modes, likewise.
     """
 
-    metrics: list[str] | None = None  # here too, for what earlier releases have pickled
+    metrics: list[str] | None = None  # class attributes, since pickles of earlier releases lack them
     modes: list[str] | None = None
 
     def __init__(self, metric: Any, mode: Any) -> None:
-        """Take what the constructor was given.
+        """Take the constructor's arguments.
 
         Raises:
-            ConfigError: when one of them is malformed.
+            ConfigError: if one of them is malformed.
         """
         if isinstance(metric, list | tuple):
             self.metrics, self.modes = _several(metric, mode)
@@ -46,12 +46,12 @@ class Objective:
         self._mode_alone = mode is not None
 
     def learn(self, metric: Any, mode: Any) -> None:
-        """Fill in what is not known yet from what the run says.
+        """Fill in what is not known yet from the run.
 
-        A mode for another metric than ours says nothing about ours; several objectives are the constructor's alone.
+        A mode for a different metric is ignored; several objectives come from the constructor only.
 
         Raises:
-            ConfigError: when one is malformed, or the mode is another for the same metric.
+            ConfigError: if one is malformed, or the run has another mode for the same metric.
         """
         _check(metric, mode)
         if self.metrics is not None:
@@ -64,10 +64,10 @@ class Objective:
         self._mode_alone = self._mode_alone or mode is not None
 
     def learn_from_config(self, mode: Any, metric: Any = None) -> None:
-        """Take what an arqon config says.
+        """Fill in what is not known yet from an arqon config.
 
         Raises:
-            ConfigError: when the constructor was given another one.
+            ConfigError: if the constructor was given another value.
         """
         for name, ours, its in (("mode", self.mode, mode), ("metric", self.metric, metric)):
             if ours is not None and its not in (None, ours):
@@ -75,10 +75,10 @@ class Objective:
         self.mode, self.metric = self.mode or mode, self.metric or metric
 
     def learn_from_study(self, config: StudyConfig) -> None:
-        """Take what a study says, whose values are called what it calls them where nobody here named a metric.
+        """Fill in what is not known yet from a study's config, including the metric's name if none was named here.
 
         Raises:
-            ConfigError: when its mode is another one.
+            ConfigError: if its mode is different.
         """
         self.learn_from_config(config.mode)
         unnamed = self.metric is None or self._unnamed
@@ -86,10 +86,10 @@ class Objective:
             self.metric, self._unnamed = config.metric, False
 
     def check_modes(self, modes: Sequence[str] | None) -> None:
-        """Refuse a study or config of other objectives.
+        """Refuse a study or config with other objectives.
 
         Raises:
-            ConfigError: the message says what to give.
+            ConfigError: if they differ; the message says what to give.
         """
         if modes != self.modes:
             metric, mode = self.metrics or self.metric, self.modes or self.mode
@@ -100,11 +100,11 @@ class Objective:
 
     @property
     def name(self) -> str | None:
-        """What a study's config calls the metric; None for several, and for a bare number."""
+        """The metric's name in a study's config; None for several objectives, and for bare numbers."""
         return None if self.metrics is not None or self.metric == DEFAULT_METRIC else self.metric
 
     def settle(self) -> str:
-        """Decide the metric for good: a mode alone means, as everywhere in Tune, a bare number's own name."""
+        """Decide the metric: if only a mode was given it is, as everywhere in Tune, Tune's name for a bare number."""
         if self.metric is None or self.mode is None:
             self.learn(*metric_and_mode())
         if self.metric is None:
@@ -113,7 +113,7 @@ class Objective:
         return self.metric
 
     def names(self, result: Mapping[str, Any] | None) -> Sequence[str]:
-        """Return the names of the objectives in a result; where nobody named a metric, the name that is there."""
+        """Return the names of the objectives in a result; if no metric was named, the default that the result has."""
         if self.metrics is not None:
             return self.metrics
         metric = self.settle()
@@ -126,7 +126,7 @@ def _several(metric: Any, mode: Any) -> tuple[list[str], list[str]]:
     """Return the checked lists of several objectives."""
     names = list(metric)
     if len(names) < 2 or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise ConfigError(f"metric is {metric!r}: it must be the name of one result, or a list of different ones")
+        raise ConfigError(f"metric is {metric!r}: it must be the name of a metric, or a list of different names")
     modes = list(mode) if isinstance(mode, list | tuple) else [mode] * len(names)
     if len(modes) != len(names) or not all(each in ("min", "max") for each in modes):
         raise ConfigError(f"mode is {mode!r}: it must be 'min' or 'max' for each of {names!r}")
@@ -135,6 +135,6 @@ def _several(metric: Any, mode: Any) -> tuple[list[str], list[str]]:
 
 def _check(metric: Any, mode: Any) -> None:
     if metric is not None and not isinstance(metric, str):
-        raise ConfigError(f"metric is {metric!r}: it must be the name of one result")
+        raise ConfigError(f"metric is {metric!r}: it must be the name of a metric")
     if mode not in (None, "min", "max"):
         raise ConfigError(f"mode is {mode!r}: it must be 'min' or 'max'")

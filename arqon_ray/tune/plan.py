@@ -1,4 +1,4 @@
-"""What is to be searched, as far as it is known before the study is made."""
+"""What the user asked for: space, options and points, as far as they are known before the study exists."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Plan:
 
     Attributes:
         space: None until the constructor, the run or the shared study gives one.
-        constants: whether a trial's config has the space's constants too; the run's own ones are left to Tune.
-        options: the arqon config without ``bounds``, ``mode`` and ``metric``, as far as the user gave it.
-        config_mode: the mode that an arqon config gives.
-        config_metric: the metric that it names.
+        constants: whether a trial's config includes the space's constants; those of ``param_space`` are left to Tune.
+        options: the keys of the arqon config that the user gave, without ``bounds``, ``mode`` and ``metric``.
+        config_mode: the arqon config's mode.
+        config_metric: the arqon config's metric.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class Plan:
         points: Sequence[Mapping[str, Any]] | None,
         rewards: Sequence[float | Sequence[float]] | None,
     ) -> None:
-        """Check what the constructor was given.
+        """Check the constructor's arguments.
 
         Raises:
-            ConfigError: when anything breaks a rule; the message names the key.
+            ConfigError: if one is invalid; the message names the key.
         """
         self.space: SearchSpace | None = None
         self.constants = True
@@ -63,26 +63,26 @@ class Plan:
         self.adopt(space)
 
     def adopt(self, space: SearchSpace) -> None:
-        """Take the space, once options and points are found to fit it.
+        """Set the space, after checking that options and points fit it.
 
         Raises:
-            ConfigError: when one does not.
+            ConfigError: if one does not.
         """
-        self.whole_points(space, self.config(space))
+        self.complete_points(space, self.config(space))
         self.space = space
 
     def go_on_with(self, own: Plan) -> None:
-        """Take the space of the searcher that a file is read into: it is the same, and its objects are there."""
+        """Use the space of the searcher that restores a checkpoint: it is equal, and holds the live objects."""
         self.space, self.constants = own.space, own.constants
 
     def offer(self, param_space: Mapping[str, Any]) -> bool:
-        """Take the ``param_space`` of the run, unless there is a space already.
+        """Use the ``param_space`` of the run, unless there is a space already.
 
         Returns:
-            False when it has domains that nobody is going to search.
+            False if it has domains that would not be searched.
 
         Raises:
-            ConfigError: when the space breaks a rule, or a point does not fit it.
+            ConfigError: if the space is invalid, or a point does not fit it.
         """
         _, domains, grids = parse_spec_vars(dict(param_space))
         if not domains and not grids:
@@ -95,7 +95,7 @@ class Plan:
         return True
 
     def wanted(self, space: SearchSpace, mode: str | None, metric: str | None) -> dict[str, Any]:
-        """Return the arqon config as far as the user decided it."""
+        """Return the arqon config with the keys that the user gave."""
         named = {"mode": mode, "metric": metric}
         return {
             **self.options,
@@ -104,30 +104,30 @@ class Plan:
         }
 
     def config(self, space: SearchSpace, mode: str | None = None, metric: str | None = None) -> StudyConfig:
-        """Return the checked config, with the defaults where the user decided nothing."""
+        """Return the validated config, with defaults for the other keys."""
         return load_config(self.wanted(space, mode, metric))
 
-    def whole_points(self, space: SearchSpace, config: StudyConfig) -> list[Point]:
+    def complete_points(self, space: SearchSpace, config: StudyConfig) -> list[Point]:
         """Return ``points_to_evaluate``, each with every parameter.
 
         Raises:
-            ConfigError: when one does not fit the space; the message names its place and the key.
+            ConfigError: if one does not fit the space; the message names its index and the key.
         """
         name = "points_to_evaluate[{}]"
         return [whole_point(p, space, config, name.format(i), strict=True) for i, p in enumerate(self._points)]
 
     @property
     def evaluated(self) -> bool:
-        """Whether the points have rewards and are not to be run."""
+        """Whether the points have rewards and are told instead of run."""
         return bool(self._rewards)
 
     def observations(self, points: Sequence[Point]) -> list[dict[str, Any]]:
-        """Return the whole points with their rewards, as a study takes them."""
+        """Return the points with their rewards, as ``seed`` takes them."""
         return [observation(point, reward) for point, reward in zip(points, self._rewards, strict=True)]
 
 
 def same_bounds(one: SearchSpace, other: SearchSpace) -> bool:
-    """Tell whether two spaces have the same parameters; 0 and 1 are other choices than False and True."""
+    """Tell whether two spaces have the same parameters; choices 0 and 1 differ from False and True."""
     return one.bounds == other.bounds and fingerprint(one.bounds, loose=True) == fingerprint(other.bounds, loose=True)
 
 

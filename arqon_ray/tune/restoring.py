@@ -1,4 +1,4 @@
-"""From a searcher's file to its study: whether it is of this run, and what goes on."""
+"""From a searcher's checkpoint to its study: whether it fits this searcher, and the study that continues."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from arqon_ray.tune.study.study import OwnStudy, Study
 
 
 def check_same_run(state: Mapping[str, Any], objective: Objective, plan: Plan, path: str) -> None:
-    """Refuse the file of a run that optimizes something else than this searcher was made for.
+    """Refuse the checkpoint of a run with another metric, mode or search space than this searcher's.
 
     Raises:
-        StateError: the message names what differs, and both values.
+        StateError: if it is one; the message names what differs, and both values.
     """
     for name in ("metric", "mode"):
         here, there = getattr(objective, name), getattr(state["objective"], name)
@@ -32,15 +32,15 @@ def check_same_run(state: Mapping[str, Any], objective: Objective, plan: Plan, p
 
 
 def restored_study(state: Mapping[str, Any], actor: str | SolverClient | None, budget: int | None) -> Study | None:
-    """Return the study that a file is of; None when it had none yet.
+    """Return the study of a checkpoint; None if it had none yet.
 
     Args:
-        state: what the file holds.
+        state: the checkpoint.
         actor: the searcher's.
-        budget: the searcher's; extends the study's own when it is larger.
+        budget: the searcher's; replaces the study's if it is larger.
 
     Raises:
-        StateError: the file is of another actor, or its solver's state is damaged.
+        StateError: if the checkpoint is of another actor, or its solver's state is damaged.
     """
     kept = state["study"]
     if kept is None:
@@ -54,7 +54,7 @@ def restored_study(state: Mapping[str, Any], actor: str | SolverClient | None, b
 
 
 def unpickled_study(kept: Mapping[str, Any] | None) -> Study | None:
-    """Return the study of a searcher that was pickled: as it was, with every candidate in flight."""
+    """Return the study of a pickled searcher, with every candidate still in flight."""
     if kept is None:
         return None
     return SharedStudy.restored(kept) if "name" in kept else OwnStudy(ArqonSolver.from_state(kept["export"]))

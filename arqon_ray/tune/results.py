@@ -1,4 +1,4 @@
-"""What a result of Tune's says: the user's metrics, and what Tune measured besides."""
+"""A result of Tune: the user's metrics, and what Tune measured."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _AUTOMATIC = frozenset(
         *(names.RESULT_DUPLICATE, names.TRIAL_INFO, names.STDOUT_FILE, names.STDERR_FILE, names.DEFAULT_METRIC),
     }
 )
-"""What Tune adds to every result, and how it calls a bare number."""
+"""The keys that Tune adds to every result, and its name for a bare number."""
 _NESTED = (f"{names.CONFIG_PREFIX}/", f"{_SCHEDULERS}/")
 _RESOLUTION = 1.0
-"""Seconds: Tune's time stamps are whole ones."""
+"""Seconds: Tune's time stamps are integers."""
 
 
 def metrics_of(result: Mapping[str, Any], objectives: Mapping[str, Any]) -> dict[str, Metric]:
-    """Return the user's metrics in a result, and the time that Tune took; see :func:`.core.metrics.flatten`.
+    """Return the user's metrics in a result, and Tune's total time; see :func:`.core.record.metrics.flatten`.
 
     Args:
         result: the result, flat as Tune passes it on.
-        objectives: what counts, which is kept whatever else there is; a bare number has no name.
+        objectives: metrics that are kept in any case, even if there are too many; a bare number has no name.
     """
     first = {key: value for key, value in objectives.items() if key != names.DEFAULT_METRIC}
     if names.TIME_TOTAL_S in result:
@@ -49,13 +49,13 @@ def metrics_of(result: Mapping[str, Any], objectives: Mapping[str, Any]) -> dict
 
 
 def reduced(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is of use in a result, all of it plain: a result may hold anything, a whole model even."""
+    """Return the useful part of a result as plain values: a result may contain anything, even a whole model."""
     automatic = {key: result[key] for key in _AUTOMATIC if isinstance(result.get(key), int | float | str)}
     return {**metrics_of(result, {}), **automatic}
 
 
 def number(value: Any) -> float | None:
-    """Return a metric as a float, whatever number type it has; None when it is none."""
+    """Return a metric of any number type as a float; None if it is not a number."""
     try:
         return as_number(value)
     except TypeError:
@@ -69,7 +69,7 @@ def finite(value: Any) -> float | None:
 
 
 def step_of(result: Mapping[str, Any]) -> int | None:
-    """Return the step of a result; None when it has none."""
+    """Return the step of a result; None if it has none."""
     step = finite(result.get(TRAINING_ITERATION))
     return None if step is None else int(step)
 
@@ -81,12 +81,12 @@ def time_of(result: Mapping[str, Any], now: float) -> float | None:
 
 
 def seconds_of(result: Mapping[str, Any]) -> float | None:
-    """Return how long a trial has taken so far; None when nobody measured it."""
+    """Return how many seconds a trial has taken so far; None if unknown."""
     seconds = finite(result.get(names.TIME_TOTAL_S))
     return None if seconds is None or seconds < 0 else seconds
 
 
 def place_of(result: Mapping[str, Any]) -> tuple[str | None, int | None]:
-    """Return the address of the node where a trial ran, and the process."""
+    """Return the address of the node where a trial ran, and the process id."""
     node, pid = result.get(names.NODE_IP), finite(result.get(names.PID))
     return (node if isinstance(node, str) and node else None), (int(pid) if pid is not None and pid >= 0 else None)

@@ -101,7 +101,7 @@ class Session:
 
     def _bring_points(self, study: Study) -> None:
         assert self.plan.space is not None
-        points = self.plan.whole_points(self.plan.space, study.config)
+        points = self.plan.complete_points(self.plan.space, study.config)
         if self.plan.evaluated:
             study.seed(self.plan.observations(points))
         else:

@@ -1,4 +1,4 @@
-"""What the experiment that is running knows and does not tell a searcher.
+"""What a running experiment knows but does not tell its searcher.
 
 Tune tells a searcher its ``metric`` and ``mode`` only together with a ``param_space`` (``ray/tune/tune.py``:
 ``if config and not ... set_search_properties``), and nothing about the experiment's end when trials are still
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def frames() -> Iterator[FrameType]:
-    """Return the stack, the innermost frame first."""
+    """Return the stack, innermost frame first."""
     frame = inspect.currentframe()
     while frame is not None:
         yield frame
@@ -31,7 +31,7 @@ def frames() -> Iterator[FrameType]:
 
 
 def _run() -> dict[str, Any]:
-    """Return the variables of ``tune.run``; none without a run."""
+    """Return the local variables of ``tune.run``; empty outside of a run."""
     for frame in frames():
         if frame.f_code.co_name == "run" and frame.f_globals.get("__name__") == "ray.tune.tune":
             return dict(frame.f_locals)
@@ -39,21 +39,21 @@ def _run() -> dict[str, Any]:
 
 
 def metric_and_mode() -> tuple[str | None, str | None]:
-    """Return what ``tune.run`` or ``TuneConfig`` was given; None for each that it was not, or without a run."""
+    """Return metric and mode of ``tune.run`` or ``TuneConfig``; None for each that was not given."""
     run = _run()
     metric, mode = run.get("metric"), run.get("mode")
     return (metric if isinstance(metric, str) else None, mode if isinstance(mode, str) else None)
 
 
 def behind_placeholders() -> dict[str, Any]:
-    """Return the objects for which the run on the stack put placeholders into its space, by their hashes."""
+    """Return the objects that the run replaced by placeholders in its space, by hash."""
     resolvers = _run().get("placeholder_resolvers") or {}
     pairs = ((each.hash, getattr(each, "_value", each)) for found in resolvers.values() for each in found)
     return {hash: value for hash, value in pairs if not isinstance(value, _FunctionResolver)}
 
 
 def waits_for_checkpoint() -> bool:
-    """Tell whether a run writes a checkpoint now and waits until it is stored, as it does at its end."""
+    """Tell whether the run is writing a checkpoint and waits until it is stored, as it does at its end."""
     for frame in frames():
         if frame.f_code.co_name == "sync_up_experiment_state":
             return bool(frame.f_locals.get("wait"))
@@ -61,36 +61,36 @@ def waits_for_checkpoint() -> bool:
 
 
 def repeated() -> bool:
-    """Tell whether a Repeater asks: then Tune has trials that the searcher never hears of."""
+    """Tell whether a Repeater is calling: then Tune has trials that the searcher does not know."""
     return any(frame.f_code is Repeater.suggest.__code__ for frame in frames())
 
 
 def ended_trials() -> set[str]:
-    """Return the ids of the trials that the run on the stack has ended."""
+    """Return the ids of the trials that the run has ended."""
     runner = _run().get("runner")
     return set() if runner is None else {trial.trial_id for trial in runner.get_trials() if trial.is_finished()}
 
 
 def keep_trials() -> None:
-    """Let the run on the stack write its checkpoint now, as it does at its end: after an error it writes none."""
+    """Make the run write its checkpoint now, as it does at its end: after an error it writes none."""
     runner = _run().get("runner")
     if runner is not None:
         try:
             runner.checkpoint(force=True, wait=True)
-        except Exception:  # the error that ends the run is the one to be seen
-            logger.exception("the experiment's checkpoint could not be written; its last one counts")
+        except Exception:  # the user must see the error that ends the run instead
+            logger.exception("the experiment's checkpoint could not be written; the last one remains")
 
 
 def scheduler() -> Any:
-    """Return the scheduler of the run on the stack; None without a run."""
+    """Return the scheduler of the run; None outside of a run."""
     return _run().get("scheduler")
 
 
 def at_end(searcher: Any) -> bool:
-    """Let ``searcher.end_run()`` be called when the run on the stack ends, however it does.
+    """Call ``searcher.end_run()`` when the run ends, for whatever reason.
 
     Returns:
-        Whether it is a run that was not known before.
+        Whether this is a new run.
     """
     callbacks = _run().get("callbacks")
     if not isinstance(callbacks, list) or any(
@@ -102,7 +102,7 @@ def at_end(searcher: Any) -> bool:
 
 
 class _AtEnd(Callback):
-    """Ends the searcher's part of one run; the run's list of callbacks may be the user's own, for several runs."""
+    """Tells the searcher that a run ended, and leaves the list of callbacks, which may be the user's own."""
 
     def __init__(self, searcher: Any, callbacks: list[Any]) -> None:
         self.searcher = weakref.ref(searcher)

@@ -49,7 +49,7 @@ def _refused(result: Result) -> str:
         ({**JOB, "zzz": 1}, "zzz is 1: unknown key"),
         ({**JOB, "objective": "math:nothing"}, "math has no function nothing"),
         ({**JOB, "study": {**STUDY, "bounds": {"x": {"min": 0, "max": 1, "scale": "Log"}}}}, "scale Log needs min > 0"),
-        ([1, 2], "it must hold a mapping"),
+        ([1, 2], "it must be a mapping"),
     ],
 )
 def test_a_bad_job_is_one_line_on_standard_error(tmp_path: Path, command: str, job: Any, said: str) -> None:

@@ -118,8 +118,8 @@ def test_the_shared_study_keeps_all_values(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("metric", "mode", "message"),
     [
-        (["loss"], ["min"], "list of different ones"),
-        (["loss", "loss"], ["min", "min"], "list of different ones"),
+        (["loss"], ["min"], "list of different names"),
+        (["loss", "loss"], ["min", "min"], "list of different names"),
         (["loss", "speed"], ["min"], "mode is"),
         (["loss", "speed"], ["min", "up"], "mode is"),
         (["loss", "speed"], None, "mode is None"),

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from arqon_ray.core.config import ParameterConfig
-from arqon_ray.core.inputs.plain import value_of
 from arqon_ray.core.record.evaluation import Evaluation
+from arqon_ray.core.space.config import ParameterConfig
+from arqon_ray.core.space.description import Options, Range
 from arqon_ray.tables import Column, Kind, widest
 
 _KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.TEXT}
@@ -56,10 +56,11 @@ def _params(evaluations: Sequence[Evaluation], bounds: Mapping[str, ParameterCon
     columns = []
     for name in dict.fromkeys([*bounds, *(name for e in evaluations for name in e.params)]):
         entries = [e.params.get(name) for e in evaluations]
-        choices = bounds[name].choices if name in bounds else None
+        described = bounds[name].describe() if name in bounds else None
         # The kind is that of all choices, so that tables of one study have one schema.
-        possible = entries if choices is None else [*map(value_of, choices), *entries]
-        kind = _kind(possible, Kind.INT if name in bounds and bounds[name].type == "int" else Kind.FLOAT)
+        possible = [*described.choices, *entries] if isinstance(described, Options) else entries
+        whole = isinstance(described, Range) and described.integer
+        kind = _kind(possible, Kind.INT if whole else Kind.FLOAT)
         columns.append(Column(f"params.{name}", kind, entries))
     return columns
 

@@ -13,8 +13,8 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import StudyConfig, identity, load_config
 from arqon_ray.core.inputs.differences import differences
 from arqon_ray.core.objectives.choose import objective_of
+from arqon_ray.core.points import check_points
 from arqon_ray.core.propose.roster import without_unread
-from arqon_ray.core.space.points import check_points
 from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ConfigError, EvaluationsFailedError, IdentityError, NodesLostError, StudyNotFoundError
 from arqon_ray.fanout.driver.arguments import check_limits, check_metric, check_most, check_seconds, check_whole

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.plain import column_text
 from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.core.record.table import metric_columns
+from arqon_ray.core.space.config import ParameterConfig
+from arqon_ray.core.space.description import Range
 from arqon_ray.errors import ConfigError
 from arqon_ray.fanout.worker.outcome import Outcome
 from arqon_ray.fanout.worker.shard_summary import SUMMARY_KEY, summarize
@@ -102,15 +103,16 @@ def with_optional_columns(types: pa.Schema, bounds: Bounds, metrics: Mapping[str
 def _column_type(parameter: ParameterConfig) -> pa.DataType:
     import pyarrow as pa
 
-    if parameter.choices is None:
-        return pa.int64() if parameter.type == "int" else pa.float64()
-    kinds = {type(choice) for choice in parameter.choices if choice is not None}
+    described = parameter.describe()
+    if isinstance(described, Range):
+        return pa.int64() if described.integer else pa.float64()
+    kinds = {type(choice) for choice in described.choices if choice is not None}
     if kinds == {bool}:
         return pa.bool_()
     if kinds == {int}:
         return pa.int64()
     # As floats, whole numbers beyond 2**53 would be rounded: those are written as text.
-    if kinds and kinds <= {int, float} and all(abs(c) <= 2**53 for c in parameter.choices if isinstance(c, int)):
+    if kinds and kinds <= {int, float} and all(abs(c) <= 2**53 for c in described.choices if isinstance(c, int)):
         return pa.float64()
     return pa.string()
 

@@ -11,6 +11,7 @@ from arqon_ray.deprecation import warn_deprecated
 from arqon_ray.service.answers import (
     AskedCandidate,
     BestPoint,
+    Explanation,
     HistoryRow,
     PendingRow,
     ResultFields,
@@ -21,7 +22,8 @@ from arqon_ray.service.answers import (
 )
 from arqon_ray.service.client.awaiting import AwaitingReference
 from arqon_ray.service.client.heartbeat import LEASE, AsyncHeartbeat
-from arqon_ray.service.client.retry import key_or_new, position_of, send_report
+from arqon_ray.service.client.older_actors import send_report
+from arqon_ray.service.client.retry import key_or_new, position_of
 
 
 class AsyncSolverClient(AwaitingReference):
@@ -194,6 +196,10 @@ class AsyncSolverClient(AwaitingReference):
     async def best(self) -> BestPoint | None:
         """See :meth:`.StudyCalls.best`."""
         return await self._call(lambda study: study.best())
+
+    async def explain(self) -> Explanation:
+        """See :meth:`.StudyCalls.explain`."""
+        return await self._call(lambda study: study.explain())
 
     async def history(self, since: int | None = None) -> list[HistoryRow]:
         """See :meth:`.StudyCalls.history`."""

@@ -14,7 +14,8 @@ from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.calls import StudyCalls
 from arqon_ray.service.client.older_actors import outdated, remote_study
 from arqon_ray.service.client.pulse import SLICE, Pulse
-from arqon_ray.service.client.retry import Retry, Slices, StudyReference, key_or_new
+from arqon_ray.service.client.reference import StudyReference, until_gone
+from arqon_ray.service.client.retry import Retry, Slices, key_or_new
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,7 +107,7 @@ class AwaitingReference(StudyReference):
                 break
             await asyncio.sleep(pause)
         self._forget()
-        for pause in self._until_gone(handle):
+        for pause in until_gone(self.name, handle):
             await asyncio.sleep(pause)
         if killed is not None:
             raise killed

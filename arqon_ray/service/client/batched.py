@@ -1,13 +1,14 @@
-"""BatchedClient: many threads of one process share a study with few calls of its actor."""
+"""BatchedClient: many threads of one process share a study with few calls to its actor."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Unpack
 
-from arqon_ray.service.answers import AskedCandidate, ResultFields, StudyStatus
+from arqon_ray.service.answers import AskedCandidate, ResultFields, StudyStatus, Told
 from arqon_ray.service.background import troubles
 from arqon_ray.service.calls import StudyCalls
 from arqon_ray.service.client.candidate_buffer import CandidateBuffer
@@ -20,16 +21,16 @@ from arqon_ray.service.validation import check_count, check_id, check_seconds
 class BatchedClient:
     """Leases candidates and tells results in blocks; ``SolverClient.batched`` returns one.
 
-    For evaluations of seconds or less by many threads: what this client has leased and not yet handed to a thread,
-    no other client gets, so choose ``size`` such that a block lasts for seconds. A heartbeat keeps all leases alive.
-    What went wrong in the background is raised by the next call of any method.
+    It is made for evaluations of seconds or less in many threads. No other client gets what this one has leased and not
+    yet handed to a thread, so choose ``size`` such that a block lasts for seconds. A heartbeat keeps all leases alive.
+    Errors in the background are raised by the next call of any method.
 
     Args:
         client: the study.
-        size: candidates leased at once, and results sent at once; 1 to 4096.
+        size: candidates leased, and results sent, at once; 1 to 4096.
         delay: seconds for which a result waits for others.
-        owner: who holds the candidates; None for a name that nobody else has.
-        lease: seconds until they go back to the pool when this process dies.
+        owner: who holds the candidates; None for a unique name.
+        lease: seconds until they go back to the pool after this process dies.
 
     Example:
         >>> import arqon_ray
@@ -67,7 +68,7 @@ class BatchedClient:
     def ask_one(self, timeout: float | None = 30.0) -> AskedCandidate | None:
         """Return one candidate, ``{"id": str, "params": dict}``; None when the study is finished, and only then.
 
-        Threads are served in the order in which they came. The first of them fetches a block, the others wait for it.
+        Threads are served in order. The first one fetches a block, the others wait for it.
 
         Args:
             timeout: seconds to wait while every candidate is held by somebody; None waits for ever.
@@ -79,17 +80,17 @@ class BatchedClient:
         return self._buffer.take(check_seconds("timeout", timeout, zero=True))
 
     def tell(self, id: str, value: Any = ..., cost: float = 1.0, **rest: Unpack[ResultFields]) -> None:
-        """Take a candidate's result, and send it soon.
+        """Take a candidate's result and send it soon.
 
-        It is not durable yet when this returns: that is promised by ``flush``. Any error but that of a malformed
-        argument is about earlier results; this one was taken all the same.
+        It is not durable yet when this returns: ``flush`` promises that. Any error except that of a malformed argument
+        is about earlier results; this one was taken nevertheless.
 
         Args:
             id: the candidate's.
-            value: a number; None, NaN and infinities mean a failed evaluation. It may be left out beside ``metrics``
-                where the study's config names its metric.
+            value: a number; None, NaN and infinities mean a failed evaluation. With ``metrics`` it may be left out if
+                the study's config names its metric.
             cost: of this evaluation, in the user's units.
-            **rest: ``metrics``, ``status``, ``step``, ``seconds`` and what else is known, as for ``SolverClient.tell``.
+            **rest: ``metrics``, ``status``, ``step``, ``seconds`` and the like, as for ``SolverClient.tell``.
 
         Raises:
             ResultsError: an argument is malformed; nothing was taken.
@@ -107,23 +108,37 @@ class BatchedClient:
         self._results.raise_problems()
 
     def fail(self, id: str, reason: str | None = None) -> None:
-        """Take that a candidate's evaluation failed, and why; as ``tell``."""
+        """Tell that a candidate's evaluation failed, and why; see :meth:`tell`."""
         self.tell(id, None, status="failed", reason=reason)
 
+    def report(self, id: str, step: Any = ..., value: Any = ..., metrics: Mapping[str, Any] | None = None) -> Told:
+        """Report an intermediate result, see :meth:`.StudyCalls.report`; it is sent at once, not in a block."""
+        self._results.raise_problems()
+        return self._client.report(id, step, value, metrics)
+
+    def retract(self, id: str, reason: str | None = None) -> Told:
+        """Take a result back, see :meth:`.StudyCalls.retract`; results that wait are sent first.
+
+        Raises:
+            Exception: an earlier result was refused or could not be sent, see :meth:`flush`; nothing was retracted.
+        """
+        self._results.flush()
+        return self._client.retract(id, reason)
+
     def flush(self) -> None:
-        """Return when all that was told before is durable.
+        """Wait until everything that was told before is durable.
 
         Raises:
             ResultsError, UnknownCandidateError: the study refused a result, which is dropped.
-            RayError, StudyRefusedError: the study cannot be reached or served. The results are kept, and sent again.
+            RayError, StudyRefusedError: the study cannot be reached or served. The results are kept and sent again.
         """
         self._results.flush()
 
     def close(self) -> None:
         """Flush, release what was never handed to a thread, and stop the heartbeat.
 
-        Join the threads first: what they still evaluate goes back to the pool when its lease runs out. When this
-        raises because the study cannot be reached, the results are kept and sent in the background; close again.
+        Join the threads first: what they are still evaluating goes back to the pool when its lease runs out. If this
+        raises because the study cannot be reached, the results are kept and sent in the background: close it again.
         """
         rest = self._buffer.close()
         with contextlib.ExitStack() as last:
@@ -133,7 +148,7 @@ class BatchedClient:
             self._results.close()
 
     def status(self) -> StudyStatus:
-        """Return the study's status; ``trouble`` names also what does not work in this client's background."""
+        """Return the study's status; its ``trouble`` includes that of this client's background."""
         status, own = self._client.status(), troubles(self._results.background, self._beat.background)
         return {**status, "trouble": [*status.get("trouble", []), *own]}
 

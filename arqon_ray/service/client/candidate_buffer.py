@@ -24,11 +24,11 @@ def _timed_out() -> AskTimeoutError:
 
 
 class CandidateBuffer:
-    """Candidates leased and not yet handed out, and the line of threads that want one.
+    """Candidates that are leased and not yet handed out, and the queue of threads that want one.
 
     Args:
         client: the study.
-        size: candidates to be leased at once, at most.
+        size: how many candidates to lease at once, at most.
         beat: the heartbeat of their owner; started with the first ask.
     """
 
@@ -45,7 +45,7 @@ class CandidateBuffer:
         self._closed = False
 
     def take(self, timeout: float | None) -> AskedCandidate | None:
-        """Return the next candidate; None when the study is finished."""
+        """Return the next candidate; None if the study is finished."""
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         ticket = object()
         with self._changed:
@@ -62,7 +62,7 @@ class CandidateBuffer:
                 self._changed.notify_all()
 
     def close(self) -> list[str]:
-        """Hand out nothing more; returns the ids of what is left."""
+        """Hand out nothing more; return the ids of what is left."""
         with self._changed:
             self._closed = True
             rest = [item["id"] for item in self._items] + self._lapsed

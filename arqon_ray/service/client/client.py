@@ -1,6 +1,6 @@
 """SolverClient: one study, called from any driver, task or actor of the cluster.
 
-``async_client.py`` is generated from this file: ``python -m arqon_ray.service.client.generate`` after each change.
+``async_client.py`` is generated from this file: run ``python -m tests.generate_async_client`` after each change.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from arqon_ray.deprecation import warn_deprecated
 from arqon_ray.service.answers import (
     AskedCandidate,
     BestPoint,
+    Explanation,
     HistoryRow,
     PendingRow,
     ResultFields,
@@ -27,7 +28,8 @@ from arqon_ray.service.client.async_client import AsyncSolverClient
 from arqon_ray.service.client.batched import BatchedClient
 from arqon_ray.service.client.blocking import BlockingReference
 from arqon_ray.service.client.heartbeat import LEASE, Heartbeat
-from arqon_ray.service.client.retry import key_or_new, position_of, send_report
+from arqon_ray.service.client.older_actors import send_report
+from arqon_ray.service.client.retry import key_or_new, position_of
 
 
 class SolverClient(BlockingReference, StudyCalls):
@@ -189,6 +191,9 @@ class SolverClient(BlockingReference, StudyCalls):
 
     def best(self) -> BestPoint | None:
         return self._call(lambda study: study.best())
+
+    def explain(self) -> Explanation:
+        return self._call(lambda study: study.explain())
 
     def history(self, since: int | None = None) -> list[HistoryRow]:
         # An older actor takes no argument.

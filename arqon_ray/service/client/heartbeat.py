@@ -1,4 +1,4 @@
-"""What keeps all the leases of one owner alive: a thread, or a task of an event loop."""
+"""Keeping all the leases of one owner alive, from a thread or from an event loop."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ _log = logging.getLogger(__name__)
 
 
 def _some_owner() -> str:
-    """Return an owner's name that nobody else has."""
+    """Return a unique name for an owner."""
     return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
 class Heartbeat:
     """Renews an owner's leases until it is stopped; make one with ``SolverClient.heartbeat``.
 
-    Pass ``owner=heartbeat.owner, lease=heartbeat.lease`` to each ask. A beat that fails (the actor restarts, the
-    network is away) is logged and tried again; the leases outlive three lost beats.
+    Pass ``owner=heartbeat.owner, lease=heartbeat.lease`` to each ask. A beat that fails (the actor is restarting, the
+    network is down) is logged and retried; leases survive three lost beats.
 
     Args:
         client: the study.
-        owner: the owner's name; None for one that nobody else has.
-        lease: seconds after the last beat at which what the owner holds goes back to the pool.
+        owner: the owner's name; None for a unique one.
+        lease: seconds after the last beat until what the owner holds goes back to the pool.
 
     Raises:
-        ResultsError: when the lease is no finite number above 0, or the owner no name.
+        ResultsError: if the lease is not a finite number above 0, or the owner is not a name.
 
     Attributes:
-        renewed: when the last beat that succeeded began, by ``time.monotonic``; the start counts as one.
-        revived: when the last one began that succeeded too late: what the owner held before may be with others.
-        background: the thread that beats, with its trouble.
+        renewed: when the last successful beat began, by ``time.monotonic``; the start counts as one.
+        revived: when the last beat began that succeeded too late: others may hold what the owner held before.
+        background: the thread that beats, and its trouble.
     """
 
     def __init__(self, client: StudyCalls, owner: str | None = None, lease: float = LEASE) -> None:
@@ -59,7 +59,7 @@ class Heartbeat:
         self.background = Background(work, self._beat, pauses=(min(_PAUSE, beat), beat))
 
     def start(self) -> Heartbeat:
-        """Begin to beat, or see to it that it still does; returns itself."""
+        """Start to beat, or make sure that it still does; returns itself."""
         if self.renewed == -math.inf:
             self.renewed = time.monotonic()
             self._next = self.renewed + self.lease / _BEATS_A_LEASE
@@ -67,13 +67,13 @@ class Heartbeat:
         return self
 
     def stop(self, release: bool = False) -> None:
-        """Beat no more.
+        """Stop beating.
 
         Args:
-            release: give back at once what the owner still holds, instead of when its lease runs out.
+            release: give back at once what the owner still holds, instead of waiting until its lease runs out.
         """
         self.background.close()
-        # A beat may be repeating itself to an actor that is away: it is not waited for, and does no harm later.
+        # A beat may be retrying an actor that is away: it is not waited for, and does no harm later.
         self.background.join(min(self.lease, _PARTING))
         if release:
             self._client.release(owner=self.owner)
@@ -110,13 +110,13 @@ class Renews(Protocol):
 class AsyncHeartbeat:
     """Renews an owner's leases until it is stopped; make one with ``AsyncSolverClient.heartbeat``.
 
-    Its beats are those of the event loop: where an evaluation keeps the loop busy for longer than the lease, use the
-    thread of ``SolverClient.heartbeat`` instead.
+    It beats in the event loop: if an evaluation blocks the loop for longer than the lease, use the thread of
+    ``SolverClient.heartbeat`` instead.
 
     Args:
         client: the study.
-        owner: the owner's name; None for one that nobody else has.
-        lease: seconds after the last beat at which what the owner holds goes back to the pool.
+        owner: the owner's name; None for a unique one.
+        lease: seconds after the last beat until what the owner holds goes back to the pool.
     """
 
     def __init__(self, client: Renews, owner: str | None = None, lease: float = LEASE) -> None:
@@ -126,16 +126,16 @@ class AsyncHeartbeat:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> AsyncHeartbeat:
-        """Begin to beat in the running event loop; returns itself."""
+        """Start to beat in the running event loop; returns itself."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._beat())
         return self
 
     async def stop(self, release: bool = False) -> None:
-        """Beat no more.
+        """Stop beating.
 
         Args:
-            release: give back at once what the owner still holds, instead of when its lease runs out.
+            release: give back at once what the owner still holds, instead of waiting until its lease runs out.
         """
         if self._task is not None:
             self._task.cancel()

@@ -1,4 +1,4 @@
-"""Beginning, finding and listing studies: init, start, connect, list."""
+"""Starting, finding and listing studies: init, start, connect, list."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutErro
 from ray.util import list_named_actors
 
 from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.points import check_points
 from arqon_ray.core.propose.roster import check_strategy, warn_of_unread
-from arqon_ray.core.space.points import check_points
 from arqon_ray.core.strategies.registry import GROUP, find_strategy, is_installed
 from arqon_ray.errors import ConfigError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.client import authentication
 from arqon_ray.service.client.client import SolverClient
 from arqon_ray.service.client.older_actors import refused_config
 from arqon_ray.service.client.pulse import Pulse, answer
-from arqon_ray.service.client.retry import NAMESPACE, raised_by_actor, require_ray
+from arqon_ray.service.client.reference import NAMESPACE, require_ray, until_gone
+from arqon_ray.service.client.retry import raised_by_actor
 from arqon_ray.service.server import actor
 from arqon_ray.service.server.handover import read_snapshot
 from arqon_ray.service.server.idempotency import digest_of
@@ -36,7 +37,7 @@ _PLACES = ("resources", "scheduling_strategy", "label_selector")
 _ATTEMPTS = 20
 _PAUSE = 0.5
 _PATIENCE = 600.0
-"""Seconds for which an actor is waited for that gives no sign of life: Ray may install its environment first."""
+"""Seconds to wait for an actor that shows no sign of life: Ray may have to install its environment first."""
 
 
 def init(address: str | None = None, **kwargs: Any) -> Any:
@@ -50,7 +51,7 @@ def init(address: str | None = None, **kwargs: Any) -> Any:
         What ``ray.init`` returns.
 
     Raises:
-        ConfigError: when the cluster asks for a token that is not here; the message says where it is.
+        ConfigError: if the cluster asks for a token that is not here; the message says where it is.
 
     Example:
         >>> import arqon_ray
@@ -72,35 +73,35 @@ def start(
     points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> SolverClient:
-    """Get the study's actor, or create it; it outlives this driver.
+    """Get the study's actor or create it; it outlives this driver.
 
     Args:
         config: dict, JSON string or checked config. A study that runs or is stored is joined if its identity
             (seed, mode, bounds, strategy and its parameters) is the same; a larger budget extends it.
         name: the study's name: the actor's in the namespace ``arqon``, and a folder's under ``storage_path``.
         storage_path: the directory, or the URI as for Ray Tune (``s3://``, ``gs://``, ``file://``), that holds the
-            journal. By default ``arqon`` in the head node's Ray session, which a new cluster does not see; give one
-            to continue there. A study that runs is joined without one, or with its own.
-        resume: False to set a stored study aside (renamed, never deleted) and begin anew. An actor that is
-            running is joined all the same: ``stop()`` it first.
-        budget: evaluations to be handed out in all; instead of the config's.
+            journal. The default is ``arqon`` in the head node's Ray session, which a new cluster does not see; give a
+            path to continue a study on a new cluster. A running study is joined without one, or with its own.
+        resume: False to set a stored study aside (renamed, never deleted) and start a new one. A running actor is
+            joined nevertheless: ``stop()`` it first.
+        budget: evaluations to be handed out in all, instead of the config's.
         runtime_env: the actor's, as Ray takes it.
-        snapshot: what another study's ``snapshot()`` returned: where there is neither an actor nor a journal, the
-            study goes on from there, with a uuid of its own. A study that is there is joined and left as it is.
-        points_to_evaluate: points that are handed out before the solver's own, see ``SolverClient.enqueue``; of each
-            study once, however often it is started with them.
-        **options: further options of the Ray actor, such as ``scheduling_strategy``, ``resources``, ``memory``. Without
-            a place among them the actor stays on the head node, where its journal is, or with a bucket for
-            ``storage_path`` runs on any node. For a directory that all nodes mount say ``resources={}``: any node.
+        snapshot: what another study's ``snapshot()`` returned. If there is neither an actor nor a journal, the study
+            continues from it, with a uuid of its own. An existing study is joined and left as it is.
+        points_to_evaluate: points that are handed out before the solver's own, see ``SolverClient.enqueue``; once per
+            study, however often it is started with them.
+        **options: further options of the Ray actor, such as ``scheduling_strategy``, ``resources``, ``memory``. Unless
+            they say where it runs, the actor stays on the head node, where its journal is; with a bucket as
+            ``storage_path`` it runs on any node. For a directory that all nodes mount use ``resources={}``: any node.
 
     Returns:
-        The client, after the actor has answered.
+        The client, once the actor has answered.
 
     Raises:
         ConfigError: the config, the name, the storage_path or a point breaks a rule.
-        IdentityError: a study of this name has another identity, the message names the keys and both values; or it
-            runs and lies in another place than ``storage_path``.
-        StateError: the snapshot is malformed; nothing was begun.
+        IdentityError: a study of this name has another identity (the message names the keys and both values), or it
+            is running and stored somewhere else than ``storage_path``.
+        StateError: the snapshot is malformed; nothing was started.
         StudyRefusedError: the study's journal cannot be served.
         StudyUnreachableError: the actor has not answered for ten minutes.
 
@@ -130,7 +131,7 @@ def start(
         if not _is_study(handle):
             raise StudyRefusedError(f"the actor {name!r} in the namespace {NAMESPACE!r} is no study: use another name")
         try:
-            # The first reply is waited for: an actor that is still starting may die with its creator (ray#40864).
+            # Wait for the first reply: an actor that is still starting may die with its creator (ray#40864).
             begun = handle.begin.remote(plain, token, brought, path)
             if answer(begun, Pulse(name, handle, _PATIENCE)) is not None:
                 client = SolverClient(name, handle)
@@ -138,12 +139,12 @@ def start(
                 return client
         except RayTaskError as error:
             if actor.LEAVING in getattr(error.cause, "__notes__", ()):
-                for pause in SolverClient(name, handle)._until_gone(handle):
+                for pause in until_gone(name, handle):
                     time.sleep(pause)
             raise _refused(name, checked, raised_by_actor(error)) from None
         except (ActorDiedError, ActorUnavailableError) as error:
             problem = error
-        # An actor that is being stopped holds the name; one that restarts will answer.
+        # An actor that is being stopped still has the name; one that is restarting will answer.
         time.sleep(_PAUSE)
     raise StudyRefusedError(
         f"the actor {name!r} dies again and again, see its log in Ray's session directory: {problem}"
@@ -162,7 +163,7 @@ def _refused(name: str, config: StudyConfig, said: BaseException) -> BaseExcepti
 
 
 def enqueue_once(study: SolverClient, points: Sequence[Mapping[str, Any]]) -> None:
-    """Enqueue points that were not enqueued so in this study before; equal ones as often as they are there."""
+    """Enqueue points that this call has not enqueued in this study before; equal points as often as they are given."""
     seen: Counter[str] = Counter()
     for point in points:
         digest = digest_of(sorted(point.items())).hex()
@@ -191,10 +192,10 @@ def _actor_class(name: str, runtime_env: Mapping[str, Any] | None, options: Mapp
 
 
 def connect(name: str = "arqon") -> SolverClient:
-    """Return the client of a study that runs in this cluster.
+    """Return the client of a study that is running in this cluster.
 
     Raises:
-        StudyNotFoundError: there is none of this name; the message lists those that there are.
+        StudyNotFoundError: there is none of this name; the message lists the ones that are running.
 
     Example:
         >>> import arqon_ray
@@ -219,7 +220,7 @@ def _is_study(handle: Any) -> bool:
 
 
 def _studies() -> dict[str, Any]:
-    """Return the handles of the studies that run, by name."""
+    """Return the handles of the running studies, by name."""
     names = [each["name"] for each in list_named_actors(all_namespaces=True) if each["namespace"] == NAMESPACE]
     found = {}
     for name in sorted(names):
@@ -243,10 +244,10 @@ def _not_found(name: str) -> str:
 
 
 def list_studies(timeout: float = 10.0) -> list[dict[str, Any]]:
-    """Return the status of every study that runs in this cluster, in the order of their names.
+    """Return the status of every running study of this cluster, sorted by name.
 
     Args:
-        timeout: seconds to wait for the answers; a study that does not answer in time is ``{"name", "state": "busy"}``.
+        timeout: seconds to wait for the answers; a study that does not answer is ``{"name", "state": "busy"}``.
 
     Example:
         >>> import arqon_ray

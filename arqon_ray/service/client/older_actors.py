@@ -87,6 +87,13 @@ def remote_study(handle: Any) -> tuple[StudyCalls, RemoteStudy]:
     return cast("StudyCalls", study), study
 
 
+def send_report(study: StudyCalls, id: Any, step: Any, value: Any, metrics: Any) -> Any:
+    """Send a report without the arguments that were not given, since older actors do not know all of them."""
+    if step is ... and value is ... and metrics is None:
+        return study.report(id)
+    return study.report(id, step, value) if metrics is None else study.report(id, step, value, metrics)
+
+
 def _refused(method: str, count: int, error: TypeError) -> Exception:
     """Return what the actor's method does not take, from Ray's check of ``count`` arguments; else the error itself."""
     refused = _SIGNATURE.match(str(error))

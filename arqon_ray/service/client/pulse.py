@@ -1,9 +1,9 @@
-"""Is an actor that does not answer busy, or is it frozen? Its pulse tells.
+"""Tells whether an actor that does not answer is busy or frozen.
 
-A call may take long because the actor has much to do, and repeating it would only add to that. So a call is waited for
+A call may take long because the actor has much to do, and repeating it would make that worse. So a call is waited for
 in slices, and between them a ``ping``, which the actor answers in a concurrency group of its own, shows whether its
-process lives. A process that is stopped or starved, a node that is cut off, an actor that waits for resources to be
-restarted: none of them answers, and after the client's patience the caller is told.
+process is alive. If a process is stopped or starved, a node is cut off, or an actor waits for resources before it can
+be restarted, there is no answer, and after the client's patience the caller gets an error.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from arqon_ray.errors import StudyUnreachableError
 
 SLICE = 5.0
-"""Seconds for which an answer is waited for before the pulse is taken."""
+"""Seconds to wait for an answer before the pulse is checked."""
 
 _PING = 1.0
-"""Seconds for which a ping is waited for each time."""
+"""Seconds to wait for a ping each time."""
 
 
 class Pulse:
-    """The pulse of one actor while one call of it is waited for.
+    """The pulse of one actor while one of its calls is waited for.
 
     Args:
         name: the study's name.
-        handle: the actor's handle. An actor that an older release created has no ``ping``, and is waited for.
-        patience: seconds without a pulse until the call is given up; None for never.
+        handle: the actor's handle. An actor of an older release has no ``ping``, and is waited for.
+        patience: seconds without a pulse after which the call is given up; None for never.
     """
 
     def __init__(self, name: str, handle: Any, patience: float | None) -> None:
@@ -45,7 +45,7 @@ class Pulse:
         """Wait a moment for the actor's pulse.
 
         Raises:
-            StudyUnreachableError: there was none for as long as the client is patient.
+            StudyUnreachableError: there was none for the client's whole patience.
         """
         if self._ping is None:
             if not hasattr(self._handle, "ping"):
@@ -76,10 +76,10 @@ class Pulse:
 
 
 def answer(reference: Any, pulse: Pulse) -> Any:
-    """Return what a call answered, as ``ray.get`` does.
+    """Return the answer of a call, as ``ray.get`` does.
 
     Raises:
-        StudyUnreachableError: the actor has shown no sign of life for long.
+        StudyUnreachableError: the actor has shown no sign of life for the client's whole patience.
     """
     while True:
         try:

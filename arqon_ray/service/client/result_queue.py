@@ -62,7 +62,7 @@ class ResultQueue:
                 self._untold.append(problem)
 
     def flush(self) -> None:
-        """Return when all that was taken before is durable; raise what was refused, or is in the way."""
+        """Wait until everything that was taken before is durable; raise refusals, and what prevents sending."""
         with self._changed:
             target, self._urgent = self._taken, True
             self._trouble = self.background.wake(hurry=True) if self._settled < target else None
@@ -79,7 +79,7 @@ class ResultQueue:
         self.flush()
 
     def raise_problems(self) -> None:
-        """Raise what nobody was told yet."""
+        """Raise the errors that were not raised yet."""
         with self._changed:
             problems, self._untold = self._untold, []
         for other in problems[1:]:
@@ -100,7 +100,7 @@ class ResultQueue:
         return 0.0
 
     def _next_block(self) -> float:
-        """Return 0 when a block is due, full, old enough or asked for by ``flush``; else for how long there is none."""
+        """Return 0 if a block is due (full, old enough, or asked for by ``flush``); else the seconds until one is."""
         with self._changed:
             if self._block:
                 return 0.0
@@ -115,7 +115,7 @@ class ResultQueue:
             return 0.0
 
     def _send(self) -> list[Exception]:
-        """Tell the block, or one result at a time when the study refuses some; returns the refusals."""
+        """Tell the block, or one result at a time if the study refuses some; return the refusals."""
         try:
             self._note(self._client.tell(self._block, key=self._key))
             return []

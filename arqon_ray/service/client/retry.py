@@ -1,37 +1,26 @@
-"""Finding a study's actor and calling it through restarts: what the two clients share."""
+"""How a call of an actor is repeated when it fails, and an ask while nothing is free: what the two clients share."""
 
 from __future__ import annotations
 
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError, RayTaskError, RpcError
 
 from arqon_ray.errors import ArqonError, AskTimeoutError, StudyNotFoundError
-from arqon_ray.service.calls import StudyCalls
-from arqon_ray.service.client.pulse import SLICE, Pulse
+from arqon_ray.service.client.pulse import SLICE
 from arqon_ray.service.protocol import from_plain, operation_id
 from arqon_ray.service.validation import check_position, check_seconds
 
-NAMESPACE = "arqon"
 PATIENCE = 60.0
 _PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
 _REPEATED = (RayActorError, ObjectLostError, RpcError, GetTimeoutError)
-"""The actor restarts or is gone, its node died with the answer, or the cluster's head does not reply."""
-
-
-def require_ray() -> None:
-    """Raise ArqonError when Ray is not running in this process; nothing is started silently."""
-    if not ray.is_initialized():
-        raise ArqonError(
-            "Ray is not running in this process: call arqon_ray.init() (or ray.init(...)) first, "
-            "with address='auto' to join a cluster"
-        )
+"""The actor is restarting or gone, its node died with the answer, or the cluster's head does not reply."""
 
 
 def key_or_new(key: str | None) -> str:
@@ -40,36 +29,29 @@ def key_or_new(key: str | None) -> str:
 
 
 def position_of(snapshot: Mapping[str, Any]) -> dict[str, Any]:
-    """Return which study, and which record of it, a snapshot was taken at: no more of it is sent to the actor.
+    """Return the study and the record at which a snapshot was taken, which is all of it that the actor needs.
 
     Raises:
-        ResultsError: it is no snapshot.
+        ResultsError: it is not a snapshot.
     """
     study, seq = check_position(snapshot)
     return {"uuid": study, "seq": seq}
 
 
-def send_report(study: StudyCalls, id: Any, step: Any, value: Any, metrics: Any) -> Any:
-    """Send a report without the arguments that were not given: an older actor takes what it knows."""
-    if step is ... and value is ... and metrics is None:
-        return study.report(id)
-    return study.report(id, step, value) if metrics is None else study.report(id, step, value, metrics)
-
-
 def raised_by_actor(error: RayTaskError) -> BaseException:
-    """Return the exception that a method of the actor raised, as one of ours."""
+    """Return the exception that a method of the actor raised, as the class that it stands for."""
     return from_plain(error.cause if isinstance(error.cause, Exception) else error)
 
 
 class Retry:
-    """Decides, for one call, whether it is made again after it failed.
+    """Decides, for one call, whether it is repeated after a failure.
 
-    Ray itself carries a call through a restart of its actor. What is left is an actor that Ray calls unavailable,
-    one that is gone for good while another begins under its name, an answer lost with its node, and a broken
-    connection of Ray Client. Each repeat bears the same operation id, so that the effect happens once.
+    Ray itself carries a call through a restart of its actor. What remains is an actor that Ray calls unavailable, one
+    that is gone for good while another starts under its name, an answer that was lost with its node, and a broken
+    connection of Ray Client. Each repetition has the same operation id, so that the effect happens once.
 
     Args:
-        patience: seconds from the first failure until the error goes to the caller; None for never.
+        patience: seconds from the first failure until the error is raised to the caller; None for never.
     """
 
     def __init__(self, patience: float | None = PATIENCE) -> None:
@@ -79,10 +61,10 @@ class Retry:
         self._strange = 0
 
     def pause_after(self, error: Exception) -> float:
-        """Return the seconds to wait until the call is made again, with a handle looked up anew.
+        """Return the seconds to wait before the call is repeated, on a handle that is looked up again.
 
         Raises:
-            Exception: what the caller is to see, when the call is not made again.
+            Exception: the error that the caller gets, if the call is not repeated.
         """
         if isinstance(error, RayTaskError):
             raise raised_by_actor(error) from None
@@ -95,19 +77,19 @@ class Retry:
 
     def _worth_repeating(self, error: Exception) -> bool:
         if isinstance(error, StudyNotFoundError):
-            # At the first attempt nobody began it; later, the one that died is being replaced.
+            # At the first attempt nobody has started it; later, an actor that died is being replaced.
             return self._began is not None
         if isinstance(error, ArqonError):
             return False
         if isinstance(error, ConnectionError):
             return ray.is_initialized()
-        # A handle of an earlier session of Ray fails with a bare Exception: one more attempt looks it up again.
+        # A handle of an earlier Ray session fails with a bare Exception; one more attempt looks it up again.
         self._strange += not isinstance(error, _REPEATED)
         return self._strange < 2
 
 
 class Slices:
-    """The slices in which an ask waits, so that no call stays in the actor for long.
+    """Divides the wait of an ask into slices, so that no call stays in the actor for long.
 
     Args:
         timeout: seconds in all; None for ever.
@@ -119,73 +101,10 @@ class Slices:
         self._deadline = math.inf if limit is None else time.monotonic() + limit
 
     def next(self) -> float:
-        """Return how long the next call may wait in the actor."""
+        """Return for how many seconds the next call may wait in the actor."""
         return min(SLICE, max(0.0, self._deadline - time.monotonic()))
 
     def over(self, error: AskTimeoutError) -> None:
-        """Raise AskTimeoutError when that was the last slice."""
+        """Raise AskTimeoutError if that was the last slice."""
         if time.monotonic() >= self._deadline:
             raise AskTimeoutError(f"{error} (waited {self._timeout} s in all)") from None
-
-
-class StudyReference:
-    """The name of a study and the way to its actor; pickles by name.
-
-    Args:
-        name: the study's name.
-        handle: the actor's handle, if it is at hand.
-        patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
-            waited for that shows no sign of life; None for ever.
-    """
-
-    def __init__(self, name: str = "arqon", handle: Any = None, patience: float | None = PATIENCE) -> None:
-        self.name = name
-        self.patience = check_seconds("patience", patience, zero=True)
-        self._handle = handle
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name!r})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self.name, None, self.patience))
-
-    @property
-    def handle(self) -> Any:
-        """The actor's handle, for calls with ``.remote``.
-
-        Raises:
-            StudyNotFoundError: the study has no actor in this cluster.
-        """
-        # With a handle at hand too: without Ray, ``.remote`` would start a cluster of its own.
-        require_ray()
-        handle = self._handle
-        if handle is None:
-            try:
-                handle = self._handle = ray.get_actor(self.name, namespace=NAMESPACE)
-            except ValueError:
-                raise StudyNotFoundError(
-                    f"the study {self.name!r} has no actor in this cluster: arqon_ray.start(config, {self.name!r}) it, "
-                    "with the storage_path that it was started with, if any"
-                ) from None
-        return handle
-
-    def _pulse(self, handle: Any) -> Pulse:
-        """Return the pulse to look at while a call of the actor is waited for."""
-        return Pulse(self.name, handle, self.patience)
-
-    def _forget(self) -> None:
-        """Look the handle up again at the next call."""
-        self._handle = None
-
-    def _until_gone(self, handle: Any) -> Iterator[float]:
-        """Yield pauses until an actor that was stopped has left its name; end it when it does not go."""
-        began = time.monotonic()
-        while time.monotonic() - began < PATIENCE:
-            try:
-                if ray.get_actor(self.name, namespace=NAMESPACE) != handle:
-                    return
-            except ValueError:
-                return
-            if time.monotonic() - began > PATIENCE / 6:
-                ray.kill(handle, no_restart=True)
-            yield _PAUSE / 2

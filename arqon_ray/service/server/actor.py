@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from arqon_ray.service.answers import (
         AskedCandidate,
         BestPoint,
+        Explanation,
         HistoryRow,
         PendingRow,
         Seeded,
@@ -256,6 +257,10 @@ class SolverActor:
     @_in_group("read")
     def best(self) -> BestPoint | None:
         return self._call(lambda study: study.best())
+
+    @_in_group("read")
+    def explain(self) -> Explanation:
+        return self._call(lambda study: study.explain())
 
     @_in_group("read")
     def history(self, since: int | None = None) -> list[HistoryRow]:

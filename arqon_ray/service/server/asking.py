@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arqon_ray.core.ledger.view import USER, Candidate
-from arqon_ray.core.space.points import restricted
+from arqon_ray.core.points import restricted
 from arqon_ray.errors import AskTimeoutError
 from arqon_ray.service.answers import AskedCandidate
 from arqon_ray.service.log.records import comfortable

@@ -13,7 +13,7 @@ from arqon_ray.core.inputs.plain import same
 from arqon_ray.core.inputs.values import shown
 from arqon_ray.core.propose.roster import without_unread
 from arqon_ray.errors import IdentityError
-from arqon_ray.service.answers import BestPoint, HistoryRow, PendingRow
+from arqon_ray.service.answers import BestPoint, Explanation, HistoryRow, PendingRow
 from arqon_ray.service.background import Trouble, short
 from arqon_ray.service.server.asking import Asking
 from arqon_ray.service.server.changes import Budget, Import
@@ -38,6 +38,13 @@ class Study(Asking, Telling):
             proposer, frozen = solver.proposer(), solver.freeze()
         with self._guard.running():
             return cast("BestPoint | None", solver.best_of(proposer, frozen))
+
+    def explain(self) -> Explanation:
+        solver = self._state.solver
+        with self._durably(), self._working():
+            proposer, frozen = solver.proposer(), solver.freeze()
+        with self._guard.running():
+            return cast("Explanation", solver.explain_of(proposer, frozen))
 
     def history(self, since: int | None = None) -> list[HistoryRow]:
         after = check_since(since)

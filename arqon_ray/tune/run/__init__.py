@@ -1,4 +1,4 @@
-"""One run of Tune: its trials, how they end, and the checkpoint from which a new searcher goes on.
+"""One run of Tune: its trials, how they end, and the checkpoint from which a new searcher continues.
 
-The searcher uses :mod:`.trials`, :mod:`.checkpoint` and :mod:`.restoring`.
+Use :mod:`.trials`, :mod:`.outcome`, :mod:`.ending`, :mod:`.checkpoint` and :mod:`.reconcile`.
 """

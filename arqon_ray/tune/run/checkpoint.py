@@ -1,11 +1,11 @@
-"""The searcher's file: everything that a new searcher needs to go on.
+"""The searcher's file: everything that a new searcher needs to continue.
 
-It is a pickle, like every other file that Tune keeps beside it: a Tune space and a trial's config may hold any
-object; see :mod:`arqon_ray.tune.kept` for our own. The solver's state inside is its JSON export. As with every pickle,
-restore only what you trust.
+It is a pickle, like the other files that Tune writes beside it, since a Tune space and a trial's config may contain any
+object; see :mod:`arqon_ray.tune.kept` for our own. The solver's state in it is its JSON export. As with any pickle,
+restore only files that you trust.
 
-During a run the file is written by a thread (:class:`Writer`): whoever reads its path sees the old file or the whole
-new one, never a part of one.
+During a run the file is written by a thread (:class:`Writer`) and replaced atomically: a reader sees the old file or
+the new one, never a part.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _SETTLE_WITHIN = 60.0
 
 
 def write(path: str, state: dict[str, Any], unfinished: str | None = None) -> None:
-    """Write a state; whoever reads the path sees the old file or the whole new one.
+    """Write a state atomically.
 
     Args:
         path: the file.
         state: what :func:`read` returns later.
-        unfinished: where it is written first, on the same file system; None for beside ``path``.
+        unfinished: a temporary file on the same file system; None for one beside ``path``.
     """
     unfinished = f"{path}.writing" if unfinished is None else unfinished
     data = dumps({"format": _FORMAT, "version": _VERSION, **state})
@@ -51,33 +51,33 @@ def write(path: str, state: dict[str, Any], unfinished: str | None = None) -> No
 
 
 def read(path: str) -> dict[str, Any]:
-    """Read a state, when no thread of this process is about to write one any more.
+    """Read a state, after the threads of this process have written theirs.
 
     Raises:
-        StateError: when there is no file, it is damaged, something else's, or of a newer version.
+        StateError: if there is no file, or it is damaged, not a searcher's, or of a newer version.
     """
     settle()
     try:
         with open(path, "rb") as file:
             state = load(file)
-    except Exception as error:  # damaged bytes make pickle raise anything at all
+    except Exception as error:  # damaged bytes make pickle raise any error
         raise StateError(f"{path} cannot be read as the file of an ArqonSearcher: {error!r}") from error
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise StateError(f"{path} holds no ArqonSearcher but a {type(state).__name__}: restore with what saved it")
     version = state.get("version")
     if version not in _READ:
         raise StateError(
-            f"{path} is of version {version!r}, this arqon_ray reads {_READ}: install the one that saved it"
+            f"{path} has version {version!r}, this release reads up to {_VERSION}: install the one that saved it"
         )
     return state
 
 
 class Writer:
-    """Writes the newest state of a searcher in a thread; one that was not written yet gives way to a newer one.
+    """Writes a searcher's newest state in a thread; a newer state replaces one that was not written yet.
 
     Attributes:
-        written: the file that is there, whole, from an earlier checkpoint; None before the first. It is remembered
-            since looking would give the interpreter away, and a thread that writes keeps it for 5 ms.
+        written: the file of an earlier checkpoint; None before the first. It is remembered because a look at the file
+            system would release the GIL, and a thread that writes keeps it for 5 ms.
     """
 
     def __init__(self) -> None:
@@ -88,9 +88,9 @@ class Writer:
         _WRITERS.add(self)
 
     def put(self, path: str, state: Callable[[], dict[str, Any]]) -> None:
-        """Let a file be replaced by a state, which is completed in the thread.
+        """Replace a file by a state, which the thread completes and writes.
 
-        What goes wrong is tried again, and logged; :attr:`failing` says so to the next checkpoint.
+        An attempt that fails is logged and repeated; meanwhile :attr:`failing` is True.
         """
         with self._lock:
             self._next = path, state
@@ -103,11 +103,11 @@ class Writer:
         return trouble is not None and trouble.failures > 0
 
     def settle(self, timeout: float) -> None:
-        """Wait until nothing is to be written, or it failed."""
+        """Wait until everything is written, or an attempt failed."""
         self._background.settle(timeout)
 
     def drop(self) -> None:
-        """Forget what is not written yet: something newer takes its place."""
+        """Drop what is not written yet, since something newer replaces it."""
         with self._lock:
             self._next = None
         self._background.settle(_SETTLE_WITHIN)
@@ -120,7 +120,7 @@ class Writer:
         path, state = job
         folder = os.path.dirname(os.path.abspath(path))
         if os.path.isdir(folder):  # else the run and its folder are gone
-            # Beside the folder: Tune may be copying what is in it, and an unfinished file would vanish under its hands.
+            # Not in the folder: Tune may be copying it, and a temporary file would vanish meanwhile.
             beside = os.path.join(os.path.dirname(folder), f".{uuid.uuid4().hex}-{os.path.basename(path)}.writing")
             write(path, state(), beside if os.access(os.path.dirname(folder), os.W_OK) else None)
         with self._lock:
@@ -137,6 +137,6 @@ _WRITERS: weakref.WeakSet[Writer] = weakref.WeakSet()
 
 @atexit.register
 def settle() -> None:
-    """Wait until the threads of this process have written what was given to them."""
+    """Wait until the writers of this process have written everything."""
     for writer in list(_WRITERS):
         writer.settle(_SETTLE_WITHIN)

@@ -1,8 +1,8 @@
-"""How a trial ended: what Tune knows of it and does not tell a searcher.
+"""How a trial ended: what Tune knows but does not tell a searcher.
 
-``on_trial_complete`` says neither that a scheduler ended a trial (its last result looks like any other, ``done`` and
-all) nor what it raised. Both are on the stack: ``TuneController`` calls the searcher from where it handles the end.
-That a scheduler said STOP is noted when it says so, since the result on which it decided is gone by then.
+``on_trial_complete`` says neither that a scheduler ended a trial (its last result looks like any other, even ``done``)
+nor which exception it raised. Both are on the stack: ``TuneController`` calls the searcher where it handles the end.
+A scheduler's STOP is noted when it is decided, since the result on which it was based is gone by then.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from arqon_ray.tune import tune_call
 
 _ENDS = frozenset({TuneController.stop_trial.__code__, TuneController._process_trial_failure.__code__})
 _LOST = "its node has died"
-"""What Ray says of an actor whose node was lost; its exception has no other sign of it."""
+"""Ray's message about an actor whose node was lost; the exception has no other sign of it."""
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _TRACE_LINES = 12
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a trial ended; what is not known is None.
+    """How a trial ended; None for what is unknown.
 
     Attributes:
         failed: whether it ended with an error.
-        stopped: whether a scheduler ended it before it had come as far as the scheduler lets any trial come.
-        error: what the error was.
-        started: when Tune began to run it, in seconds since 1970.
+        stopped: whether a scheduler ended it before it came as far as the scheduler lets any trial come.
+        error: the error.
+        started: when Tune started it, in seconds since 1970.
         ended: when its error was noticed, likewise.
-        attempt: how often Tune began to run it.
+        attempt: how often Tune started it.
     """
 
     failed: bool = False
@@ -56,16 +56,16 @@ class Ending:
 
 
 def ending(trial_id: str, result: Mapping[str, Any] | None, failed: bool) -> Ending:
-    """Return how the trial ended that Tune speaks of now.
+    """Return how the trial ended about which Tune is calling the searcher.
 
     Args:
         trial_id: Tune's name of the trial.
-        result: its last result, as the searcher is told it.
-        failed: whether it ended with an error, as the searcher is told.
+        result: its last result, as Tune passed it to the searcher.
+        failed: whether it ended with an error, likewise.
     """
     frame = next((each for each in tune_call.frames() if each.f_code in _ENDS), None)
     if frame is None or frame.f_locals["trial"].trial_id != trial_id:
-        # Somebody speaks for Tune: a Repeater of several trials, a restored searcher of one that ended unseen.
+        # Not called by Tune: a Repeater for several trials, or a restored searcher for a trial that ended meanwhile.
         short_of_it = result is None or _came_all_the_way(tune_call.scheduler(), result) is False
         return Ending(failed, short_of_it and not failed)
     return _ending(frame, result, failed)
@@ -85,7 +85,7 @@ def _ending(frame: FrameType, result: Mapping[str, Any] | None, failed: bool) ->
 
 
 def _came_all_the_way(scheduler: Any, result: Mapping[str, Any]) -> bool | None:
-    """Tell whether a trial went as far as its scheduler lets any go; None for one that sets no such limit."""
+    """Tell whether a trial came as far as its scheduler lets any trial come; None if it sets no such limit."""
     scheduler = getattr(scheduler, "_base_scheduler", scheduler)
     limit = getattr(scheduler, "_max_t", None) or getattr(scheduler, "_max_t_attr", None)
     reached = result.get(getattr(scheduler, "_time_attr", TRAINING_ITERATION))
@@ -96,7 +96,7 @@ def _came_all_the_way(scheduler: Any, result: Mapping[str, Any]) -> bool | None:
 
 
 class _Noting:
-    """A scheduler's ``on_trial_result`` that notes which trials it stopped."""
+    """Wraps a scheduler's ``on_trial_result`` and notes which trials it stopped."""
 
     def __init__(self, decide: Callable[..., str]) -> None:
         self._decide = decide
@@ -110,7 +110,7 @@ class _Noting:
 
 
 def watch(scheduler: Any) -> None:
-    """Note from now on which trials a scheduler stops; it may be None."""
+    """Start noting which trials a scheduler stops; it may be None."""
     if scheduler is not None and not isinstance(scheduler.on_trial_result, _Noting):
         scheduler.on_trial_result = _Noting(scheduler.on_trial_result)
 
@@ -123,7 +123,7 @@ def _stopped_by(scheduler: Any) -> set[str]:
 
 
 def error_of(raised: BaseException) -> Error:
-    """Return what a trial ended with, as Tune has it."""
+    """Return the error of a trial from the exception that Tune has."""
     cause = getattr(raised, "cause", None) if isinstance(raised, RayTaskError) else raised
     message = printable(" ".join(short(cause if isinstance(cause, BaseException) else raised).split()))
     if isinstance(raised, RayActorError):

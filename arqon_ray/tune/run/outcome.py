@@ -1,4 +1,4 @@
-"""A trial, from what it is given to the record of its evaluation."""
+"""A trial, from its candidate to the record of its evaluation."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Trial:
     """A trial that was suggested and has not ended.
 
     Attributes:
-        ticket: what it evaluates.
-        config: what Tune was given for it.
-        paused: True while the scheduler holds it back.
-        last: what it reported last, as Tune passed it on; a result is read when it is needed, which is mostly never.
-        latest: its last report with a usable value.
-        values: of all objectives, as they were reported then.
-        count: how often it reported a value.
-        untold: the reports that no study takes: those of several objectives, and of a point that is no candidate.
+        ticket: its candidate.
+        config: the config that Tune got.
+        paused: whether the scheduler has paused it.
+        last: its last result, as Tune passed it; a result is parsed only when it is needed, which is rare.
+        latest: its last report with a finite value.
+        values: of all objectives in that report.
+        count: how many values it reported.
+        untold: reports that the study does not get: those of several objectives, and of points that are not candidates.
     """
 
     ticket: Ticket
@@ -45,14 +45,14 @@ class Trial:
     untold: Running = field(default_factory=Running)
 
     def record(self, result: Mapping[str, Any], metrics: Sequence[str]) -> Step | None:
-        """Remember an intermediate result.
+        """Record an intermediate result.
 
         Args:
             result: the result.
             metrics: the names of the objectives.
 
         Returns:
-            The report in it; None when it has no value of the first objective. One that is not finite is None.
+            The report in it, whose value is None if it is not finite; None if it lacks the first objective.
         """
         self.last = result
         value = number(result.get(metrics[0]))
@@ -68,7 +68,7 @@ class Trial:
         return report
 
     def copy(self) -> Trial:
-        """Return one that stays as it is while this one goes on."""
+        """Return a copy that does not change when this one does."""
         return replace(self, untold=self.untold.copy())
 
     def __getstate__(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Trial:
         return {**vars(self), "last": last, "latest": latest, "untold": self.untold.to_plain()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take what was pickled; files of earlier releases have a curve, and ``last`` is the last values there."""
+        """Restore a pickle; those of 0.1.0 have a curve, and their ``last`` is the last values."""
         given = dict(state)
         curve, last = given.pop("curve", None), given.get("last")
         if curve is not None:
@@ -96,11 +96,11 @@ class Trial:
 def evaluation_of(
     trial: Trial, result: Mapping[str, Any] | None, metrics: Sequence[str], ending: Ending
 ) -> Evaluation | None:
-    """Return the evaluation that a trial was, which has ended.
+    """Return the evaluation of a trial that has ended.
 
-    An error, and a final value that is no finite number, is a failed evaluation. A trial that a scheduler
+    An error or a final value that is not a finite number makes it a failed evaluation. A trial that a scheduler
     stopped while it was paused ends without a result (HyperBand), and a final result may lack the metric:
-    then the value reported last counts, at its step.
+    then the last reported value counts, at its step.
 
     Args:
         trial: the trial.
@@ -109,7 +109,7 @@ def evaluation_of(
         ending: how it ended.
 
     Returns:
-        None when it comes to nothing and the candidate goes back: there never was a value, or its node was lost.
+        None if the candidate goes back to the study: there never was a value, or its node was lost.
     """
     told = {**(trial.last or {}), **(result or {})}
     given = {name: told[name] for name in metrics if name in told}
@@ -143,7 +143,7 @@ def evaluation_of(
 
 
 def _length(ending: Ending) -> dict[str, Any]:
-    """Return how long a trial took that ended with an error, which Tune's last result does not know."""
+    """Return how long a trial took that ended with an error; Tune's last result does not say."""
     if ending.started is None or ending.ended is None:
         return {}
     return {"ended": ending.ended, "seconds": max(0.0, ending.ended - ending.started)}
@@ -152,7 +152,7 @@ def _length(ending: Ending) -> dict[str, Any]:
 def _evaluation(
     trial: Trial, told: Mapping[str, Any], objectives: Mapping[str, Any], ending: Ending, **rest: Any
 ) -> Evaluation:
-    """Return the record, with what was measured and told beside the value."""
+    """Return the record, with the measurements and metrics beside the value."""
     node, pid = place_of(told)
     measured = {"seconds": seconds_of(told), "started": ending.started, "attempt": ending.attempt}
     metrics, steps = metrics_of(told, objectives), trial.untold.sorted()

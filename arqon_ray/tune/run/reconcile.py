@@ -1,7 +1,7 @@
-"""What Tune's own checkpoint says of its trials, beside the searcher's.
+"""The trials in Tune's own checkpoint, which lies beside the searcher's.
 
-Tune writes the trials first and the searcher a moment later, and copies both to the storage in no order. A driver that
-is killed in between leaves a searcher that is older than the trials, or newer.
+Tune writes the trials first and the searcher a moment later, and copies both to the storage in any order. If the driver
+is killed in between, the searcher's file is older than the trials, or newer.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _FILES = "experiment_state-*.json"
 @kept_as("seen")
 @dataclass(frozen=True)
 class Seen:
-    """A trial as Tune has it.
+    """A trial in Tune's checkpoint.
 
     Attributes:
-        params: what the searcher suggested, flat.
+        params: the searcher's suggestion, flat.
         result: its last result.
-        state: ``open`` while Tune goes on with it; ``done``, ``error``, or ``stopped`` when it ended without being
-            complete (a time budget), which Tune tells no searcher.
+        state: ``open`` if Tune continues it; ``done``, ``error``, or ``stopped`` if it ended without being complete
+            (a time budget), about which Tune does not call a searcher.
     """
 
     params: dict[str, Any]
@@ -37,7 +37,7 @@ class Seen:
 
 
 def trials_beside(path: str) -> dict[str, Seen] | None:
-    """Return the trials in the newest state of the experiment that a searcher's file lies beside; None without one."""
+    """Return the trials in the newest checkpoint of the experiment beside a searcher's file; None if there is none."""
     files = glob.glob(os.path.join(glob.escape(os.path.dirname(path)), _FILES))
     if not files:
         return None

@@ -1,4 +1,4 @@
-"""The trials of a run: which hold a candidate, and how that is brought to what Tune knows of them after a restore."""
+"""The trials of a run: which hold a candidate, and how they are reconciled with Tune's after a restore."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from arqon_ray.tune.study.ticket import Ticket
 logger = logging.getLogger(__name__)
 
 Complete = Callable[[str, dict[str, Any], bool], None]
-"""Takes a trial's end: its id, its last result, and whether it failed."""
+"""Handles the end of a trial: its id, its last result, and whether it failed."""
 
 
 class Trials:
     """The table of trials.
 
     Attributes:
-        held: those that were suggested and have not ended, by Tune's name.
-        ended: the names of those that have.
-        failed: those that ended with an error; Tune may resume them.
-        missed: those that Tune knows and a restored searcher has not matched with a candidate yet.
+        held: trials that were suggested and have not ended, by Tune's name.
+        ended: the names of trials that have ended.
+        failed: trials that ended with an error; Tune may resume them.
+        missed: trials of Tune's checkpoint that a restored searcher has not matched with a candidate yet.
     """
 
     def __init__(self) -> None:
@@ -39,19 +39,19 @@ class Trials:
 
     @property
     def running(self) -> int:
-        """How many hold a candidate and are not paused."""
+        """Number of trials that hold a candidate and are not paused."""
         return sum(not trial.paused for trial in self.held.values())
 
     def pause(self, trial_id: str, paused: bool) -> None:
-        """Note that a scheduler holds a trial back, or lets it go on; one that is not known says nothing."""
+        """Note that a scheduler paused or continued a trial; unknown trials are ignored."""
         if trial_id in self.held:
             self.held[trial_id].paused = paused
 
     def end(self, trial_id: str, error: bool) -> Trial | None:
-        """Take a trial out of those that hold a candidate; None when it is not known."""
+        """Remove a trial that has ended, and return it; None if it is unknown."""
         again = self.failed.pop(trial_id, None)
         if again is not None and trial_id not in self.held:
-            # Tune resumed a trial whose error was told: its candidate has its result, this one is another.
+            # Tune resumed a trial whose error was told: that candidate has its result, so this is a new evaluation.
             self.held[trial_id] = Trial(Ticket(None, again.ticket.params), again.config)
         trial = self.held.pop(trial_id, None)
         if trial is None:
@@ -62,21 +62,21 @@ class Trials:
         return trial
 
     def give_back(self, trial_ids: Iterable[str], study: Study) -> None:
-        """Release what trials hold that Tune has ended, or left, without a word."""
+        """Release the candidates of trials that Tune ended or dropped without calling the searcher."""
         for trial_id in trial_ids:
             study.release(self.held.pop(trial_id).ticket)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take what 0.1.0 pickled."""
+        """Restore a pickle; 0.1.0 had other names."""
         vars(self).update({name.removeprefix("_"): value for name, value in state.items()})
 
     # After a restore
 
     def reconcile(self, seen: Mapping[str, Seen], study: Study, complete: Complete) -> None:
-        """Bring the trials in flight to what Tune knows of them: its file and ours are not of one moment."""
+        """Bring the trials in line with Tune's checkpoint, which may be older or newer than ours."""
         for trial_id in list(self.held):
             trial = seen.get(trial_id)
-            if trial is None or trial.state == "stopped":  # Tune goes on without it, and never says so
+            if trial is None or trial.state == "stopped":  # Tune does not continue it, and does not say so
                 self.give_back([trial_id], study)
             elif trial.state != "open":
                 complete(trial_id, trial.result, trial.state == "error")
@@ -84,7 +84,7 @@ class Trials:
         self.missed = {trial_id: seen[trial_id] for trial_id in seen if trial_id in unknown}
 
     def note_missed(self, trial_id: str, result: dict[str, Any] | None, error: bool) -> None:
-        """Note how a trial ended that has no candidate yet; one that is not waited for says nothing."""
+        """Note how a missed trial ended; unknown trials are ignored."""
         if trial_id in self.missed:
             state = "error" if error else "stopped" if result is None else "done"
             self.missed[trial_id] = replace(self.missed[trial_id], state=state, result=result or {})
@@ -97,17 +97,17 @@ class Trials:
         config_of: Callable[[Point], dict[str, Any]],
         complete: Complete,
     ) -> bool:
-        """Take up trials that Tune knows and our file did not yet.
+        """Match the missed trials with their candidates.
 
         Args:
             study: has their candidates.
             patience: seconds to wait for each.
-            point_of: reads a trial's params; a ConfigError says that they do not fit the space.
-            config_of: makes what Tune was given of a point.
-            complete: takes the end of those that have ended.
+            point_of: parses a trial's params; it raises ConfigError if they do not fit the space.
+            config_of: builds the trial's config from a point.
+            complete: called for trials that have ended.
 
         Returns:
-            False when the study has not answered for all of them yet.
+            False if the study has not answered for all of them yet.
         """
         while self.missed:
             trial_id, seen = next(iter(self.missed.items()))
@@ -118,7 +118,7 @@ class Trials:
             try:
                 point = point_of(trial_id, seen.params)
             except ConfigError as error:
-                logger.error("a trial of the restored run is passed over: %s", error)
+                logger.error("a trial of the restored run is ignored: %s", error)
                 del self.missed[trial_id]
                 continue
             ticket = study.match(trial_id, point.params, patience)
@@ -133,11 +133,11 @@ class Trials:
     # Keeping
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps, as of now: what goes on changing is copied."""
+        """Return what a checkpoint keeps, as of now: what still changes is copied."""
         held = {trial_id: trial.copy() for trial_id, trial in self.held.items()}
         return {"trials": held, "ended": set(self.ended), "failed": dict(self.failed)}
 
     def take(self, state: Mapping[str, Any]) -> None:
-        """Go on from what a checkpoint kept; files of earlier releases lack some of it."""
+        """Continue from what a checkpoint kept; files of earlier releases lack some of it."""
         self.held = state["trials"]
         self.ended, self.failed = state.get("ended", self.ended), state.get("failed", self.failed)

@@ -1,4 +1,4 @@
-"""A Tune search space as an arqon space, and trial configs as points of it.
+"""Search spaces of Tune and ConfigSpace as arqon spaces, and trial configs as points of them.
 
-The searcher uses :mod:`.convert` and :mod:`.points`.
+Use :mod:`.convert`, :mod:`.config_space`, :mod:`.points` and ``fingerprint`` of :mod:`.sameness`; the rest is theirs.
 """

@@ -1,8 +1,8 @@
 """A ConfigSpace ``ConfigurationSpace`` as an arqon space.
 
 Each hyperparameter is one parameter of the same name, with the values that ConfigSpace itself would give; a trial gets
-a plain dict of those that are active. Ranges are searched evenly, or in the logarithm where ConfigSpace says so: the
-shape of a normal or beta prior, and the weights of a choice, are not used.
+a plain dict of the active ones. Ranges are searched on a linear or logarithmic scale, as in ConfigSpace; normal and
+beta priors and the weights of choices are ignored.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from arqon_ray.tune.space.nodes import Values
 from arqon_ray.tune.space.sameness import find
 
 _MOST_VALUES = 1000
-"""A condition on an integer with more values than this is refused: it would be written out."""
+"""A condition on an integer with more values than this is refused, since all values are listed."""
 
 
 def is_config_space(space: object) -> bool:
-    """Tell a ConfigurationSpace, without importing its package."""
+    """Tell whether an object is of ConfigSpace, without importing the package."""
     return any(f"{c.__module__}.{c.__qualname__}".startswith("ConfigSpace.") for c in type(space).__mro__)
 
 
@@ -39,15 +39,15 @@ class ConfigurationSpaceOf(ArqonSpace):
         """Read a ConfigurationSpace.
 
         Raises:
-            ConfigError: for what no arqon space can say: forbidden combinations, a condition on a continuous
-                parameter, or one of two conditions on different parameters; the message names it.
+            ConfigError: if an arqon space cannot express it: forbidden combinations, a condition on a continuous
+                parameter, or a disjunction over different parameters; the message names it.
         """
         if not hasattr(space, "conditions") or not hasattr(space, "forbidden_clauses"):
             raise ConfigError(f"space is a {type(space).__name__}: give the whole ConfigurationSpace")
         if space.forbidden_clauses:
             raise ConfigError(
                 f"space forbids {space.forbidden_clauses[0]}: leave it out and let the evaluation fail there, for "
-                "example by returning None; the solver learns to stay away"
+                "example by returning None; the solver learns to avoid it"
             )
         hyperparameters = {hyperparameter.name: hyperparameter for hyperparameter in space.values()}
         self._options = {name: options for name, h in hyperparameters.items() if (options := _options(h)) is not None}
@@ -74,7 +74,7 @@ class ConfigurationSpaceOf(ArqonSpace):
         return {"min": lower, "max": upper, **whole, **scale}
 
     def _add_condition(self, when: dict[str, list[Any]], part: Any, hyperparameters: Mapping[str, Any]) -> None:
-        """Add the values of its one parent under which a part of a condition holds."""
+        """Add the values of the parent for which a part of a condition holds."""
         parent = _only_parent(part)
         values = self._options.get(parent.name)
         if values is None and _is_whole(parent) and parent.upper - parent.lower < _MOST_VALUES:
@@ -89,7 +89,7 @@ class ConfigurationSpaceOf(ArqonSpace):
             raise ConfigError(f"the condition {part} never holds: leave {part.child.name} out of the space")
 
     def decode(self, params: Mapping[str, Any]) -> Values:
-        """Return ConfigSpace's values of the study's params."""
+        """Convert the study's params to ConfigSpace's values."""
         return {name: self._native(name, value) for name, value in params.items()}
 
     def _native(self, name: str, value: Any) -> Any:
@@ -98,21 +98,21 @@ class ConfigurationSpaceOf(ArqonSpace):
         return int(value) if name in self._integers else value
 
     def encode(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the study's params of ConfigSpace's values."""
+        """Convert ConfigSpace's values to the study's params."""
         return {name: self._code(name, _plain(value)) for name, value in values.items()}
 
     def _code(self, name: str, value: Any) -> Any:
         if name not in self._coded:
             return value
         options = self._options[name]
-        place = find(options, value)
-        if place is None:
+        index = find(options, value)
+        if index is None:
             raise ConfigError(f"{name} is {shown(value)}: it must be one of {shown(options)}")
-        return place
+        return index
 
 
 def _ordered(space: Any) -> Iterable[tuple[str, Any]]:
-    """Return the hyperparameters, each after those that its conditions name."""
+    """Return the hyperparameters in topological order: parents of conditions first."""
     waiting = {h.name: h for h in space.values()}
     parents: dict[str, set[str]] = {name: set() for name in waiting}
     for condition in space.conditions:
@@ -123,7 +123,7 @@ def _ordered(space: Any) -> Iterable[tuple[str, Any]]:
 
 
 def _options(hyperparameter: Any) -> list[Any] | None:
-    """Return the values of a choice, an ordered one or a constant; None for a range."""
+    """Return the values of a choice, an ordinal or a constant; None for a range."""
     for attribute in ("choices", "sequence"):
         if hasattr(hyperparameter, attribute):
             return [_plain(value) for value in getattr(hyperparameter, attribute)]
@@ -135,7 +135,7 @@ def _is_whole(hyperparameter: Any) -> bool:
 
 
 def _parts(condition: Any) -> list[Any]:
-    """Return what must hold together: the parts of an and-conjunction, or the condition itself."""
+    """Return the parts of an and-conjunction, or the condition itself."""
     if type(condition).__name__ == "AndConjunction":
         return [part for component in condition.components for part in _parts(component)]
     return [condition]
@@ -150,10 +150,12 @@ def _leaves(condition: Any) -> list[Any]:
 def _only_parent(part: Any) -> Any:
     parents = {leaf.parent.name: leaf.parent for leaf in _leaves(part)}
     if len(parents) > 1:
-        raise ConfigError(f"the condition {part} is on {' or '.join(parents)}: one of several parents cannot be said")
+        raise ConfigError(
+            f"the condition {part} is on {' or '.join(parents)}: a disjunction over several parents is not supported"
+        )
     return next(iter(parents.values()))
 
 
 def _plain(value: Any) -> Any:
-    """Return a numpy scalar as Python's."""
+    """Return a numpy scalar as a Python scalar."""
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value

@@ -1,6 +1,6 @@
 """A Tune search space as an arqon space, and trial configs as points of it.
 
-Everything that ``tune.*`` can express is searched, with the values and types that Tune itself would give:
+Everything that ``tune.*`` can express can be searched, with the values and types that Tune itself would give:
 numbers (:mod:`arqon_ray.tune.space.domains`), ``choice`` of anything, ``choice`` whose options hold domains
 (conditional parameters), nested dicts, lists and tuples with domains inside. ``sample_from`` stays Tune's. A
 key inside dicts is ``a/b`` in the study; inside the second option of a choice ``model`` it is ``model=1/a``.
@@ -21,38 +21,39 @@ from arqon_ray.core.inputs.values import is_unicode, shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.kept import kept_as
 from arqon_ray.tune.space.domains import Encoding, encode_domain
-from arqon_ray.tune.space.nodes import Behind, Choice, Constant, Node, Number, Row, Table, Values, resolved
+from arqon_ray.tune.space.nodes import Choice, Constant, Node, Number, Row, Table, Values
+from arqon_ray.tune.space.placeholders import Behind, resolved
 
 _LONGEST_TEXT = 2**20
-"""Characters; a longer option stands in the study by its place, since every record with it would repeat it."""
+"""Characters; the study stores the index of a longer option, since every record would repeat its text."""
 
 
 class SearchSpace(Protocol):
-    """What the searcher needs to know of a space, be it Tune's or arqon's own.
+    """What the searcher needs of a space, whether Tune's, ConfigSpace's or arqon's own.
 
-    Three views of a point: ``params`` (the study's, flat), ``values`` (Tune's, flat, by the study's names) and
+    A point has three forms: ``params`` (the study's, flat), ``values`` (Tune's, flat, with the study's names) and
     ``config`` (what the trial gets).
     """
 
     bounds: dict[str, Any]
 
     def decode(self, params: Mapping[str, Any]) -> Values:
-        """Return Tune's values of the study's params."""
+        """Convert the study's params to Tune's values."""
         ...
 
     def encode(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the study's params of Tune's values."""
+        """Convert Tune's values to the study's params."""
         ...
 
     def build(self, values: Mapping[str, Any], constants: bool = True) -> dict[str, Any]:
-        """Return the trial's config; without ``constants`` only what is searched."""
+        """Return the trial's config; without ``constants`` only the searched parts."""
         ...
 
     def read(self, config: Mapping[str, Any], strict: bool) -> Values:
-        """Return the values that a config gives, as far as it gives them.
+        """Return the values in a config, which may be incomplete.
 
         Raises:
-            ConfigError: when it does not fit the space; ``strict`` refuses unknown keys and other constants too.
+            ConfigError: if it does not fit the space; ``strict`` refuses unknown keys and different constants too.
         """
         ...
 
@@ -62,7 +63,7 @@ class ArqonSpace:
     """The bounds of an arqon config: the study's params are what the trial gets."""
 
     def __init__(self, bounds: Mapping[str, Any]) -> None:
-        """Take bounds that were checked."""
+        """Take validated bounds."""
         self.bounds = dict(bounds)
 
     def decode(self, params: Mapping[str, Any]) -> Values:
@@ -74,7 +75,7 @@ class ArqonSpace:
         return dict(values)
 
     def build(self, values: Mapping[str, Any], constants: bool = True) -> dict[str, Any]:
-        """Return the values, a dict of the trial's own."""
+        """Return a copy of the values."""
         return dict(values)
 
     def read(self, config: Mapping[str, Any], strict: bool) -> Values:
@@ -99,11 +100,11 @@ class TuneSpace:
 
         Args:
             space: a dict of domains, constants, dicts and lists, as ``param_space`` takes it.
-            objects: what lies behind the placeholders that ``tune.run`` put into it, by their hashes.
+            objects: the objects that ``tune.run`` replaced by placeholders, by hash.
 
         Raises:
-            ConfigError: for a ``grid_search``, a domain without values or a space without any domain; the
-                message names the key.
+            ConfigError: if there is a ``grid_search``, a domain without values, or no domain at all; the message
+                names the key.
         """
         if not isinstance(space, Mapping) or any(not isinstance(key, str) for key in space):
             raise ConfigError(f"space is {shown(space)}: it must be a dict with names as keys")
@@ -113,7 +114,7 @@ class TuneSpace:
         try:
             self._root = self._read(space, objects or {})
         except RecursionError:
-            raise ConfigError("space is nested without end: a dict or a list in it holds itself") from None
+            raise ConfigError("space is nested without end: a dict or a list contains itself") from None
         self.bounds: dict[str, Any] = {}
         self._root.declare(self.bounds, {})
         if not self.bounds:
@@ -124,17 +125,17 @@ class TuneSpace:
         load_config({"bounds": self.bounds})
 
     def decode(self, params: Mapping[str, Any]) -> Values:
-        """Return Tune's values of the study's params."""
+        """Convert the study's params to Tune's values."""
         known = self._encodings
         return {name: known[name].decode(value) if name in known else value for name, value in params.items()}
 
     def encode(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the study's params of Tune's values."""
+        """Convert Tune's values to the study's params."""
         known = self._encodings
         return {name: known[name].encode(value) if name in known else value for name, value in values.items()}
 
     def build(self, values: Mapping[str, Any], constants: bool = True) -> dict[str, Any]:
-        """Return the trial's config; ``sample_from`` is called here, with the config that it belongs to."""
+        """Return the trial's config; ``sample_from`` is called here, with the config so far."""
         config: dict[str, Any] = self._root.build(values, constants)
         if not self._functions or not constants:
             return config
@@ -142,7 +143,7 @@ class TuneSpace:
         return dict(resolved)
 
     def read(self, config: Mapping[str, Any], strict: bool) -> Values:
-        """Return the values that a config gives, nested or with flat keys; see :meth:`SearchSpace.read`."""
+        """Return the values in a config, nested or with flat keys; see :meth:`SearchSpace.read`."""
         values: Values = {}
         self._root.read(config, values, strict)
         return values
@@ -150,7 +151,7 @@ class TuneSpace:
     def _read(self, space: Mapping[str, Any], objects: Mapping[str, Any]) -> Table:
         self._objects = objects
         root = Table("", {key: self._node(key, value) for key, value in space.items()})
-        del self._objects  # they are not to be pickled
+        del self._objects  # must not be pickled
         return root
 
     def _constant(self, key: str, value: Any) -> Constant:
@@ -188,14 +189,14 @@ class TuneSpace:
         if domain.is_grid():
             raise _grid_refused(key, domain.categories)
         if not domain.categories:
-            raise ConfigError(f"{key} is a choice of nothing: give at least one option")
+            raise ConfigError(f"{key} is a choice without options: give at least one")
         name = self._new_name(key)
         options = tuple(self._option(f"{key}={i}", option) for i, option in enumerate(domain.categories))
         scalars = distinct_scalars(domain.categories)
         return Choice(key, name, tuple(domain.categories if scalars else range(len(options))), options)
 
     def _option(self, key: str, option: Any) -> Node:
-        """Return the node of an option; one without domains stays the very object that it is."""
+        """Return the node of an option; one without domains keeps its identity."""
         before = self._functions
         self._functions = False
         node = self._node(key, option)
@@ -218,7 +219,7 @@ def _grid_refused(key: str, values: Any) -> ConfigError:
 
 
 def distinct_scalars(options: list[Any]) -> bool:
-    """Tell whether the options can stand in a study as they are: JSON scalars that differ in JSON."""
+    """Tell whether a study can store the options themselves: JSON scalars that are distinct in JSON."""
     if any(type(option) not in (str, int, float, bool, type(None)) for option in options):
         return False
     if not all(map(_is_writable, options)):
@@ -227,7 +228,7 @@ def distinct_scalars(options: list[Any]) -> bool:
 
 
 def _is_writable(option: Any) -> bool:
-    """Tell whether a study can hold a scalar: finite, a whole one within 64 bits, text that UTF-8 can hold."""
+    """Tell whether a study can store a scalar: finite, an integer within 64 bits, or text that UTF-8 can encode."""
     if isinstance(option, str):
         return len(option) <= _LONGEST_TEXT and is_unicode(option)
     return not isinstance(option, int | float) or (math.isfinite(option) and abs(option) < 2**63)

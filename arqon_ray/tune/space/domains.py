@@ -1,6 +1,6 @@
-"""One Tune domain as one arqon parameter, and the map between their values.
+"""One Tune domain as one arqon parameter, and the conversion between their values.
 
-The parameter holds exactly the values that Tune itself can give: the upper end of ``randint`` and
+The parameter has exactly the values that Tune itself can give: the upper end of ``randint`` and
 ``lograndint`` is excluded, a quantized domain has the multiples of ``q`` inside its bounds, and ``q == 1``
 excludes the upper end of an integer domain (``ray/tune/search/sample.py``, ``Quantized``).
 """
@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from ray.tune.search.sample import Domain, Float, Integer, LogUniform, Normal, Quantized, Uniform
 
-from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.values import as_number, as_whole, shown
+from arqon_ray.core.space.config import ParameterConfig
 from arqon_ray.core.space.kinds.base import Parameter
 from arqon_ray.core.space.kinds.choose import make_parameter
 from arqon_ray.errors import ConfigError
@@ -30,31 +30,31 @@ _MOST_CHOICES = 10_000
 
 
 class Encoding(Protocol):
-    """How the values of one domain stand in a study."""
+    """How the values of one domain are stored in a study."""
 
     @property
     def bounds(self) -> dict[str, Any]:
-        """The parameter, as an arqon config has it."""
+        """The parameter's entry in ``bounds``."""
         ...
 
     @property
     def label(self) -> str:
-        """How the parameter is called, with ``{}`` for the key's own name."""
+        """The parameter's name, with ``{}`` for the key."""
         ...
 
     def decode(self, value: Any) -> Any:
-        """Return Tune's value of the study's."""
+        """Convert the study's value to Tune's."""
         ...
 
     def encode(self, native: Any) -> Any:
-        """Return the study's value of Tune's."""
+        """Convert Tune's value to the study's."""
         ...
 
 
 @kept_as("plain")
 @dataclass(frozen=True)
 class Plain:
-    """The study holds Tune's own values; ``number`` is the type in which Tune gives them."""
+    """The study stores Tune's own values; ``number`` is Tune's type of them."""
 
     bounds: dict[str, Any]
     number: type[int] | type[float]
@@ -65,32 +65,32 @@ class Plain:
         return self.number(value)
 
     def encode(self, native: Any) -> Any:
-        """Return the value as it is; the study checks that it fits."""
+        """Return the value unchanged; the study checks that it fits."""
         return native
 
 
 @kept_as("multiples")
 @dataclass(frozen=True)
 class Multiples:
-    """Multiples of ``q`` between two of them, with the very float that ``k * q`` gives Tune."""
+    """Multiples of ``q`` in a range, with exactly the float that Tune gets from ``k * q``."""
 
     bounds: dict[str, Any]
     q: float
     label: str = "{}"
 
     def decode(self, value: Any) -> float:
-        """Return the multiple of ``q`` that is meant, free of the rounding of ``min + k * step``."""
+        """Return the nearest multiple of ``q``, without the rounding error of ``min + k * step``."""
         return float(round(value / self.q) * self.q)
 
     def encode(self, native: Any) -> Any:
-        """Return the value as it is; the study checks that it fits."""
+        """Return the value unchanged; the study checks that it fits."""
         return native
 
 
 @kept_as("quantiles")
 @dataclass(frozen=True)
 class Quantiles:
-    """A normal distribution: the study holds the quantile, so that equal steps have equal probability.
+    """A normal distribution: the study stores the quantile, so that equal steps have equal probability.
 
     Its name in the study is ``quantile(key)``. It reaches to :data:`NORMAL_TAIL` standard deviations.
     """
@@ -106,12 +106,12 @@ class Quantiles:
         return {"min": NormalDist().cdf(-NORMAL_TAIL), "max": NormalDist().cdf(NORMAL_TAIL)}
 
     def decode(self, value: Any) -> float:
-        """Return the value at a quantile, rounded to a multiple of ``q`` where there is one."""
+        """Return the value at a quantile, rounded to a multiple of ``q`` if there is one."""
         native = NormalDist(self.mean, self.sd).inv_cdf(value)
         return native if self.q is None else float(round(native / self.q) * self.q)
 
     def encode(self, native: Any) -> Any:
-        """Return the quantile of a value; beyond the ends it is the end's."""
+        """Return the quantile of a value, clipped to the ends."""
         value, ends = read_number(native), self.bounds
         if value is None or math.isnan(value):
             return native
@@ -119,7 +119,7 @@ class Quantiles:
 
 
 def read_number(value: Any) -> int | float | None:
-    """Return whatever is a number as Python's, a whole one as an int; None for what is none."""
+    """Return any number as an int or a float of Python; None if it is not a number."""
     if type(value) is float or type(value) is int:
         return value
     try:
@@ -133,7 +133,7 @@ def read_number(value: Any) -> int | float | None:
 
 
 def holds(encoding: Encoding, value: Any) -> bool:
-    """Tell whether a number is one of a domain's values, within the study's own tolerance."""
+    """Tell whether a number is one of a domain's values, within the study's tolerance."""
     try:
         _parameter(json.dumps(encoding.bounds)).encode(encoding.encode(value))
     except ValueError:
@@ -148,7 +148,7 @@ def _parameter(bounds: str) -> Parameter:
 
 @dataclass(frozen=True)
 class _Ends:
-    """The bounds of a domain as Python's numbers; ``text`` says them in messages."""
+    """The bounds of a domain as numbers of Python; ``text`` is for messages."""
 
     lower: int | float
     upper: int | float
@@ -171,7 +171,7 @@ def encode_domain(key: str, domain: Domain) -> Encoding:
         domain: a ``Float`` or an ``Integer`` with any of Tune's samplers.
 
     Raises:
-        ConfigError: when the domain has no value or is of a kind that Tune does not have.
+        ConfigError: if the domain has no value, or is of a kind that is not Tune's.
     """
     if isinstance(domain, Float | Integer):
         sampler, q = _sampler(domain), None
@@ -197,7 +197,7 @@ def _step(key: str, q: Any) -> int | float:
 
 
 def _ends(key: str, domain: Float | Integer, log: bool) -> _Ends:
-    """Return the bounds of a domain, whatever numbers they are."""
+    """Return the bounds of a domain, of any number type."""
     read = []
     for side, given in (("lower", domain.lower), ("upper", domain.upper)):
         value = read_number(given)
@@ -240,7 +240,7 @@ def _integer(key: str, ends: _Ends, scale: dict[str, str], q: float | None) -> E
         first, last = _last_excluded(key, ends, bool(scale))
         return Plain({"min": first, "max": last, "type": "int", **scale}, int)
     first, last = _grid(key, ends, q)
-    if q == 1:  # the one step for which Tune leaves the upper end out
+    if q == 1:  # the only step for which Tune excludes the upper end
         last -= 1
     if first > last:
         raise ConfigError(f"{key} lies {ends.text}, the upper excluded: it is empty")
@@ -251,7 +251,7 @@ def _integer(key: str, ends: _Ends, scale: dict[str, str], q: float | None) -> E
 
 
 def _last_excluded(key: str, ends: _Ends, log: bool) -> tuple[int, int]:
-    """Return the first and last value without a step; bounds that are no integers are read as Tune reads them."""
+    """Return the first and last value without a step; fractional bounds are rounded as Tune does."""
     if log:
         first = math.floor(ends.lower)
         return first, max(first, math.ceil(ends.upper) - 1)
@@ -262,7 +262,7 @@ def _last_excluded(key: str, ends: _Ends, log: bool) -> tuple[int, int]:
 
 
 def _truncated(key: str, first: int, last: int, q: float) -> Encoding:
-    """Return an integer domain with a fractional step: Tune cuts the decimals of each multiple off."""
+    """Return an integer domain with a fractional step: Tune truncates each multiple."""
     if last - first >= _MOST_CHOICES:
         raise ConfigError(f"{key} has q={q!r} and {last - first + 1} values: give an integer q")
     values = sorted({int(k * q) for k in range(first, last + 1)})

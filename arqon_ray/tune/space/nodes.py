@@ -1,8 +1,8 @@
-"""The parts of a Tune space: what Tune sees as one tree, the study as flat parameters.
+"""The nodes of a Tune space, which is a tree to Tune and a flat list of parameters to the study.
 
-A node writes its parameters into the bounds (``declare``), builds its part of a trial's config from values
-(``build``), and reads the values back out of such a part (``read``). ``values`` are Tune's, by the
-parameter's name; a choice's is the study's own, since it stands for a whole subtree.
+A node adds its parameters to the bounds (``declare``), builds its part of a trial's config from values (``build``), and
+reads the values from such a part (``read``). ``values`` are Tune's, by the parameter's name; a choice has the study's
+value, since its option may be a whole subtree.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from arqon_ray.core.inputs.values import is_missing, shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.kept import kept_as
 from arqon_ray.tune.space.domains import Encoding, holds, read_number
+from arqon_ray.tune.space.placeholders import Behind, has_placeholder
 from arqon_ray.tune.space.sameness import ALIKE, HIDDEN, OTHER, SAME, distance, find, flattened, without_empty_cells
 
 Values = dict[str, Any]
 _ABSENT = object()
-_PLACEHOLDERS = ("__ref_ph", "__fn_ph")  # ray/tune/impl/placeholder.py: what tune.run puts for an object
 
 
 class Node(Protocol):
-    """One part of a space."""
+    """One node of a space."""
 
     @property
     def searched(self) -> bool:
-        """Whether any parameter lies in this part."""
+        """Whether this part contains any parameter."""
         ...
 
     def declare(self, bounds: dict[str, Any], when: Mapping[str, Any]) -> None:
@@ -36,38 +36,27 @@ class Node(Protocol):
         ...
 
     def build(self, values: Mapping[str, Any], constants: bool) -> Any:
-        """Return this part of a config; without ``constants`` dicts hold what is searched alone."""
+        """Return this part of a config; without ``constants`` dicts contain only the searched parts."""
         ...
 
     def read(self, part: Any, values: Values, strict: bool) -> None:
-        """Find the values in a part of a config, as far as it gives them.
+        """Find the values in a part of a config, which may be incomplete.
 
         Raises:
-            ConfigError: when the part has another shape; with ``strict`` also for an unknown key or a constant
+            ConfigError: if the part has another shape; with ``strict`` also if it has an unknown key or a constant
                 with another value.
         """
         ...
 
     def apart(self, part: Any) -> int:
-        """Return how far a part of a config is from what this node gives: ``SAME`` to ``OTHER`` of :mod:`.sameness`."""
+        """Return how far a part of a config is from what this node builds, from ``SAME`` to ``OTHER``."""
         ...
-
-
-@kept_as("behind")
-class Behind:
-    """The object behind Tune's placeholder of it, while the run is in this process; it is never pickled."""
-
-    def __init__(self, *known: Any) -> None:
-        self.known = known
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"known": ()}
 
 
 @kept_as("constant")
 @dataclass(frozen=True)
 class Constant:
-    """A value that is no parameter: a constant, Tune's placeholder of one, or a ``sample_from``."""
+    """A value that is not a parameter: a constant, Tune's placeholder of one, or a ``sample_from``."""
 
     key: str
     value: Any
@@ -85,11 +74,11 @@ class Constant:
         """Find nothing; see :meth:`Node.read`."""
         if strict and self.apart(part) == OTHER:
             raise ConfigError(
-                f"{self.key} is {shown(part)}: the space has no parameter there but {shown(self.value)}; leave it out"
+                f"{self.key} is {shown(part)}: the space has the constant {shown(self.value)} there; leave it out"
             )
 
     def apart(self, part: Any) -> int:
-        """Return how far it is from this value; what hides behind a placeholder cannot always be told."""
+        """Return how far it is from this value; the object behind a placeholder is not always known."""
         if isinstance(part, Mapping) and isinstance(self.value, dict):
             part = without_empty_cells(part, (*self.value, *flattened(self.value)))
         known = () if self.behind is None else self.behind.known
@@ -123,7 +112,7 @@ class Number:
         values[self.name] = value
 
     def apart(self, part: Any) -> int:
-        """Tell whether it is one of the domain's numbers."""
+        """Return ``ALIKE`` if it is one of the domain's numbers, else ``OTHER``."""
         value = read_number(part)
         return ALIKE if value is not None and holds(self.encoding, value) else OTHER
 
@@ -131,7 +120,7 @@ class Number:
 @kept_as("choice")
 @dataclass(frozen=True)
 class Choice:
-    """One of several parts, each with a study value: the option itself, or its index."""
+    """One of several nodes, each with a value in the study: the option itself, or its index."""
 
     key: str
     name: str
@@ -140,13 +129,13 @@ class Choice:
     searched: bool = True
 
     def declare(self, bounds: dict[str, Any], when: Mapping[str, Any]) -> None:
-        """Add the choice, then the parameters inside its options, which exist only under theirs."""
+        """Add the choice, then the parameters inside its options, which exist only if theirs is chosen."""
         bounds[self.name] = {"choices": list(self.keys), **({"when": dict(when)} if when else {})}
         for key, option in zip(self.keys, self.options, strict=True):
             option.declare(bounds, {self.name: key})
 
     def build(self, values: Mapping[str, Any], constants: bool) -> Any:
-        """Return the option that was chosen, whole."""
+        """Return the chosen option, including its constants."""
         index = find(self.keys, values[self.name])
         if index is None:
             raise ConfigError(f"{self.name} is {shown(values[self.name])}: it must be one of {shown(self.keys)}")
@@ -169,7 +158,7 @@ class Choice:
 
     @property
     def has_nothing(self) -> bool:
-        """Whether an option is an empty dict, of which Tune's flat config of a trial has no trace."""
+        """Whether an option is an empty dict, which leaves no trace in Tune's flat config of a trial."""
         return any(
             isinstance(option, Constant) and type(option.value) is dict and not option.value for option in self.options
         )
@@ -178,14 +167,14 @@ class Choice:
 @kept_as("table")
 @dataclass(frozen=True)
 class Table:
-    """A dict of parts."""
+    """A dict of nodes."""
 
     key: str
     parts: dict[Any, Node]
 
     @property
     def searched(self) -> bool:
-        """Whether any part is."""
+        """Whether any part is searched."""
         return any(node.searched for node in self.parts.values())
 
     def declare(self, bounds: dict[str, Any], when: Mapping[str, Any]) -> None:
@@ -214,14 +203,14 @@ class Table:
                 node.read({}, values, strict)
 
     def apart(self, part: Any) -> int:
-        """Return how far the farthest part is; none may be unknown, and no constant missing."""
+        """Return the distance of the farthest part; ``OTHER`` if a key is unknown or a constant is missing."""
         if not isinstance(part, Mapping) or self._unknown(part):
             return OTHER
         given = ((node, _part(part, key)) for key, node in self.parts.items())
         return max((_given_apart(node, inner) for node, inner in given), default=ALIKE)
 
     def _unknown(self, part: Mapping[Any, Any]) -> list[Any]:
-        """Return the keys that are not known here; the empty cells of a table are no keys."""
+        """Return the unknown keys; empty cells of a table are ignored."""
         return [key for key in part if key not in self.parts and not self._flat(key) and not is_missing(part[key])]
 
     def _flat(self, key: Any) -> bool:
@@ -231,7 +220,7 @@ class Table:
 @kept_as("row")
 @dataclass(frozen=True)
 class Row:
-    """A list or a tuple of parts; Tune replaces it as a whole, so it always has its constants."""
+    """A list or a tuple of nodes; Tune replaces it as a whole, so it always includes its constants."""
 
     key: str
     parts: tuple[Node, ...]
@@ -239,7 +228,7 @@ class Row:
 
     @property
     def searched(self) -> bool:
-        """Whether any part is."""
+        """Whether any part is searched."""
         return any(node.searched for node in self.parts)
 
     def declare(self, bounds: dict[str, Any], when: Mapping[str, Any]) -> None:
@@ -261,21 +250,21 @@ class Row:
                 node.read(inner, values, strict)
 
     def apart(self, part: Any) -> int:
-        """Return how far the farthest part is."""
+        """Return the distance of the farthest part."""
         items = self._items(part)
         if items is None:
             return OTHER
         return max((_given_apart(n, i) for n, i in zip(self.parts, items, strict=True)), default=ALIKE)
 
     def _items(self, part: Any) -> list[Any] | None:
-        """Return the parts in order; flat keys such as ``layers/0`` leave a dict here."""
+        """Return the parts in order; flat keys such as ``layers/0`` arrive as a dict."""
         if isinstance(part, Mapping):
             return [_part(part, str(i)) for i in range(len(self.parts))]
         return list(part) if isinstance(part, list | tuple) and len(part) == len(self.parts) else None
 
 
 def _given_apart(node: Node, inner: Any) -> int:
-    """Return how far a part is, given or not: what is not given may be anything that is searched."""
+    """Return the distance of a part; a missing one fits if it is searched."""
     if inner is _ABSENT:
         return SAME if node.searched else OTHER
     return node.apart(inner)
@@ -288,31 +277,8 @@ def _said(option: Node) -> str:
 
 
 def _part(part: Mapping[Any, Any], key: Any) -> Any:
-    """Return what a config has under a key, be it nested or flat; ``_ABSENT`` where it has nothing."""
+    """Return a config's part under a key, nested or flat; ``_ABSENT`` if there is none."""
     if key in part:
         return part[key]
     flat = {k[len(str(key)) + 1 :]: v for k, v in part.items() if isinstance(k, str) and k.startswith(f"{key}/")}
     return flat or _ABSENT
-
-
-def has_placeholder(value: Any) -> bool:
-    """Tell whether a value is a placeholder of Tune's, or has one inside."""
-    if isinstance(value, dict):
-        return any(map(has_placeholder, value.values()))
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and value[0] in _PLACEHOLDERS:
-        return True
-    return isinstance(value, list | tuple) and any(map(has_placeholder, value))
-
-
-def resolved(value: Any, objects: Mapping[str, Any]) -> Any:
-    """Return a value with what lies behind Tune's placeholders, by their hashes; the value itself without any."""
-    if isinstance(value, dict):
-        inner = {key: resolved(item, objects) for key, item in value.items()}
-        return inner if any(inner[key] is not value[key] for key in value) else value
-    if not isinstance(value, list | tuple):
-        return value
-    if len(value) == 2 and isinstance(value[0], str) and value[0] == _PLACEHOLDERS[0]:
-        return objects.get(value[1], value)
-    items = [resolved(item, objects) for item in value]
-    changed = any(new is not old for new, old in zip(items, value, strict=True))
-    return (items if isinstance(value, list) else tuple(items)) if changed else value

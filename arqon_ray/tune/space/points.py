@@ -1,4 +1,4 @@
-"""Points that the user brings: to be evaluated first, or evaluated already."""
+"""The user's points: those to evaluate first, and those that were evaluated already."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.inputs.values import shown
-from arqon_ray.core.space.points import whole_params
+from arqon_ray.core.points import complete_params
 from arqon_ray.core.space.space import Space
 from arqon_ray.errors import ConfigError, ResultsError
 from arqon_ray.tune.kept import kept_as
@@ -21,17 +21,17 @@ from arqon_ray.tune.space.nodes import Values
 @kept_as("point")
 @dataclass(frozen=True)
 class Point:
-    """A whole point: the study's params, and Tune's values, exactly as the user gave them."""
+    """A whole point: the study's params, and Tune's values exactly as the user gave them."""
 
     params: dict[str, Any]
     values: Values
 
 
 def check_lists(points: Any, rewards: Any) -> tuple[list[dict[str, Any]], list[Any]]:
-    """Check the shape of ``points_to_evaluate`` and ``evaluated_rewards``, before any space is known.
+    """Check the types and lengths of ``points_to_evaluate`` and ``evaluated_rewards``, before any space is known.
 
     Raises:
-        ConfigError: when one is no list, an entry is no dict, or the lengths differ.
+        ConfigError: if one is not a list, an entry is not a dict, or the lengths differ.
     """
     for name, given in (("points_to_evaluate", points), ("evaluated_rewards", rewards)):
         if given is not None and (isinstance(given, str | Mapping) or not isinstance(given, Sequence)):
@@ -49,25 +49,25 @@ def check_lists(points: Any, rewards: Any) -> tuple[list[dict[str, Any]], list[A
 
 
 def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfig, name: str, strict: bool) -> Point:
-    """Return a user's point with every parameter; what it leaves out is taken from the probe.
+    """Return a user's point with every parameter; those that it leaves out are taken from the probe.
 
     Args:
         given: the trial's config or a part of it, nested or with flat keys; or a row of a study's ``history()``,
             ``best()`` or ``pareto()``.
-        space: the space that it belongs to.
+        space: the search space.
         config: the study's.
-        name: how messages call the point.
+        name: the point's name in messages.
         strict: False for a whole ``trial.config``, which has keys that are not searched.
 
     Raises:
-        ConfigError: when it does not fit the space; the message names the key.
+        ConfigError: if it does not fit the space; the message names the key.
     """
     row = _params_of_row(given, space) if strict else None
     if row is not None:
         return _point_of_row(row, space, config, name)
     try:
         values = space.read(given, strict)
-        params = whole_params(space.encode(values), config, Space(config.bounds))
+        params = complete_params(space.encode(values), config, Space(config.bounds))
     except (ConfigError, ResultsError) as error:
         raise ConfigError(f"{name}: {error}") from None
     decoded = space.decode(params)
@@ -75,7 +75,7 @@ def whole_point(given: Mapping[str, Any], space: SearchSpace, config: StudyConfi
 
 
 def _params_of_row(given: Mapping[str, Any], space: SearchSpace) -> Mapping[str, Any] | None:
-    """Return the study's params in a row that a study handed out; None for what a trial would get."""
+    """Return the params of a row of a study's history; None for a trial's config."""
     params = given.get("params")
     searched = any(name == "params" or name.startswith("params/") for name in space.bounds)
     return params if isinstance(params, Mapping) and "value" in given and not searched else None
@@ -92,9 +92,9 @@ def _point_of_row(row: Mapping[str, Any], space: SearchSpace, config: StudyConfi
 
 
 def observation(point: Point, reward: Any) -> dict[str, Any]:
-    """Return a point and its reward as the study takes them; a reward that is no finite number is a failure.
+    """Return a point and its reward as ``seed`` takes them; a reward that is not a finite number is a failure.
 
-    The reward of several objectives is a list.
+    With several objectives the reward is a list.
     """
     if isinstance(reward, list | tuple):
         return {"params": point.params, "values": [number(each) for each in reward]}
@@ -105,14 +105,14 @@ def observation(point: Point, reward: Any) -> dict[str, Any]:
 
 
 def evaluated(point: Point, value: Any, error: bool, pruned: bool, reports: Sequence[Any]) -> dict[str, Any] | None:
-    """Return a point that was evaluated elsewhere as the study takes it; None when it never said a word.
+    """Return a point that was evaluated elsewhere as ``seed`` takes it; None if it was pruned before any report.
 
     Args:
         point: the point.
-        value: its reward, see :func:`observation`; for one that was pruned its last report counts where it is None.
+        value: its reward, see :func:`observation`; if it is None and the point was pruned, its last report counts.
         error: whether the evaluation failed.
         pruned: whether it was stopped early.
-        reports: what it reported, step by step.
+        reports: its intermediate values, one per step.
     """
     if pruned and value is None:
         if not reports:

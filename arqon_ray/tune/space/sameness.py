@@ -1,9 +1,9 @@
-"""What a value is, whatever its ``==`` says: how the options of a choice are told apart.
+"""Whether two values are the same, independently of ``==``: how the options of a choice are told apart.
 
-An array answers ``==`` with an array, a lambda that went through a file is another object, NaN is not even itself. So
-values are compared by their fingerprints: by type and content for numbers, texts, containers and arrays; by their code
-for functions; for any other object by what pickle would keep of it, taken apart and not as bytes, which differ from
-process to process. What cannot be taken apart is itself alone.
+An array answers ``==`` with an array, an unpickled lambda is another object, and NaN does not equal itself. So values
+are compared by fingerprints: of type and content for numbers, strings, containers and arrays; of the code for
+functions; for any other object of the state that pickle would store, not of the pickle's bytes, which differ between
+processes. An object without such a state equals only itself.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def distance(one: Any, other: Any) -> int:
 
 
 def find(options: Sequence[Any], value: Any) -> int | None:
-    """Return the place of the option that is nearest to a value; None when it is none of them."""
+    """Return the index of the option that is nearest to a value; None if it is none of them."""
     nearest = min(range(len(options)), key=lambda i: distance(options[i], value), default=0)
     return nearest if options and distance(options[nearest], value) < OTHER else None
 
@@ -83,11 +83,11 @@ def flattened(value: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
 
 
 class _Printer:
-    """Takes one value apart."""
+    """Computes the fingerprint of one value."""
 
     def __init__(self, loose: bool) -> None:
         self._loose = loose
-        self._done: dict[int, tuple[bytes, Any]] = {}  # with the object, so that its id stays its own
+        self._done: dict[int, tuple[bytes, Any]] = {}  # with the object, so that its id is not reused
         self._above: dict[int, int] = {}
 
     def of(self, value: Any) -> bytes:
@@ -169,7 +169,7 @@ class _Printer:
         return self._all("function", (self._where(value), *parts))
 
     def _code(self, code: types.CodeType) -> bytes:
-        """Return what the code does, not where in a file it stands."""
+        """Return the fingerprint of the code, without its position in a file."""
         counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
         names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
         return self._all("code", (code.co_code, code.co_consts, names, counts))
@@ -177,7 +177,7 @@ class _Printer:
     def _class(self, value: type) -> bytes:
         if self._loose or (value.__module__ != "__main__" and "<locals>" not in value.__qualname__):
             return _digest("class", self._where(value))
-        # A class of a script is made anew when it is read from a file: it is what it holds.
+        # A class of a script is a new object after unpickling, so its contents count.
         holds = {name: item for name, item in vars(value).items() if _is_own(name, item)}
         return self._all("class", (self._where(value), value.__bases__, holds))
 
@@ -185,7 +185,7 @@ class _Printer:
         return value.__qualname__ if self._loose else f"{value.__module__}.{value.__qualname__}"
 
     def _object(self, value: Any) -> bytes:
-        """Return what pickle would keep of an object."""
+        """Return the fingerprint of the state that pickle would store."""
         special = copyreg.dispatch_table.get(type(value))
         kept: Any = value.__reduce_ex__(4) if special is None else special(value)
         if isinstance(kept, str):
@@ -219,7 +219,7 @@ def _number(value: Any) -> str:
 
 
 def _tensor(value: Any) -> Any:
-    """Return the numbers of a tensor as an array; None for what is no tensor."""
+    """Return a tensor as an array; None if it is not a tensor."""
     if not (hasattr(value, "__dlpack__") and hasattr(value, "dtype") and hasattr(value, "__array__")):
         return None
     return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
@@ -233,7 +233,7 @@ def _content(cell: types.CellType) -> Any:
 
 
 def _is_own(name: str, item: Any) -> bool:
-    """Tell whether an attribute was written into a class, not made by Python or pickle."""
+    """Tell whether a class attribute is the user's, not added by Python or pickle."""
     dunder = name.startswith("__") and name.endswith("__")
     descriptors = types.MemberDescriptorType | types.GetSetDescriptorType
     if dunder:
@@ -255,6 +255,6 @@ def _digest(tag: str, *parts: str | bytes) -> bytes:
 
 
 def without_empty_cells(part: Mapping[Any, Any], known: Iterable[Any]) -> dict[Any, Any]:
-    """Return a part of a point without the cells in which a table has nothing, for keys that are not known here."""
+    """Return a part of a point without empty cells of a table, except under known keys."""
     here = set(known)
     return {key: value for key, value in part.items() if key in here or not is_missing(value)}

@@ -1,4 +1,5 @@
-"""The searcher's view of a study: one that lives in this process, or the shared one of the cluster.
+"""The study behind a searcher: one that lives in this process, or the cluster's shared one.
 
-The searcher uses :mod:`.study`, :mod:`.shared` and :mod:`.attach`.
+Use ``Study``, ``OwnStudy`` (:mod:`.study`), ``SharedStudy`` (:mod:`.shared`), ``Ticket`` (:mod:`.ticket`) and
+:func:`.attach.attach`; the rest is theirs.
 """

@@ -1,4 +1,4 @@
-"""Finding the shared study: by what the user decided when a run begins, by which study it was when one is restored."""
+"""Find the shared study: the one that fits the user's arguments when a run begins, the same one when it is restored."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from arqon_ray.service import SolverClient, connect, start
 def attach(
     actor: str | SolverClient, wanted: Mapping[str, Any] | None, mode: str | None
 ) -> tuple[SolverClient, StudyConfig]:
-    """Find a study and its config, or begin it where there is none and a space is known.
+    """Find a study and its config, or start it if there is none and a space is known.
 
     Args:
         actor: its name, or a client of it.
-        wanted: the arqon config as far as the user decided it; None to take the study as it is.
+        wanted: the keys of the arqon config that the user gave; None to accept the study as it is.
         mode: ``min`` or ``max``, or None for the study's.
 
     Raises:
-        StudyNotFoundError: when there is none and ``wanted`` is None.
-        IdentityError: when the study has other bounds, or another value for what the user decided.
-        ArqonError: when its actor does not answer.
+        StudyNotFoundError: if there is none and ``wanted`` is None.
+        IdentityError: if the study has other bounds, or another value for a key that the user gave.
+        ArqonError: if its actor does not answer.
     """
     client = SolverClient(actor) if isinstance(actor, str) else actor
     try:
         return _attached(client, wanted, mode)
     except RayError as error:
         raise ArqonError(
-            f"the study {client.name!r} does not answer ({error}): see whether its actor's node is alive"
+            f"the study {client.name!r} does not answer ({error}): check whether its actor's node is alive"
         ) from error
 
 
@@ -57,10 +57,10 @@ def _attached(
 
 
 def check_identity(name: str, config: StudyConfig, decided: Mapping[str, Any]) -> None:
-    """Refuse a study that is another one than the user decided.
+    """Refuse a study whose config differs from what the user gave.
 
     Raises:
-        IdentityError: the message names the keys and both values.
+        IdentityError: if it does; the message names the keys and both values.
     """
     there = identity(without_unread(config))
     here = identity(load_config({"bounds": there["bounds"], **decided}))
@@ -68,19 +68,19 @@ def check_identity(name: str, config: StudyConfig, decided: Mapping[str, Any]) -
     if different:
         said = "; ".join(f"{key} is {there[key]!r} there and {here[key]!r} here" for key in different)
         raise IdentityError(
-            f"the study {name!r} is another one: {said}. Leave out what it decides, or use another name"
+            f"the study {name!r} has a different config: {said}. Leave these arguments out, or use another name"
         )
 
 
 def reattach(kept: Mapping[str, Any]) -> None:
-    """Find the study that a checkpoint is of; begin it from the checkpoint where neither actor nor journal is there.
+    """Find a checkpoint's study; start it from the checkpoint if neither its actor nor its journal exists.
 
     Args:
         kept: what :meth:`SharedStudy.state` returned.
 
     Raises:
-        StateError: another study has the name, or an older copy of its log was put back.
-        StudyRefusedError: the study is there and cannot be served.
+        StateError: if another study has the name, or its log was replaced by an older copy.
+        StudyRefusedError: if the study exists and cannot be served.
     """
     name, snapshot = kept["name"], kept.get("snapshot")
     try:
@@ -103,17 +103,17 @@ def reattach(kept: Mapping[str, Any]) -> None:
 
 
 def _place(path: str | None, name: str) -> str | None:
-    """Return where the journal may still be; None for the present cluster's own place."""
+    """Return where the journal may still be; None for the present cluster's default."""
     if path is None or "://" in path or os.path.isdir(os.path.join(path, name)):
         return path
     return None
 
 
 def check_same(name: str, status: Mapping[str, Any], snapshot: Mapping[str, Any]) -> None:
-    """Refuse a study whose uuid and position are not those of a checkpoint's study, or of one that went on from it.
+    """Refuse a study that is neither the checkpoint's study nor continued from it.
 
     Raises:
-        StateError: the message names both.
+        StateError: if its uuid or its position in the log do not fit; the message names both.
     """
     at = {status["uuid"]: status["seq"]}
     if status.get("imported"):
@@ -121,11 +121,11 @@ def check_same(name: str, status: Mapping[str, Any], snapshot: Mapping[str, Any]
     uuid, seq = snapshot["uuid"], snapshot["seq"]
     if uuid not in at:
         raise StateError(
-            f"the study {name!r} that is there ({status['uuid']}) is another study than the one that this run was "
-            f"attached to ({uuid}): stop it, so that the run's own study can be begun from the checkpoint"
+            f"the study {name!r} ({status['uuid']}) is not the study that this run was attached to ({uuid}): "
+            "stop it, so that the run's own study can be started from the checkpoint"
         )
     if at[uuid] < seq:
         raise StateError(
-            f"the study {name!r} goes back to record {at[uuid]} of {uuid}, and this run's checkpoint stands at record "
-            f"{seq}: an older copy of its log was put back; put the newest one back"
+            f"the study {name!r} ends at record {at[uuid]} of {uuid}, and this run's checkpoint is of record {seq}: "
+            "its log was replaced by an older copy; restore the newest one"
         )

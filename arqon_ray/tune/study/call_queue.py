@@ -1,8 +1,8 @@
 """Calls to the shared study, made in order by a thread, so that Tune's event loop never waits for the actor.
 
-The actor may be restarting, or its node may be gone: the client waits that out, and so does the courier, while
-the searcher answers Tune with None. Every call that changes something carries its operation id, so that one
-that is made again, after an error or from a checkpoint, has its effect once.
+While the actor restarts or its node is gone, the queue keeps retrying and the searcher answers Tune with None. Every
+call that changes something carries an operation id, so that a repeated call, after an error or from a checkpoint, has
+its effect once.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ from arqon_ray.service.calls import StudyCalls
 _PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
 _AWAY = (RayError, StudyUnreachableError)
-"""What is waited out; every other error is the call's answer."""
-
+"""Errors after which the call is retried; any other error is the call's answer."""
 
 Kind = Literal["tell", "report", "seed", "release"]
-"""The calls that carry something to the study; a checkpoint keeps those that have not arrived."""
+"""Calls that tell the study something; a checkpoint keeps those that have not arrived."""
 
 Kept = tuple[Kind, tuple[Any, ...], dict[str, Any]]
 """Kind, arguments and keywords of a call."""
@@ -46,11 +45,11 @@ _TELLING: dict[Kind, Callable[[StudyCalls], Callable[..., Any]]] = {
 
 @dataclass(frozen=True)
 class Call:
-    """Something to be asked of the study, or told to it.
+    """One call to the study.
 
     Attributes:
         make: makes the call.
-        kept: how a checkpoint keeps it; None for a call that need not be made again.
+        kept: what a checkpoint keeps of it; None for a call that a restored searcher does not repeat.
     """
 
     make: Callable[[StudyCalls], Any]
@@ -63,32 +62,32 @@ def telling(kind: Kind, *args: Any, **kwargs: Any) -> Call:
 
 
 def once(kind: Kind, *args: Any, **kwargs: Any) -> Call:
-    """Return a call that a checkpoint keeps and whose effect happens once, however often it is made."""
+    """Return a call that a checkpoint keeps, with an operation id, so that it has its effect once."""
     return telling(kind, *args, **{"key": uuid.uuid4().hex, **kwargs})
 
 
-class OldCall:
-    """A call as files of 0.1.0 have it: the attributes ``method``, ``args`` and ``kwargs``."""
+class FormerCall:
+    """A call in a checkpoint of 0.1.0."""
 
     method: Kind
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
 
-def call_of(kept: Kept | OldCall) -> Call:
+def call_of(kept: Kept | FormerCall) -> Call:
     """Return the call that a checkpoint kept."""
-    if isinstance(kept, OldCall):
+    if isinstance(kept, FormerCall):
         return telling(kept.method, *kept.args, **kept.kwargs)
     kind, args, kwargs = kept
     return telling(kind, *args, **kwargs)
 
 
-class Courier:
-    """Makes calls, one after the other, until each has an answer.
+class CallQueue:
+    """Makes calls one after the other, each until it has an answer.
 
     Args:
         client: the study.
-        first: the first call; if it fails no other is made, and each has its error.
+        first: the first call; if it fails, no other call is made and each fails with the same error.
     """
 
     def __init__(self, client: SolverClient, first: Call | None = None) -> None:
@@ -103,7 +102,7 @@ class Courier:
         self._first = None if first is None else self.send(first)
 
     def send(self, call: Call) -> Future[Any]:
-        """Queue a call; the future has its answer, or the error that no waiting can mend."""
+        """Queue a call; its future gets the answer, or an error that a retry cannot fix."""
         future: Future[Any] = Future()
         with self._lock:
             self._calls.append((call, future))
@@ -116,22 +115,22 @@ class Courier:
             return [call for call, future in self._calls if not future.done()]
 
     def trouble(self) -> tuple[float, Exception | None]:
-        """Return for how many seconds the actor has not answered, and what Ray says about it."""
+        """Return for how many seconds the actor has not answered, and the last error."""
         self.background.wake()  # its thread may have died
         since = self._waiting_since
         return (0.0 if since is None else time.monotonic() - since), self._trouble
 
     def close(self) -> None:
-        """Make no further calls, but for one attempt at each that has no answer yet."""
+        """Try each call that has no answer once more, then stop."""
         self._closed = True
         self.background.wake(hurry=True)
 
     def join(self, timeout: float) -> None:
-        """Wait for the last call, at most so many seconds."""
+        """Wait for the last call, at most ``timeout`` seconds."""
         self.background.settle(timeout)
 
     def _step(self) -> float:
-        """Make the oldest call; what it raises while the actor is away goes to the thread, which pauses and repeats."""
+        """Make the oldest call; an error while the actor is away is raised, so that the thread pauses and retries."""
         with self._lock:
             if not self._calls:
                 return math.inf

@@ -1,9 +1,9 @@
 """The next candidate, computed by a thread while Tune handles its trials.
 
-Tune's loop only looks whether it is ready. What was computed is used only if nothing changed since: no result, no
-report, no ask. So each candidate is the one that the solver itself would give at the ask, and the same events give the
-same candidates, restored or not. One exception keeps a run going that reports without a pause: an ask that has waited
-for :data:`_FRESH` seconds is given what was begun for it, though reports came meanwhile.
+Tune's loop only checks whether it is ready. A computed candidate is used only if nothing changed since: no result, no
+report, no ask. So each candidate is the one that the solver itself would propose at the ask, and the same events give
+the same candidates, restored or not. One exception keeps a run going whose trials report all the time: an ask that has
+waited for :data:`_FRESH` seconds gets the candidate that was started for it, even if reports came meanwhile.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ logger = logging.getLogger(__name__)
 _FRESH = 0.25
 _ATTEMPTS = 3
 _SHORT = 0.01
-"""Seconds: for no longer than this nobody waits for a model, which takes longer; it would only hold up who waits."""
+"""Seconds: a shorter patience is treated as none, since a model takes longer and waiting would only block Tune."""
 
 
 class _Job(NamedTuple):
-    """A candidate that is computed, or was.
+    """The computation of one candidate.
 
     Attributes:
-        basis: what it rests on.
-        future: has it.
+        basis: the solver's version and budget when it was started.
+        future: the candidate.
         proposer: computes it.
-        asked: when it was first asked for, on the monotonic clock; infinity when nobody has.
+        asked: when it was first asked for, on the monotonic clock; infinity if it was not.
     """
 
     basis: tuple[Any, ...]
@@ -45,11 +45,11 @@ class _Job(NamedTuple):
     asked: float
 
 
-class Ahead:
-    """Computes on a proposer; the solver itself is touched by the caller's thread alone.
+class Prefetcher:
+    """Computes the next candidate in a thread, on a proposer; only the caller's thread uses the solver itself.
 
     Args:
-        solver: whose candidates they are.
+        solver: the solver.
     """
 
     def __init__(self, solver: ArqonSolver) -> None:
@@ -58,17 +58,17 @@ class Ahead:
         self._background = Background("computing the next candidate", self._step, failed=self._failed)
 
     def take(self, patience: float) -> Candidate | None:
-        """Hand out the next candidate; None when there is no fresh one.
+        """Hand out the next candidate; None if there is no fresh one.
 
         Args:
             patience: seconds to wait for it.
 
         Raises:
-            TimeoutError: it is not ready yet.
-            ArqonError: it cannot be computed: not even the probe can, and not for want of one more attempt.
+            TimeoutError: if it is not ready yet.
+            ArqonError: if it could not be computed in several attempts, not even by the probe.
         """
         proposer = self._solver.proposer()
-        if proposer.covering:  # it takes no model, and next to no time
+        if proposer.covering:  # no model is needed, so it takes almost no time
             return self._adopted(proposer.propose())
         job = self._current(asked=True)
         try:
@@ -76,7 +76,7 @@ class Ahead:
         except TimeoutError:
             raise
         except Exception as error:
-            self._job = None  # the next ask tries anew
+            self._job = None  # the next ask tries again
             raise ArqonError(f"the next candidate cannot be computed: {short(error)}") from error
         return self._adopted(candidate)
 
@@ -87,11 +87,11 @@ class Ahead:
         return candidate
 
     def begin(self) -> Future[Candidate | None]:
-        """Begin to compute on what is known now, unless that was begun already."""
+        """Start computing on what is known now, unless that was started already."""
         return self._current(asked=False).future
 
     def _current(self, asked: bool) -> _Job:
-        """Return the job for what is known now, begun at this moment if there is none."""
+        """Return the job for what is known now; start it if there is none."""
         job, now = self._job, time.monotonic()
         basis = (self._solver.version, self._solver.config.budget)
         since = math.inf if job is None else job.asked
@@ -103,12 +103,12 @@ class Ahead:
         return job
 
     def _fresh_enough(self, job: _Job, now: float) -> bool:
-        """Tell whether an ask has waited for so long that it does not wait for still newer evidence."""
-        same_place = job.proposer.first == self._solver.handed_out and job.basis[1] == self._solver.config.budget
-        return same_place and now - job.asked >= _FRESH
+        """Tell whether an ask has waited so long that the job is used although newer results have come."""
+        same_candidate = job.proposer.first == self._solver.handed_out and job.basis[1] == self._solver.config.budget
+        return same_candidate and now - job.asked >= _FRESH
 
     def _step(self) -> float:
-        """Compute what is asked for now, in the thread; a result that is out of date by then is nobody's."""
+        """Compute the current job, in the thread; if it is replaced meanwhile its result is dropped."""
         job = self._job
         if job is None or job.future.done():
             return math.inf
@@ -116,22 +116,22 @@ class Ahead:
         return 0.0
 
     def _failed(self, error: BaseException) -> None:
-        """Tell who waits, once it has been tried again in vain."""
+        """Fail the job when all attempts have failed."""
         job, trouble = self._job, self._background.trouble
         if job is not None and not job.future.done() and trouble is not None and trouble.failures >= _ATTEMPTS:
             job.future.set_exception(error if isinstance(error, Exception) else RuntimeError(short(error)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without the thread and its work, which are begun again when needed."""
+        """Pickle without the thread and its job, which are started again when needed."""
         return (type(self), (self._solver,))
 
 
 def _proposed(proposer: Proposer) -> Candidate | None:
-    """Return the proposer's candidate; the probe's when a strategy fails, which is not worth the trials of a run."""
+    """Return the proposer's candidate; the probe's if a strategy fails, so that the run goes on."""
     try:
         return proposer.propose()
-    except BaseException as error:  # also SystemExit, which would end this thread alone
-        logger.warning("the probe stands in for a strategy that failed: %s", short(error))
+    except BaseException as error:  # also SystemExit, which would end this thread only
+        logger.warning("a strategy failed, so the probe proposes the next candidate: %s", short(error))
         candidate = proposer.propose(probe=True)
         if candidate is None:
             return None

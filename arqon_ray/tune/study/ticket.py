@@ -1,4 +1,4 @@
-"""A candidate in the hands of a trial, and how the trial's evaluation is told."""
+"""A candidate that a trial holds, and the trial's evaluation as ``tell`` takes it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ABSENT: tuple[Any, ...] = (None, {}, [])
 @kept_as("ticket")
 @dataclass(frozen=True)
 class Ticket:
-    """A candidate in the hands of a trial; ``id`` is None for a user's own point that the study did not hand out."""
+    """A candidate that a trial holds; ``id`` is None for a user's point that the study did not hand out."""
 
     id: str | None
     params: dict[str, Any]
 
 
 def entry(evaluation: Evaluation) -> dict[str, Any]:
-    """Return an evaluation as ``tell`` takes it, or ``seed`` when it is no candidate's, without what is None."""
+    """Return an evaluation as ``tell`` takes it, or as ``seed`` does if it has no candidate; without empty fields."""
     plain = evaluation.to_dict()
     whose = ("params",) if evaluation.id is None else ("id",)
     keys = (*whose, "status", *_MEASURED)

@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from arqon_ray.core.config import ParameterConfig, StudyConfig
+from arqon_ray.core.config import StudyConfig
 from arqon_ray.core.probe.coverage import Coverage
 from arqon_ray.core.refine.acquisition import LogExpectedImprovement
 from arqon_ray.core.refine.features import Features
 from arqon_ray.core.refine.search import Box, Search
 from arqon_ray.core.refine.surrogate import Surrogate, default_theta
 from arqon_ray.core.refine.tpe import Parzen
+from arqon_ray.core.space.config import ParameterConfig
+from arqon_ray.core.space.description import Options, Range
 from arqon_ray.core.space.embeddings import Embedding, HasLevels
 from arqon_ray.core.space.kernels import Kernel, Normal
-from arqon_ray.core.space.kinds.base import Array, Options, OutsideError, Parameter, Range, finite_number
+from arqon_ray.core.space.kinds.base import Array, OutsideError, Parameter, finite_number
 from arqon_ray.core.space.kinds.finite import Finite
 from arqon_ray.core.space.snapping import ColumnSnap, Snaps
 from arqon_ray.core.space.space import Space

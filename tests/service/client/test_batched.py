@@ -63,6 +63,12 @@ class LocalClient:
     def release(self, ids: list[str], owner: str) -> Any:
         return self._do("release", ids, ids, owner)
 
+    def report(self, id: str, step: Any, value: Any, metrics: Any) -> Any:
+        return self._do("report", id, id, step, value, metrics)
+
+    def retract(self, id: str, reason: str | None) -> Any:
+        return self._do("retract", id, id, reason, key=f"retract-{id}")
+
     def renew(self, owner: str) -> int:
         answer: int = self._do("renew", owner, owner)
         return answer
@@ -193,6 +199,22 @@ def test_a_full_block_is_sent_at_once_and_an_old_result_after_its_delay(client: 
     until(lambda: len(client.of("tell")) == 2)
     assert [ids for _, ids in client.of("tell")] == [["0", "1"], ["2"]]
     assert client.study.status()["counts"]["failed"] == 1
+
+
+def test_a_report_is_sent_at_once_and_a_result_before_it_is_retracted(study: Study, batched: Make) -> None:
+    batch = batched()
+    batch.ask_one()
+    assert batch.report("0", 1, 5.0) == {"id": "0", "accepted": True}
+    assert [row["steps"][0][:2] for row in study.pending() if row["id"] == "0"] == [[1, 5.0]]
+    batch.tell("0", 13.0)
+    assert batch.retract("0", "a mistake") == {"id": "0", "accepted": True}
+    assert study.history() == []
+    assert study.status()["counts"]["retracted"] == 1
+    batch.tell("77", 1.0)
+    batch.tell("0", 12.0)
+    with pytest.raises(UnknownCandidateError, match="77"):
+        batch.retract("0")
+    assert [row["value"] for row in study.history()] == [12.0]
 
 
 def test_what_is_malformed_is_refused_at_once_and_spoils_no_block(study: Study, batched: Make) -> None:

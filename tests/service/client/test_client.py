@@ -21,8 +21,7 @@ from ray.exceptions import (
 
 from arqon_ray.errors import ArqonError, AskTimeoutError, ResultsError, StudyNotFoundError
 from arqon_ray.service import SolverClient
-from arqon_ray.service.client import retry as calling
-from arqon_ray.service.client.retry import Retry, Slices
+from arqon_ray.service.client.retry import Retry, Slices, key_or_new
 from arqon_ray.service.protocol import operation_id, to_plain
 from tests.service.conftest import CONFIG
 from tests.service.live import Start, kill, studies
@@ -165,8 +164,8 @@ def test_a_repeated_call_has_the_operation_id_of_the_first(
 def test_operation_ids_are_known_by_their_beginning_and_a_users_key_is_kept() -> None:
     assert operation_id().startswith("op:")
     assert operation_id() != operation_id()
-    assert calling.key_or_new("trial-1") == "trial-1"
-    assert calling.key_or_new("") == ""
+    assert key_or_new("trial-1") == "trial-1"
+    assert key_or_new("") == ""
 
 
 @pytest.fixture

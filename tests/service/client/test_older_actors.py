@@ -12,7 +12,7 @@ import ray
 
 import arqon_ray
 from arqon_ray import ArqonError, ResultsError, SolverClient
-from arqon_ray.service.client.retry import NAMESPACE
+from arqon_ray.service.client.reference import NAMESPACE, until_gone
 from tests.service.conftest import CONFIG
 
 
@@ -79,6 +79,7 @@ def client(cluster: Any) -> Iterator[SolverClient]:
 
 LACKED = [
     ("retract()", lambda c: c.retract("0", "wrong")),
+    ("explain()", lambda c: c.explain()),
     ("history(since=...)", lambda c: c.history(since=3)),
     ("report(metrics=...)", lambda c: c.report("0", 1, 2.0, {"loss": 2.0})),
     ("report([...])", lambda c: c.report([{"id": "0", "step": 1, "value": 2.0}])),
@@ -134,7 +135,7 @@ def test_it_is_replaced_and_the_client_goes_on(client: SolverClient) -> None:
     with pytest.raises(ArqonError, match="retract"):
         client.retract("0")
     ray.kill(client.handle)
-    for _ in client._until_gone(client.handle):
+    for _ in until_gone(client.name, client.handle):
         pass
     arqon_ray.start(CONFIG, client.name)
     client.tell(client.ask_one()["id"], 1.0)  # type: ignore[index]

@@ -17,7 +17,7 @@ import ray
 
 import arqon_ray
 from arqon_ray.service import SolverClient
-from arqon_ray.service.client.retry import NAMESPACE
+from arqon_ray.service.client.reference import NAMESPACE
 from tests.service.conftest import CONFIG
 from tests.service.faults.audit import Answers
 

@@ -21,7 +21,7 @@ from arqon_ray.core.config import load_config
 from arqon_ray.errors import StudyRefusedError
 from arqon_ray.service import SolverClient
 from arqon_ray.service.client.launch import _actor_class
-from arqon_ray.service.client.retry import NAMESPACE
+from arqon_ray.service.client.reference import NAMESPACE
 from arqon_ray.service.protocol import from_plain
 from tests.service.conftest import CONFIG
 from tests.service.faults.audit import Answers, audit, load, objective

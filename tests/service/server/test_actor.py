@@ -126,6 +126,10 @@ def test_a_call_answers_in_plain_python_and_errors_are_our_own(start: Start) -> 
     with pytest.raises(ConfigError, match="objectives is None"):
         client.pareto()
     assert json.loads(client.export())["handed_out"] == 1
+    explained = client.explain()
+    assert json.loads(json.dumps(explained)) == explained
+    assert explained["phases"] == [{"strategy": "probe", "candidates": 1}]
+    assert (explained["phase"], explained["landscape"]) == ("probe", "unknown")
     assert client.seed([{"params": {"x": 0.5, "n": 8}, "value": 2.0}])[0]["accepted"]
     outside = [{"params": {"x": 2.0, "n": 8}, "value": 2.0}]
     with pytest.raises(OutOfBoundsError, match=r"results\[0\].params.x is 2.0"):

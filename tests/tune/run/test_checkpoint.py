@@ -210,9 +210,9 @@ def test_a_candidate_that_comes_for_a_trial_that_is_gone_goes_back() -> None:
     assert share.match("a", {"x": 1.0}, 0.5) is None
     share.forget("a")
     client.place_now.set()
-    arrived: Future[Any] = share._going().send(shared.Call(lambda study: study.renew("anybody")))
+    arrived: Future[Any] = share._connection.ask(shared.Call(lambda study: study.renew("anybody")))
     arrived.result(60)
-    share._going().send(shared.Call(lambda study: study.renew("anybody"))).result(60)
+    share._connection.ask(shared.Call(lambda study: study.renew("anybody"))).result(60)
     assert client.released == ["0"]
     share.leave()
 

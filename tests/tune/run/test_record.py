@@ -20,7 +20,7 @@ from arqon_ray.core.record import error_kinds as kinds
 from arqon_ray.service.server.host import ActorSpec, StudyHost
 from arqon_ray.tune import ArqonSearcher
 from arqon_ray.tune.run import checkpoint, ending
-from arqon_ray.tune.study import shared
+from arqon_ray.tune.study import connection, shared
 from tests.tune.run.test_runs import Curve, fit
 from tests.tune.study.test_shared import LocalClient, Served
 
@@ -342,7 +342,7 @@ def test_what_a_file_from_before_the_record_had_not_sent_is_sent(
     file = ASSETS / "shared-before-metrics.pkl"
     kept = checkpoint.read(str(file))["study"]
     client = Begun(tmp_path, kept)
-    monkeypatch.setattr(shared, "reattach", lambda kept: None)
+    monkeypatch.setattr(connection, "reattach", lambda kept: None)
     monkeypatch.setattr(shared, "SolverClient", lambda name: client)
     searcher = ArqonSearcher(actor="local")
     searcher.restore(str(file))

@@ -80,7 +80,7 @@ def when_begun(tmp_path: Path, act: Any) -> threading.Thread:
 def nothing_is_held(study: arqon_ray.SolverClient, arqon: ArqonSearcher) -> None:
     assert study.pending() == []
     assert study.status()["counts"]["released"] > 0
-    owner = arqon._session.study._owner  # type: ignore[union-attr]
+    owner = arqon._session.study._connection.owner  # type: ignore[union-attr]
     assert not any(owner in thread.name for thread in threading.enumerate())
 
 

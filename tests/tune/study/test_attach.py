@@ -35,9 +35,9 @@ def test_the_same_study_and_one_that_went_on_from_it_are_taken(status: dict[str,
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ({"uuid": "other", "seq": 80, "imported": None}, r"\(other\) is another study .* \(mine\): stop it"),
-        ({"uuid": "mine", "seq": 7, "imported": None}, "goes back to record 7 .* stands at record 8"),
-        ({"uuid": "child", "seq": 80, "imported": {"uuid": "mine", "seq": 7}}, "goes back to record 7"),
+        ({"uuid": "other", "seq": 80, "imported": None}, r"\(other\) is not the study .* \(mine\): stop it"),
+        ({"uuid": "mine", "seq": 7, "imported": None}, "ends at record 7 .* is of record 8"),
+        ({"uuid": "child", "seq": 80, "imported": {"uuid": "mine", "seq": 7}}, "ends at record 7"),
     ],
 )
 def test_a_foreign_or_older_study_is_refused_with_both_named(status: dict[str, Any], message: str) -> None:
@@ -108,7 +108,7 @@ def test_it_goes_on_with_the_journal_or_else_the_checkpoint_and_never_with_a_str
     client.stop(purge=True)  # somebody else's under the name: refused, and left as it is
     arqon_ray.start(CONFIG, client.name, storage_path=str(tmp_path / "studies"))
     searcher = restored(client, tmp_path / "second")
-    with pytest.raises(ArqonError, match="is another study than the one"):
+    with pytest.raises(ArqonError, match="is not the study that this run"):
         ask(searcher)
     searcher.on_trial_complete("t2", {"loss": 9.0})
     assert client.history() == []

@@ -8,8 +8,8 @@ import pytest
 from ray.exceptions import ActorUnavailableError
 
 from arqon_ray.errors import StudyRefusedError, StudyUnreachableError
-from arqon_ray.tune.study import call_queue as courier
-from arqon_ray.tune.study.call_queue import Call, Courier, telling
+from arqon_ray.tune.study import call_queue
+from arqon_ray.tune.study.call_queue import Call, CallQueue, telling
 
 BEST = Call(lambda study: study.best())
 
@@ -36,16 +36,16 @@ class Client:
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Client:
-    monkeypatch.setattr(courier, "_PAUSE", 0.01)
+    monkeypatch.setattr(call_queue, "_PAUSE", 0.01)
     return Client()
 
 
 @pytest.fixture
-def begin(client: Client) -> Iterator[Callable[..., Courier]]:
-    made: list[Courier] = []
+def begin(client: Client) -> Iterator[Callable[..., CallQueue]]:
+    made: list[CallQueue] = []
 
-    def begin(first: Call | None = None) -> Courier:
-        made.append(Courier(client, first))  # type: ignore[arg-type]
+    def begin(first: Call | None = None) -> CallQueue:
+        made.append(CallQueue(client, first))  # type: ignore[arg-type]
         return made[-1]
 
     yield begin
@@ -61,7 +61,7 @@ def of(future: Future[Any]) -> Any:
 
 @pytest.mark.parametrize("error", [ActorUnavailableError("away", None), StudyUnreachableError("no answer")])
 def test_an_actor_that_is_away_is_waited_for_and_the_order_kept(
-    client: Client, begin: Callable[..., Courier], error: Exception
+    client: Client, begin: Callable[..., CallQueue], error: Exception
 ) -> None:
     client.failing["tell"] = [error] * 3
     sender = begin()
@@ -73,7 +73,7 @@ def test_an_actor_that_is_away_is_waited_for_and_the_order_kept(
 
 
 def test_what_no_waiting_mends_is_the_answer_and_the_next_call_is_made(
-    client: Client, begin: Callable[..., Courier]
+    client: Client, begin: Callable[..., CallQueue]
 ) -> None:
     client.failing = {"tell": [StudyRefusedError("damaged")], "report": [SystemExit("over")]}
     sender = begin()
@@ -87,9 +87,9 @@ def test_what_no_waiting_mends_is_the_answer_and_the_next_call_is_made(
 
 
 def test_trouble_is_told_while_it_lasts_and_closing_tries_each_call_once(
-    client: Client, begin: Callable[..., Courier], monkeypatch: pytest.MonkeyPatch
+    client: Client, begin: Callable[..., CallQueue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(courier, "_PAUSE", 3600.0)
+    monkeypatch.setattr(call_queue, "_PAUSE", 3600.0)
     client.failing["tell"] = [ActorUnavailableError("away", None)] * 2
     sender = begin()
     futures = [sender.send(telling("tell")), sender.send(BEST)]
@@ -104,7 +104,7 @@ def test_trouble_is_told_while_it_lasts_and_closing_tries_each_call_once(
     assert of(futures[1]) == ("best",)
 
 
-def test_when_the_first_call_fails_no_other_is_made(client: Client, begin: Callable[..., Courier]) -> None:
+def test_when_the_first_call_fails_no_other_is_made(client: Client, begin: Callable[..., CallQueue]) -> None:
     client.failing["attach"] = [StudyRefusedError("another study")]
     sender = begin(Call(lambda study: study.attach()))
     assert isinstance(of(sender.send(telling("tell"))), StudyRefusedError)

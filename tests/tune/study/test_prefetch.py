@@ -70,7 +70,7 @@ def test_while_trials_run_suggest_does_not_wait_and_the_candidate_comes_later(
 
 def test_it_is_computed_between_a_result_and_the_next_ask(gate: Gate) -> None:
     arqon = past_the_probe()
-    arqon._session.study._ahead._job.future.result(60)  # type: ignore[union-attr]
+    arqon._session.study._prefetcher._job.future.result(60)  # type: ignore[union-attr]
     begun = gate.begun
     assert begun > 0
     assert isinstance(arqon.suggest("a"), dict)
@@ -131,7 +131,7 @@ def test_a_candidate_that_was_computed_ahead_notices_a_report(monkeypatch: pytes
     monkeypatch.setattr("arqon_ray.tune.study.prefetch._FRESH", 1e9)
     arqon, running = with_rungs()
     assert isinstance(arqon.solver, ArqonSolver)
-    arqon._session.study._ahead.begin().result(60)  # type: ignore[union-attr]
+    arqon._session.study._prefetcher.begin().result(60)  # type: ignore[union-attr]
     before = ArqonSolver.from_state(arqon.solver.export()).ask_one()
     for name in running:
         arqon.on_trial_result(name, {"loss": 50.0, "training_iteration": 9})

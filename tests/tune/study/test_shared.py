@@ -17,8 +17,7 @@ from arqon_ray.core.config import load_config
 from arqon_ray.errors import ArqonError, IdentityError, StateError, StudyNotFoundError
 from arqon_ray.service.server.host import ActorSpec, StudyHost
 from arqon_ray.tune import ArqonSearcher, session
-from arqon_ray.tune.study import attach, shared
-from arqon_ray.tune.study import call_queue as courier
+from arqon_ray.tune.study import attach, call_queue, connection, shared
 
 CONFIG = {"seed": 7, "budget": 6, "bounds": {"x": {"min": -5.0, "max": 5.0}, "n": {"min": 1, "max": 9, "type": "int"}}}
 
@@ -64,11 +63,11 @@ class LocalClient:
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalClient:
     client = LocalClient(tmp_path / "store")
     monkeypatch.setattr(session, "attach", lambda actor, wanted, mode: (client, load_config(CONFIG)))
-    monkeypatch.setattr(shared, "reattach", lambda kept: None)
+    monkeypatch.setattr(connection, "reattach", lambda kept: None)
     monkeypatch.setattr(shared, "SolverClient", lambda name: client)
     monkeypatch.setattr(session, "BUSY", 0.2)
     monkeypatch.setattr(session, "IDLE", 0.2)
-    monkeypatch.setattr(courier, "_PAUSE", 0.05)
+    monkeypatch.setattr(call_queue, "_PAUSE", 0.05)
     return client
 
 
@@ -155,7 +154,7 @@ def test_an_ask_whose_answer_was_lost_gets_the_same_candidate(client: LocalClien
 
 
 def test_patience_ends_in_one_clear_error(client: LocalClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "PATIENCE", 0.1)
+    monkeypatch.setattr(connection, "PATIENCE", 0.1)
     searcher = attached()
     client.down.set()
     with pytest.raises(ArqonError, match=r"'local' has not answered for .* Tuner\.restore"):
@@ -210,7 +209,7 @@ def test_what_a_run_holds_at_its_end_goes_back_and_it_can_go_on(client: LocalCli
     first, _ = ask(searcher, "a")
     _, second = ask(searcher, "b")
     searcher.on_trial_complete(first, {"loss": 1.0})
-    owner = searcher._session.study._owner  # type: ignore[union-attr]
+    owner = searcher._session.study._connection.owner  # type: ignore[union-attr]
     searcher.end_run()
     assert [row["value"] for row in client.study.history()] == [1.0]
     assert client.study.pending() == []
@@ -226,7 +225,7 @@ def test_a_pickled_searcher_goes_on_in_its_place(client: LocalClient) -> None:
     copy = pickle.loads(pickle.dumps(searcher))
     assert copy.suggest(trial) == config
     ask(copy, "b")
-    assert {held["owner"] for held in client.study.pending()} == {copy._session.study._owner}
+    assert {held["owner"] for held in client.study.pending()} == {copy._session.study._connection.owner}
 
 
 def test_restore_takes_the_trials_over_and_gives_the_rest_back(client: LocalClient, tmp_path: Path) -> None:
@@ -239,7 +238,7 @@ def test_restore_takes_the_trials_over_and_gives_the_rest_back(client: LocalClie
     assert second.suggest(trial) == config
     third, _ = ask(second, "c")
     assert {held["id"] for held in client.study.pending()} == {"0", "2"}
-    assert all(held["owner"] == second._session.study._owner for held in client.study.pending())  # type: ignore[union-attr]
+    assert all(held["owner"] == second._session.study._connection.owner for held in client.study.pending())  # type: ignore[union-attr]
     second.on_trial_complete(trial, {"loss": 1.0})
     second.on_trial_complete(third, {"loss": 2.0})
     flush(second)
@@ -276,7 +275,7 @@ def test_another_study_under_the_name_is_refused_by_the_first_suggest(
     monkeypatch.setattr(shared, "SolverClient", lambda name: fresh)
     second = attached()
     second.restore(str(tmp_path / "file"))
-    with pytest.raises(ArqonError, match="another study"):
+    with pytest.raises(ArqonError, match="not the study that this run was attached to"):
         ask(second, "d")
 
 
@@ -296,7 +295,7 @@ def test_the_threads_end_with_the_searcher(client: LocalClient) -> None:
     searcher.on_trial_complete(trial, {"loss": 1.0})
     flush(searcher)
     study = weakref.ref(searcher._session.study)
-    owner = searcher._session.study._owner  # type: ignore[union-attr]
+    owner = searcher._session.study._connection.owner  # type: ignore[union-attr]
     assert any(owner in thread.name for thread in threading.enumerate())
     del searcher
     gc.collect()

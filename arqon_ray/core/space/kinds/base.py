@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from arqon_ray.core.inputs.plain import Scalar
 from arqon_ray.core.inputs.values import as_number, is_missing
+from arqon_ray.core.space.description import Description
 from arqon_ray.core.space.embeddings import Embedding, Straight
 from arqon_ray.core.space.kernels import Kernel
 from arqon_ray.core.space.snapping import ColumnSnap, EachAlone
@@ -28,35 +28,6 @@ TOLERANCE = 1e-9
 
 class OutsideError(ValueError):
     """A value of the right type that the parameter cannot have."""
-
-
-@dataclass(frozen=True)
-class Range:
-    """A parameter in neutral terms: the numbers from ``low`` to ``high``, both included.
-
-    Attributes:
-        low: the first value.
-        high: the last value.
-        step: the distance of neighboring values; None for real numbers.
-        log: whether equal ratios count alike, and not equal differences.
-        integer: whether the values are integers.
-    """
-
-    low: float
-    high: float
-    step: float | None = None
-    log: bool = False
-    integer: bool = False
-
-
-@dataclass(frozen=True)
-class Options:
-    """A parameter in neutral terms: one of some values."""
-
-    choices: tuple[Scalar, ...]
-
-
-Description = Range | Options
 
 
 class Parameter(ABC):

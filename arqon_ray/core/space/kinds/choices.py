@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from arqon_ray.core.inputs.plain import Scalar, kind_and_value, value_of
 from arqon_ray.core.inputs.values import element, is_missing, shown
+from arqon_ray.core.space.description import Options
 from arqon_ray.core.space.embeddings import Embedding, OneHot
 from arqon_ray.core.space.kernels import Frequencies, Kernel
-from arqon_ray.core.space.kinds.base import Array, Options, OutsideError
+from arqon_ray.core.space.kinds.base import Array, OutsideError
 from arqon_ray.core.space.kinds.finite import Finite
 from arqon_ray.core.space.snapping import ColumnSnap, EvenCells
 

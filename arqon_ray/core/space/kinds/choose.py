@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from arqon_ray.core.config import ParameterConfig
 from arqon_ray.core.inputs.plain import value_of
+from arqon_ray.core.space.config import ParameterConfig
 from arqon_ray.core.space.kinds.base import Parameter
 from arqon_ray.core.space.kinds.choices import Categorical, Ordinal
 from arqon_ray.core.space.kinds.constant import Constant

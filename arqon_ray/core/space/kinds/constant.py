@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arqon_ray.core.space.kinds.base import INACTIVE, TOLERANCE, Array, OutsideError, Range, finite_number
+from arqon_ray.core.space.description import Range
+from arqon_ray.core.space.kinds.base import INACTIVE, TOLERANCE, Array, OutsideError, finite_number
 from arqon_ray.core.space.kinds.finite import Finite
 from arqon_ray.core.space.snapping import ColumnSnap, EvenCells
 

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from arqon_ray.core.space.description import Range
 from arqon_ray.core.space.embeddings import Circle, Embedding, Straight
 from arqon_ray.core.space.kernels import Kernel, Normal
-from arqon_ray.core.space.kinds.base import TOLERANCE, Array, OutsideError, Parameter, Range, finite_number
+from arqon_ray.core.space.kinds.base import TOLERANCE, Array, OutsideError, Parameter, finite_number
 from arqon_ray.core.space.snapping import Clipped, ColumnSnap, EachAlone
 
 

@@ -12,8 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from arqon_ray.core.space.description import Range
 from arqon_ray.core.space.embeddings import Circle, Embedding, Straight
-from arqon_ray.core.space.kinds.base import Array, OutsideError, Range, finite_number
+from arqon_ray.core.space.kinds.base import Array, OutsideError, finite_number
 from arqon_ray.core.space.kinds.finite import Finite
 from arqon_ray.core.space.snapping import ColumnSnap, EachAlone, EvenCells
 
