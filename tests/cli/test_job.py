@@ -62,7 +62,7 @@ def test_settings_change_nested_keys_and_are_read_as_yaml(tmp_path: Path) -> Non
         ),
         ({"scheduler": {"type": "asha", "max_t": 2, "grace_period": 3}}, "grace_period is 3"),
         ({"scheduler": {"type": "hyperband", "grace_period": 3}}, "grace_period is 3"),
-        ({"study": {"bounds": {"x": {"min": 0, "max": 1}}}}, "study.budget is missing"),
+        ({"study": {"bounds": {"x": {"min": 0, "max": 1}}}}, "study.budget is required"),
         ({"study": {"budget": 5, "bounds": {"x": {"min": 2, "max": 1}}}}, "study.bounds.x.min is 2.0 and max 1.0"),
         ({"study": {"budget": 5, "bounds": {"x": {"min": 0, "max": 1}}, "zzz": 1}}, "zzz is 1: unknown key"),
         ({"study": None}, "study.config is None"),
