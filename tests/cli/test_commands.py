@@ -89,7 +89,7 @@ class Uncalled: pass
         ),
         ({"study": {**STUDY, "strategy": "gausian"}}, "strategy is 'gausian'"),
         ({"objective": "strange.py:unsent"}, "cannot be sent to the workers"),
-        ({"objective": "strange.py:Uncalled"}, "a class needs __call__"),
+        ({"objective": "strange.py:Uncalled"}, "a class must have __call__"),
         ({"objective": "strange.py:fail"}, "strange.py has no function fail (did you mean 'fails'?)"),
         ({"runtime_env": {"working_dir": "no/such/folder"}}, "no/such/folder is not a valid path"),
         ({"runtime_env": {"env_vars": {"A": 3}}}, "Ray cannot set it up"),
@@ -115,7 +115,7 @@ def test_a_folder_that_another_run_writes_is_refused(tmp_path: Path, resume: lis
     folder = tmp_path / "results" / "out"
     with FolderLock(folder, "run"):
         line = _refused(_invoke("run", _write(tmp_path, JOB), *resume, "--output", folder))
-        assert f"{folder} is written by another run now: wait for it" in line
+        assert f"{folder} is in use by another run: wait for it" in line
         assert folder.exists()
     assert not folder.parent.exists()
 
