@@ -135,15 +135,25 @@ class StudyHost:
                 # A snapshot stays with the config that came with it, whoever else comes first or next.
                 self._config, self._snapshot = config, snapshot
         creating = token == self._spec.token or snapshot is not None
-        self._retrying(lambda study: study.join(checked), creating=creating)
+        self.call(lambda study: study.join(checked), creating=creating)
         return self.status()
 
-    def call(self, work: Callable[[Study], T], label: str | None = None) -> T:
-        """Call the study, with an operation id, so that repeating the call after a failed write is safe.
+    def call(
+        self,
+        work: Callable[[Study], T],
+        label: str | None = None,
+        name: Callable[[], str | None] = lambda: "this call",
+        creating: bool = False,
+    ) -> T:
+        """Call the study, again and again while its storage fails.
+
+        A change needs an operation id, so that repeating it after a failed write is safe.
 
         Args:
             work: the call.
             label: what is the same whenever this call is repeated; None for a call that cannot be dangerous.
+            name: returns what messages call it.
+            creating: whether the study may be begun for it.
 
         Raises:
             PoisonedCallError: this call was running at three deaths of the process.
@@ -151,11 +161,38 @@ class StudyHost:
         """
         if label is not None and self._guard.deaths(label) >= LIMIT:
             raise PoisonedCallError(
-                f"this call was running at {self._guard.deaths(label)} deaths of the actor's process, so it is not "
+                f"{name()} was running at {self._guard.deaths(label)} deaths of the actor's process, so it is not "
                 "tried again: see the actor's log in Ray's session directory for the cause, and call otherwise"
             )
         self._guard.label(label)
-        return self._retrying(work)
+        began = time.monotonic()
+        patience = _PATIENCE_TO_BEGIN if creating and self._study is None else _PATIENCE
+        pause = _PAUSES[0]
+        while True:
+            study: Study | None = None
+            try:
+                study = self._serving(creating)
+                return work(study)
+            except _NotBegunError as error:
+                if time.monotonic() + pause > began + patience:
+                    raise StudyRefusedError(str(error)) from None
+            except OSError as error:
+                self._drop_if_broken(study)
+                if isinstance(error, ArqonError):
+                    raise
+                if time.monotonic() + pause > began + patience:
+                    raise StudyRefusedError(
+                        f"the storage {self._store} fails ({error}): repair it and repeat the call"
+                    ) from error
+            except StudyRefusedError as error:
+                self._refuse(study, error)
+                self._drop_if_broken(study)
+                raise
+            except BaseException:
+                self._drop_if_broken(study)
+                raise
+            time.sleep(pause)
+            pause = min(2.0 * pause, _PAUSES[1])
 
     def status(self) -> StudyStatus:
         """Return the study's status; of one that cannot be served, ``refused`` with the reason."""
@@ -185,36 +222,6 @@ class StudyHost:
             self._study, self._refused = None, ended
             if purge:
                 begin_purge(self._store)
-
-    def _retrying(self, work: Callable[[Study], T], creating: bool = False) -> T:
-        began = time.monotonic()
-        patience = _PATIENCE_TO_BEGIN if creating and self._study is None else _PATIENCE
-        pause = _PAUSES[0]
-        while True:
-            study: Study | None = None
-            try:
-                study = self._serving(creating)
-                return work(study)
-            except _NotBegunError as error:
-                if time.monotonic() + pause > began + patience:
-                    raise StudyRefusedError(str(error)) from None
-            except OSError as error:
-                self._drop_if_broken(study)
-                if isinstance(error, ArqonError):
-                    raise
-                if time.monotonic() + pause > began + patience:
-                    raise StudyRefusedError(
-                        f"the storage {self._store} fails ({error}): repair it and repeat the call"
-                    ) from error
-            except StudyRefusedError as error:
-                self._refuse(study, error)
-                self._drop_if_broken(study)
-                raise
-            except BaseException:
-                self._drop_if_broken(study)
-                raise
-            time.sleep(pause)
-            pause = min(2.0 * pause, _PAUSES[1])
 
     def _serving(self, creating: bool) -> Study:
         study = self._study
