@@ -125,7 +125,7 @@ class StudyHost:
         """
         if storage_path is not None and not same_place(self._root, storage_path):
             raise IdentityError(
-                f"the study {self._spec.name!r} runs and lies in {self._store}, not in "
+                f"the study {self._spec.name!r} is running and stored in {self._store}, not in "
                 f"{open_store(storage_path, self._spec.name)}: leave storage_path out to join it, use another name, "
                 "or stop() it first"
             )
@@ -238,7 +238,7 @@ class StudyHost:
     def _open(self, creating: bool) -> Study:
         store, spec = self._store, self._spec
         if self._must_exist and not creating and not is_shared(self._root) and not os.path.isdir(self._root):
-            where = f"no such folder on node {self._host.get('node')}, where a journal must be"
+            where = f"no such folder on node {self._host.get('node')}, where a journal is required"
             raise FileNotFoundError(errno.ENOENT, where, self._root)
         if is_purging(store):
             if self._must_exist:
@@ -251,7 +251,7 @@ class StudyHost:
         if described is None:
             if self._must_exist and not creating:
                 raise MissingJournalError(
-                    f"no journal in {store} on node {self._host.get('node')}, where one must be: bring it back there, "
+                    f"no journal in {store} on node {self._host.get('node')}, where one is required: bring it back, "
                     f"or stop() this actor and start() anew"
                 )
             if self._config is None:
