@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from importlib import metadata, resources
@@ -145,3 +146,12 @@ def test_the_gate_runs_what_the_readme_says() -> None:
     for beginning, command in commands.items():
         assert [line for line in lines if beginning in line] == [command]
         assert f"readme_command '{beginning}'" in gate
+
+
+def test_what_contributors_are_pointed_at_is_there() -> None:
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.(?:py|txt))?)`", text))
+    assert len(paths) > 15
+    assert [path for path in sorted(paths) if not (ROOT / path).exists() and not (PACKAGE / path).exists()] == []
+    modules = set(re.findall(r"python -m (tests[a-z_.]+)", text))
+    assert [each for each in modules if not (ROOT / f"{each.replace('.', '/')}.py").exists()] == []

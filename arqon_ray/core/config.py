@@ -1,7 +1,7 @@
-"""The one configuration schema: read, checked and written back.
+"""The configuration schema of a study: reading, checking and writing.
 
-A config is a dict, a JSON string or a YAML file, always the same keys; see :class:`StudyConfig`. Whatever
-breaks a rule is refused here, before anything is built, in one message that names key, value and rule.
+A config is a dict, a JSON string or a YAML file, with the keys of :class:`StudyConfig`. One that is invalid is refused
+here, before anything is built, with one message that names every key, value and rule.
 """
 
 from __future__ import annotations
@@ -29,22 +29,23 @@ from arqon_ray.errors import ConfigError
 
 
 class StudyConfig(BaseModel):
-    """A study: what is searched, in which direction, how often and by what.
+    """The config of a study.
 
     Attributes:
-        seed: 0 .. 2**64 - 1; with the config it decides every candidate.
-        budget: evaluations handed out in all; None for no limit.
+        seed: 0 .. 2**64 - 1. Config and seed determine every candidate, given the results.
+        budget: the total number of candidates; None for no limit.
         mode: ``min`` or ``max``.
-        objectives: the mode of each, where there are several; ``mode`` is that of the first. None for a single one.
-        metric: the name of the objective among an evaluation's metrics; None for one that has no name. It makes no
-            other study.
-        bounds: the parameters by name, at least one. A name is not empty and has no NUL.
-        probe_ratio: at most this share of the budget goes to the probe, 0 .. 1.
+        objectives: the mode of each objective if there are several, of which ``mode`` is the first; None for a single
+            one.
+        metric: the name of the objective among an evaluation's metrics; None if it has no name. A study can be
+            continued under another name.
+        bounds: the parameters by name, at least one. A name must not be empty or contain NUL.
+        probe_ratio: the largest share of the budget for the probe, 0 .. 1.
         strategy: ``auto``, or the name of one strategy.
-        strategy_params: what the strategy takes; JSON with finite numbers, whole ones within 64 bits.
+        strategy_params: the strategy's own settings: JSON, with finite numbers and integers of at most 64 bits.
 
-    A text has at most 2**20 characters, all of which UTF-8 can hold; dicts and lists are nested at most 100 deep. A
-    number is whatever :mod:`arqon_ray.core.inputs.values` reads.
+    Strings must be valid Unicode of at most 2**20 characters; dicts and lists may be nested 100 deep. Numbers may be of
+    any type that :mod:`arqon_ray.core.inputs.values` reads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -74,7 +75,7 @@ class StudyConfig(BaseModel):
     @classmethod
     def _params_are_json(cls, value: dict[str, Any]) -> dict[str, Any]:
         if not is_writable(value):
-            raise ValueError(f"is {shown(value)}: numbers must be finite, whole ones within 64 bits")
+            raise ValueError(f"is {shown(value)}: numbers must be finite, and integers must fit into 64 bits")
         try:
             json.dumps(value)
         except TypeError as error:
@@ -84,11 +85,11 @@ class StudyConfig(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> StudyConfig:
         if self.objectives is not None and self.objectives[0] != self.mode:
-            raise ValueError(f"mode is {self.mode!r}: it must be that of the first of objectives {self.objectives!r}")
+            raise ValueError(f"mode is {self.mode!r}: it must be the first of objectives {self.objectives!r}")
         earlier: dict[str, ParameterConfig] = {}
         for name, parameter in self.bounds.items():
             if not name or "\0" in name:
-                raise ValueError(f"bounds has the name {shown(name)}: a name is not empty and has no NUL")
+                raise ValueError(f"bounds has the name {shown(name)}: a name must not be empty or contain NUL")
             for parent, values in (parameter.when or {}).items():
                 self._check_condition(name, parent, values, earlier)
             earlier[name] = parameter
@@ -99,7 +100,7 @@ class StudyConfig(BaseModel):
         where = f"bounds.{name}.when"
         if parent not in earlier:
             near = did_you_mean(parent, earlier)
-            raise ValueError(f"{where} is {parent!r}: it must name a parameter that stands earlier in bounds{near}")
+            raise ValueError(f"{where} is {parent!r}: it must name a parameter that comes earlier in bounds{near}")
         if not earlier[parent].finite:
             raise ValueError(f"{where} is {parent!r}: a condition needs choices, type int or step there")
         for value in values:
@@ -124,7 +125,7 @@ class StudyConfig(BaseModel):
 
 
 def identity(config: StudyConfig) -> dict[str, Any]:
-    """Return what makes a study this study: all but its budget, which may grow, and the name of its metric."""
+    """Return the part of a config that may not change while a study goes on: all but ``budget`` and ``metric``."""
     plain = config.to_dict()
     return {
         "seed": config.seed,
@@ -138,7 +139,7 @@ def identity(config: StudyConfig) -> dict[str, Any]:
 
 
 def is_arqon_config(obj: object) -> bool:
-    """Tell an arqon config (a dict whose ``bounds`` are dicts of min and max, or choices) from a Tune space."""
+    """Tell whether a dict is an arqon config, with ``bounds`` of min and max or of choices, and not a Tune space."""
     bounds = obj.get("bounds") if isinstance(obj, Mapping) else None
     if not isinstance(bounds, Mapping):
         return False
@@ -146,13 +147,13 @@ def is_arqon_config(obj: object) -> bool:
 
 
 def load_config(source: Mapping[str, Any] | str | StudyConfig) -> StudyConfig:
-    """Check a config and return it typed.
+    """Check a config.
 
     Args:
-        source: a dict, a JSON string, or a config that was checked before.
+        source: a dict, a JSON string, or a checked config, which is returned as it is.
 
     Raises:
-        ConfigError: for malformed JSON or any broken rule; one message for all of them.
+        ConfigError: the JSON is malformed or the config invalid; the message names everything that is wrong.
     """
     if isinstance(source, StudyConfig):
         return source
@@ -167,11 +168,11 @@ def load_config(source: Mapping[str, Any] | str | StudyConfig) -> StudyConfig:
 
 
 def read_config_file(path: str | Path) -> dict[str, Any]:
-    """Read a YAML 1.2 or JSON file (by its ending ``.json``) into a dict, unchecked.
+    """Read a YAML 1.2 file, or a JSON file if its name ends with ``.json``, without checking the config.
 
     Raises:
-        ConfigError: when the file is missing, is malformed (see :mod:`arqon_ray.core.inputs.documents`), or holds no
-            mapping.
+        ConfigError: the file is missing or malformed (see :mod:`arqon_ray.core.inputs.documents`), or its content is
+            not a mapping.
     """
     file = Path(path).expanduser()
     try:
@@ -179,23 +180,23 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no text in UTF-8: {error}") from None
+        raise ConfigError(f"{path} is not encoded in UTF-8: {error}") from None
     read = read_json if file.suffix.lower() == ".json" else read_yaml
     loaded = read(text, str(path))
     if not isinstance(loaded, dict):
-        raise ConfigError(f"{path} holds {type(loaded).__name__}: it must hold a mapping with keys such as bounds")
+        raise ConfigError(f"{path} contains {type(loaded).__name__}: it must be a mapping with keys such as bounds")
     return loaded
 
 
 def _explain(error: Any) -> str:
-    """Turn one pydantic error into ``key: rule (got value)``."""
+    """Turn an error of pydantic into a message with key, value and rule."""
     where = ".".join(str(part) for part in error["loc"] if part not in ("list[union]",))
     if error["type"] == "extra_forbidden":
         known = ParameterConfig if error["loc"][0] == "bounds" else StudyConfig
         near = did_you_mean(error["loc"][-1], known.model_fields)
         return f"{where} is {shown(error['input'])}: unknown key{near}; the keys are {', '.join(known.model_fields)}"
     if error["type"] == "missing":
-        return f"{where} is missing: it must be there, a dict of the parameters"
+        return f"{where} is required: a dict of parameters"
     if error["type"] == "value_error":
         message = str(error["ctx"]["error"])
         if message.startswith("is "):

@@ -1,4 +1,4 @@
-"""Points that the user brings to be evaluated: completed where they leave something out, and checked."""
+"""Points that the user wants evaluated: checked, and completed when parameters are left out."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from arqon_ray.errors import ConfigError, ResultsError
 
 
 def complete_params(given: Mapping[str, Any], config: StudyConfig, space: Space, index: int = 0) -> Params:
-    """Return a point with every parameter that exists there, as native values.
+    """Check a point, and give a value to every parameter that it leaves out.
 
     Args:
-        given: the point, or a part of it; conditions may leave parameters out. Or a row of a ``history()``. A parent
-            that is left out is completed so that the children that are given exist.
-        config: the study's.
-        space: the study's.
-        index: what is left out is taken from the probe's point of this index.
+        given: the values of all or some parameters, or a row of ``history()``. A parent that is left out gets a value
+            for which its given children exist.
+        config: the study's config.
+        space: the study's space.
+        index: parameters that are left out get the values of the probe's point of this index.
+
+    Returns:
+        The native values of all parameters that exist at the point.
 
     Raises:
-        ResultsError: it does not fit the space; the message names the parameter.
+        ResultsError: the point does not fit the space; the message names the parameter.
     """
     if not isinstance(given, Mapping):
         raise ResultsError(broken("params", given, "a dict of the parameters' values, or some of them"))
@@ -40,7 +43,7 @@ def complete_params(given: Mapping[str, Any], config: StudyConfig, space: Space,
 
 
 def given_params(given: Mapping[str, Any], config: StudyConfig) -> Mapping[str, Any]:
-    """Return the params of a row that a study handed out; a point is returned as it is."""
+    """Return the params of a row of ``history()``; anything else is a point and returned as it is."""
     params = given.get("params")
     return params if isinstance(params, Mapping) and "value" in given and "params" not in config.bounds else given
 
@@ -54,7 +57,7 @@ def _filled(given: Mapping[str, Any], config: StudyConfig, index: int) -> dict[s
         if not all(parent in full and _is_one_of(full[parent], values) for parent, values in conditions):
             if not is_missing(given.get(name)):
                 raise ResultsError(
-                    f"params.{name} is {shown(given[name])}: it does not exist here, its condition does not hold"
+                    f"params.{name} is {shown(given[name])}: its condition does not hold at this point, so leave it out"
                 )
             continue
         if name not in given and filler is None:
@@ -64,7 +67,7 @@ def _filled(given: Mapping[str, Any], config: StudyConfig, index: int) -> dict[s
 
 
 def _needed(given: Mapping[str, Any], config: StudyConfig) -> dict[str, list[Sequence[Any]]]:
-    """Return, for each parent that is left out, lists of values: it must be in each for what is given to exist."""
+    """Return, for each parent that is left out, the lists of values that its given children need it to have."""
     exist = {name for name, value in given.items() if not is_missing(value)}
     needed: dict[str, list[Sequence[Any]]] = {}
     for name, parameter in reversed(config.bounds.items()):  # children come first
@@ -76,7 +79,7 @@ def _needed(given: Mapping[str, Any], config: StudyConfig) -> dict[str, list[Seq
 
 
 def _allowed(value: Any, lists: Sequence[Sequence[Any]]) -> Any:
-    """Return the value if all lists have it, else the first one that all have; the value where there is none."""
+    """Return the value if all lists contain it, else the first value that all contain, else the value."""
     if not lists or all(_is_one_of(value, each) for each in lists):
         return value
     return next((one for one in lists[0] if all(_is_one_of(one, each) for each in lists[1:])), value)
@@ -87,7 +90,7 @@ def _is_one_of(value: Any, values: Sequence[Any]) -> bool:
 
 
 def _unconditional_sample(config: StudyConfig, index: int) -> Mapping[str, Any]:
-    """Return a value for every parameter, whether or not it exists."""
+    """Return a value for every parameter, as if there were no conditions."""
     bounds = config.to_dict()["bounds"]
     free = {name: {key: value for key, value in p.items() if key != "when"} for name, p in bounds.items()}
     return ArqonProbe({"bounds": free}, seed=config.seed).sample_at(index)
@@ -96,29 +99,29 @@ def _unconditional_sample(config: StudyConfig, index: int) -> Mapping[str, Any]:
 def complete_points(
     params: Mapping[str, Any] | Sequence[Mapping[str, Any]], config: StudyConfig, space: Space, first: int = 0
 ) -> list[Params]:
-    """Return one point, or a list of them, as a list of whole ones; see :func:`complete_params`.
+    """Complete one point or a list of points; see :func:`complete_params`.
 
     Raises:
-        ResultsError: it is neither, or one does not fit the space; the message names its place in a list.
+        ResultsError: a point does not fit the space; the message names its index in the list.
     """
     if isinstance(params, Mapping):
         return [complete_params(params, config, space, first)]
     if not isinstance(params, list | tuple):
         raise ResultsError(broken("params", params, "a dict of the parameters' values, or a list of such dicts"))
-    whole = []
-    for place, point in enumerate(params):
+    completed = []
+    for index, point in enumerate(params):
         try:
-            whole.append(complete_params(point, config, space, first + place))
+            completed.append(complete_params(point, config, space, first + index))
         except ResultsError as error:
-            raise type(error)(f"points[{place}]: {error}") from None
-    return whole
+            raise type(error)(f"points[{index}]: {error}") from None
+    return completed
 
 
 def check_points(points: Any, config: StudyConfig) -> list[dict[str, Any]]:
-    """Return ``points_to_evaluate`` as dicts of the native values that they give, if all fit; before there is a study.
+    """Check ``points_to_evaluate`` before there is a study, and return the native values that each point gives.
 
     Raises:
-        ConfigError: it is no list, or a point does not fit; the message names the place and the parameter.
+        ConfigError: it is not a list, or a point does not fit the space; the message names index and parameter.
     """
     if points is None:
         return []
@@ -126,15 +129,15 @@ def check_points(points: Any, config: StudyConfig) -> list[dict[str, Any]]:
         raise ConfigError(broken("points_to_evaluate", points, "a list of points, each a dict of parameters"))
     space = Space(config.bounds)
     native = []
-    for place, point in enumerate(points):
+    for index, point in enumerate(points):
         try:
             native.append(restricted(complete_params(point, config, space), point, config))
         except ResultsError as error:
-            raise ConfigError(f"points_to_evaluate[{place}]: {error}") from None
+            raise ConfigError(f"points_to_evaluate[{index}]: {error}") from None
     return native
 
 
 def restricted(whole: Mapping[str, Any], point: Mapping[str, Any], config: StudyConfig) -> dict[str, Any]:
-    """Return of a whole point what the user gave: what completes a point is not what it is known by."""
+    """Return the part of a completed point that the user gave: points are identified by it."""
     given = given_params(point, config)
     return {name: value for name, value in whole.items() if name in given}

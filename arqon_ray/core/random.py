@@ -1,7 +1,7 @@
-"""Counter-based random numbers: a stream is named, not advanced.
+"""Counter-based random numbers: each stream has a name.
 
-Whoever knows a stream's name can draw from it, in any process and in any order, so nothing about random
-numbers needs to be saved. Philox: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+Any process can draw from a stream by its name, in any order, so no state of a generator needs to be saved. Philox:
+Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ def generator(seed: int, purpose: str, index: int) -> np.random.Generator:
 
 
 def bits(seed: int, purpose: str, index: int, counter: int = 0) -> np.random.Philox:
-    """Return the words of stream ``(seed, purpose, index)`` from a place on.
+    """Return the bit generator of stream ``(seed, purpose, index)``.
 
     Args:
         seed: the study's seed, 0 .. 2**64 - 1.
         purpose: see :func:`generator`.
         index: likewise.
-        counter: how many steps of four words are passed over.
+        counter: how many steps of four words are skipped.
     """
     stream = (zlib.crc32(purpose.encode()) << 32) | index
     return np.random.Philox(key=np.array([seed, stream], dtype=np.uint64), counter=counter)

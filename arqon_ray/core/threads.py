@@ -1,9 +1,8 @@
 """One BLAS thread while the solver computes: small matrices run faster so, and sums have one order.
 
-Most pools belong to the process, not to a thread. So there is one count of those that compute: the first to enter
-lowers the pools, the last to leave gives them back what they had. A BLAS that runs on OpenMP has a number for each
-thread, which no other thread can give back: there each who enters lowers his own. OpenMP itself is left alone, as
-nothing here runs on it.
+Most thread pools belong to the process. They are limited when the first computation starts and restored when the last
+one ends, so computations are counted. A BLAS that runs on OpenMP has a limit for each thread, which only that thread
+can restore: there every computation limits its own. OpenMP itself is left alone, as nothing here runs on it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from threading import Lock
 from threadpoolctl import LibController, ThreadpoolController
 
 Lowered = list[tuple[LibController, int]]
-"""Pools, and how many threads each had before."""
+"""Thread pools, with the limit that each had before."""
 
 
 @cache
@@ -29,7 +28,7 @@ def _pools(of_each_thread: bool) -> tuple[LibController, ...]:
 
 
 def _set(pool: LibController, count: int) -> None:
-    """Set a pool, whichever thread asks: threadpoolctl from 3.7 on heeds the first one alone unless it is told."""
+    """Limit a pool from any thread; since threadpoolctl 3.7 only the first thread may, unless that is cleared."""
     release = getattr(pool, "clear_controlling_thread", None)
     if release is not None:
         release(force=True)
@@ -46,14 +45,14 @@ def _lower(pools: tuple[LibController, ...]) -> Lowered:
 
 
 def _raise(before: Lowered) -> None:
-    """Give the pools back what they had, but for those that somebody else has set meanwhile."""
+    """Restore the limits, except of pools that somebody else has set meanwhile."""
     for pool, count in before:
         if pool.get_num_threads() == 1:
             _set(pool, count)
 
 
 class _Count:
-    """Who computes, in all threads, and what the pools had before."""
+    """The number of computations in all threads, and the limits before the first."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -78,7 +77,7 @@ _COUNT = _Count()
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute with one BLAS thread; threads and calls may overlap and nest as they like."""
+    """Compute with one BLAS thread inside the block; blocks may nest, and overlap in different threads."""
     _COUNT.enter()
     try:
         mine = _lower(_pools(True))

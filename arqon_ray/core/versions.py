@@ -1,4 +1,4 @@
-"""What computes candidates in this process: on the same platform, the same versions compute the same bits."""
+"""The versions on which candidates depend: on the same platform, the same versions compute the same bits."""
 
 from __future__ import annotations
 

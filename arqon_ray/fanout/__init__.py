@@ -1,7 +1,7 @@
-"""Plain remote tasks and the driver's side of them: ``optimize``, ``sweep`` and ``probe_shard``.
+"""``optimize``, ``sweep`` and ``probe_shard``: evaluate a function on the whole cluster, by plain remote tasks.
 
-Names load on first use: a worker process imports this package on its way to the one module that it needs. No module
-has the name of a public function: importing it would put the module in the function's place.
+Names are imported on first use, since every worker process imports this package. No module is named like a public
+function: importing the module would replace the function.
 """
 
 from __future__ import annotations

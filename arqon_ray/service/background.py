@@ -1,7 +1,7 @@
-"""Work in the background: one way for all that a thread does while nobody looks at it.
+"""Background work: the one way in which this package runs something in a thread of its own.
 
-What a bare thread raises is lost with it, and whoever waits for its work waits for ever. Here it is told to those who
-wait, the work is tried again after a pause that grows, and until it succeeds the trouble has a name for a status.
+An exception in a bare thread is lost, and whoever waits for its work waits for ever. Here those who wait are told, the
+work is tried again with exponential backoff, and until it succeeds the status names the trouble.
 
 ::
 
@@ -38,13 +38,13 @@ from arqon_ray.service.answers import TroubleRow
 _T = TypeVar("_T")
 
 PAUSES = (0.1, 30.0)
-"""Seconds until what failed is tried again: after the first failure, doubled after each further one, and at most."""
+"""Seconds until failed work is tried again: after the first failure, doubled after each further one, and at most."""
 
 LINGER = 2.0
-"""Seconds for which a thread with nothing to do waits for more."""
+"""Seconds for which an idle thread waits for more work before it ends."""
 
 LONG = 60.0
-"""A step that runs for so many seconds is named in a status too: it may never end."""
+"""A step that runs for this many seconds is named in the status too: it may never end."""
 
 _LONGEST_TEXT = 500
 _log = logging.getLogger(__name__)
@@ -52,13 +52,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What does not work at present.
+    """Background work that fails at present.
 
     Attributes:
         what: the work.
-        error: what went wrong last, cut to some hundred characters.
+        error: the last error, shortened to some hundred characters.
         since: when it first failed, in seconds since 1970.
-        failures: how often it failed since then; 0 when it has only been running for long.
+        failures: how often it has failed since then; 0 if it has only been running for long.
     """
 
     what: str
@@ -67,24 +67,23 @@ class Trouble:
     failures: int
 
     def plain(self) -> TroubleRow:
-        """Return it as a status holds it."""
+        """Return it as the status has it."""
         return {"what": self.what, "error": self.error, "since": self.since, "failures": self.failures}
 
 
 class Background:
     """A daemon thread that does one kind of work whenever there is some.
 
-    It is begun when it is needed, ends when there was nothing to do for a while or it is closed, and is begun again
-    when it died. It never holds up the end of the process. Any thread may call any method, with or without locks of
-    its own, as long as ``step`` and ``failed`` return without them sooner or later.
+    The thread is started when it is needed, ends when it was idle for a while or is closed, and is started again if
+    it died. It never delays the end of the process. Any thread may call any method, with or without holding locks, as
+    long as ``step`` and ``failed`` eventually return without these.
 
     Args:
-        what: what it does, as a status names it.
-        step: does the next piece of work, called in the thread without any lock. It returns 0 when it did something
-            and may have more to do, and otherwise for how many seconds there will be nothing; ``math.inf`` for ever.
-            ``wake`` lets it look earlier.
-        failed: is given whatever a step raised, in the thread, before the pause: there those who wait are told.
-        pauses: seconds until a step that failed is tried again: the first, doubled each time, and the longest.
+        what: the work, as the status names it.
+        step: does the next piece of work; called in the thread, without any lock. It returns 0 if it did something and
+            may have more to do, else the seconds until there will be work; ``math.inf`` for none until ``wake``.
+        failed: called in the thread, before the pause, with whatever a step raised, to tell those who wait.
+        pauses: seconds until a failed step is tried again: the first, doubled each time, and the longest.
         linger: seconds without work after which the thread ends.
     """
 
@@ -109,13 +108,13 @@ class Background:
         self._trouble: Trouble | None = None
 
     def wake(self, hurry: bool = False) -> RuntimeError | None:
-        """Let the thread look for work; begin it when there is none, or when it died.
+        """Make the thread look for work; start it if there is none, or if it died.
 
         Args:
-            hurry: even during the pause after a failure, because somebody waits for the next attempt.
+            hurry: do so even during the pause after a failure, because somebody waits for the next attempt.
 
         Returns:
-            Why no thread can be begun, for who waits for one; None when it is there. It is a failure as any other.
+            None, or why no thread can be started, which counts as a failure of the work.
         """
         with self._changed:
             if self._closed:
@@ -136,7 +135,7 @@ class Background:
 
     @property
     def trouble(self) -> Trouble | None:
-        """What went wrong since the work last succeeded, or that it has been running for long; None if all is well."""
+        """What has failed since the work last succeeded, or that it has been running for long; None if all is well."""
         with self._changed:
             if self._trouble is None and self._busy_since is not None:
                 seconds = time.monotonic() - self._busy_since
@@ -146,7 +145,7 @@ class Background:
             return self._trouble
 
     def settle(self, timeout: float) -> bool:
-        """Wait until nothing is to be done for now, or it failed, at most so many seconds; returns whether it is so."""
+        """Wait at most ``timeout`` seconds until there is no work for now, or it failed; returns whether that is so."""
 
         def settled() -> bool:
             waited_for = self._hurried or (self._woken and not self._pausing)
@@ -156,13 +155,13 @@ class Background:
             return self._changed.wait_for(settled, timeout)
 
     def close(self) -> None:
-        """Begin no further step; one that runs is not waited for."""
+        """Start no further step; a running one is not waited for."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def join(self, timeout: float) -> bool:
-        """Wait at most so many seconds until the thread has ended; returns whether it has."""
+        """Wait at most ``timeout`` seconds until the thread has ended; returns whether it has."""
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(min(timeout, threading.TIMEOUT_MAX))
@@ -173,19 +172,19 @@ class Background:
         while self._wait():
             try:
                 idle = self._step()
-            except BaseException as error:  # also SystemExit: a strategy may raise it, and its work shall go on
+            except BaseException as error:  # also SystemExit, which a strategy may raise: the work has to go on
                 with self._changed:
                     self._note(error)
                 self._tell(error)
             else:
                 with self._changed:
                     self._next, self._busy_since, self._pausing = time.monotonic() + idle, None, False
-                    self._trouble = None  # it succeeded, or is not wanted any more
+                    self._trouble = None  # the work succeeded, or is not needed any more
                     self._woken = self._woken or idle == 0.0
                     self._changed.notify_all()
 
     def _wait(self) -> bool:
-        """Return True when the next step is due, False when the thread is to end."""
+        """Wait until the next step is due, or the thread is to end; returns whether a step is due."""
         with self._changed:
             ends = time.monotonic() + self._linger
             while not self._closed:
@@ -202,13 +201,13 @@ class Background:
             return False
 
     def _note(self, error: BaseException) -> None:
-        """Remember a failure; the lock is held."""
+        """Record a failure; the lock is held."""
         since, before = (self._trouble.since, self._trouble.failures) if self._trouble else (time.time(), 0)
         self._trouble = Trouble(self._what, short(error), since, before + 1)
         first, longest = self._pauses
         pause = min(first * 2.0 ** min(before, 60), longest)
         self._next, self._busy_since, self._pausing = time.monotonic() + pause, None, True
-        self._hurried = False  # who was in a hurry has waited for this attempt
+        self._hurried = False  # those who were in a hurry waited for this attempt
         self._changed.notify_all()
 
     def _tell(self, error: BaseException) -> None:
@@ -221,12 +220,12 @@ class Background:
 
 
 def troubles(*works: Background) -> list[TroubleRow]:
-    """Return what does not work at present, as a status holds it."""
+    """Return the background work that fails at present, as the status has it."""
     return [trouble.plain() for each in works if (trouble := each.trouble) is not None]
 
 
 def short(error: BaseException) -> str:
-    """Return an exception as text of at most some hundred characters; never raises."""
+    """Return an exception as a text of at most 500 characters; it never raises."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # somebody else's __str__
@@ -235,15 +234,15 @@ def short(error: BaseException) -> str:
 
 
 def within(seconds: float, what: str, work: Callable[[], _T]) -> _T:
-    """Do work that may hang: return what it returns, or raise what it raises, but leave it behind after some time.
+    """Do work that may hang, with a timeout; return what it returns or raise what it raises.
 
     Args:
-        seconds: how long it is waited for.
+        seconds: how long to wait for it.
         what: the work, for the message.
-        work: is done in a daemon thread.
+        work: called in a daemon thread.
 
     Raises:
-        TimeoutError: it has not ended; it goes on without anybody who waits.
+        TimeoutError: it has not ended in time; the thread goes on.
     """
     done: list[_T] = []
     raised: list[BaseException] = []

@@ -1,18 +1,18 @@
-"""Named places at which a test makes the actor's own process fail, and learns that it did.
+"""Failpoints: named points at which a test makes the actor's own process fail.
 
-Armed by an environment variable, which an actor is given through its ``runtime_env``; without it nothing happens::
+They are armed by an environment variable, which an actor gets through its ``runtime_env``; without it they do nothing::
 
     ARQON_RAY_FAILPOINTS="FOLDER;written=kill;synced=EIO:2:10"
 
-``point=action:times:skip`` acts ``times`` times (1) in all, whatever processes come and go, after it let ``skip``
-(0) visits pass in each process. Each act leaves a file ``FOLDER/point-k``, so that a test can assert that the fault
-fired. Actions: ``kill`` (SIGKILL to this process), or the name of an errno, such as ``EIO``, raised as OSError.
+``point=action:times:skip`` acts ``times`` times (1) over all processes, after ``skip`` (0) visits in each process. Each
+time it leaves a file ``FOLDER/point-k``, by which a test can assert that the fault was injected. Actions: ``kill``
+(SIGKILL to this process), or the name of an errno, such as ``EIO``, which is raised as OSError.
 
 The points: ``apply`` (a call holds the study's lock), ``propose`` (a candidate is being computed), ``written`` (a
-group of records is written, not yet synced), ``synced`` (it is durable, nobody was answered), ``replace-`` and the
-first part of an object's name, such as ``replace-EPOCH`` or ``replace-snapshots`` (it is written beside, in a
-directory, and not yet in its place), ``snapshot-pruning`` (one is there, older ones are not gone), ``compaction``
-(small objects were merged and are not yet deleted), ``claim`` (a new epoch is claimed, nothing is in its log).
+group of records is written but not synced), ``synced`` (it is durable but not acknowledged), ``replace-`` with the
+first part of an object's name, such as ``replace-EPOCH`` or ``replace-snapshots`` (in a directory: the temporary file
+is written but not renamed), ``snapshot-pruning`` (a snapshot is written, older ones are not deleted), ``compaction``
+(small objects are merged but not deleted), ``claim`` (a new epoch is claimed, its log is still empty).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Failpoint:
             return
         for k in range(self.times):
             try:
-                # Left first: a process that kills itself leaves nothing afterwards.
+                # The file is made first: a process that kills itself cannot make it afterwards.
                 os.close(os.open(f"{self.mark}-{k}", os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 continue
@@ -51,7 +51,7 @@ class _Failpoint:
 
 
 def arm(text: str) -> None:
-    """Arm the failpoints of this process, and no others; see the module for the form of ``text``."""
+    """Arm these failpoints of this process, and disarm all others; the module describes the form of ``text``."""
     folder, *points = text.split(";")
     _armed.clear()
     for point, _, what in (each.partition("=") for each in points):
@@ -60,7 +60,7 @@ def arm(text: str) -> None:
 
 
 def failpoint(point: str) -> None:
-    """Fail here when a test wants it."""
+    """Fail at this point if a test has armed it."""
     if _armed and point in _armed:
         _armed[point].act()
 

@@ -1,4 +1,4 @@
-"""What the calls of a study take: checked before anything is changed, by one set of rules."""
+"""Checks of the arguments of a study's calls; each raises ResultsError before anything is changed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def check_text(name: str, text: object) -> str | None:
 
 
 def check_owner(owner: object) -> str:
-    """Return an owner where one must be named."""
+    """Return an owner, which is required: a string of 1 to 512 characters."""
     text = check_text("owner", owner)
     if text is None:
-        raise ResultsError("owner is None: name the owner whose candidates are meant")
+        raise ResultsError("owner is required: name the owner whose candidates are meant")
     return text
 
 
@@ -37,7 +37,7 @@ def check_seconds(name: str, seconds: object, zero: bool = False) -> float | Non
 
 
 def check_position(since: object) -> tuple[str, int]:
-    """Return which study, and which record of it, an earlier snapshot was taken at."""
+    """Return the study's uuid and the last record of an earlier snapshot."""
     if isinstance(since, Mapping) and isinstance(since.get("uuid"), str):
         return since["uuid"], values.whole("since.seq", since.get("seq"), error=ResultsError)
     raise ResultsError(values.broken("since", since, "an earlier snapshot, or a dict of its uuid and seq"))
@@ -58,16 +58,16 @@ def check_ids(identities: object) -> list[int]:
 
 
 def check_since(since: object) -> int | None:
-    """Return the number of a record of the log: None, or a whole number, 0 or more."""
+    """Return the number of a record of the log: None or an integer, 0 or more."""
     return None if since is None else values.whole("since", since, 0, error=ResultsError)
 
 
 def check_reason(reason: object) -> str | None:
-    """Return why something is done: None or a string."""
+    """Return a reason: None or a string of at most 10 000 characters."""
     return None if reason is None else values.text("reason", reason, MAX_REASON, error=ResultsError)
 
 
 def check_batch(name: str, rows: object) -> None:
-    """Refuse a list that is too long for one call."""
+    """Check that a list is not too long for one call."""
     if isinstance(rows, Sequence) and len(rows) > MAX_BATCH:
         raise ResultsError(f"a list of {len(rows)} {name}: at most {MAX_BATCH} at once, split it")

@@ -14,7 +14,10 @@ _MOVED: dict[str, dict[str, tuple[str, ...]]] = {
     "tune.config_space": {"tune.space.config_space": ("ConfigurationSpaceOf",)},
     "tune.convert": {"tune.space.convert": ("ArqonSpace", "TuneSpace")},
     "tune.domains": {"tune.space.domains": ("Plain", "Multiples", "Quantiles")},
-    "tune.nodes": {"tune.space.nodes": ("Behind", "Constant", "Number", "Choice", "Table", "Row")},
+    "tune.nodes": {
+        "tune.space.nodes": ("Constant", "Number", "Choice", "Table", "Row"),
+        "tune.space.placeholders": ("Behind",),
+    },
     "tune.outcome": {"tune.run.outcome": ("Trial",), "tune.study.ticket": ("Ticket",)},
     "tune.points": {"tune.space.points": ("Point",)},
     "tune.reconcile": {"tune.run.reconcile": ("Seen",)},

@@ -139,7 +139,7 @@ def figure_refine(address: str) -> None:
 
 def staleness(storage: str) -> list[int]:
     """Return, sorted, how many observations were told between each candidate's evidence and its ask."""
-    from arqon_ray.service.log.segments import accepted, read_chain
+    from arqon_ray.service.log.segments import accepted_records, read_segments
     from arqon_ray.service.server.changes import Ask, Tell
     from arqon_ray.service.storage.local import LocalStore
 
@@ -147,7 +147,7 @@ def staleness(storage: str) -> list[int]:
     told_at: dict[int, int] = {}
     told = 0
     missed = []
-    for record in accepted(read_chain(store)[0]):
+    for record in accepted_records(read_segments(store)[0]):
         body = record.body
         told += len(Tell.of(body).entries) if body["op"] == Tell.OP else 0
         told_at[record.seq] = told

@@ -49,7 +49,7 @@ def _refused(result: Result) -> str:
         ({**JOB, "zzz": 1}, "zzz is 1: unknown key"),
         ({**JOB, "objective": "math:nothing"}, "math has no function nothing"),
         ({**JOB, "study": {**STUDY, "bounds": {"x": {"min": 0, "max": 1, "scale": "Log"}}}}, "scale Log needs min > 0"),
-        ([1, 2], "it must hold a mapping"),
+        ([1, 2], "it must be a mapping"),
     ],
 )
 def test_a_bad_job_is_one_line_on_standard_error(tmp_path: Path, command: str, job: Any, said: str) -> None:
@@ -89,7 +89,7 @@ class Uncalled: pass
         ),
         ({"study": {**STUDY, "strategy": "gausian"}}, "strategy is 'gausian'"),
         ({"objective": "strange.py:unsent"}, "cannot be sent to the workers"),
-        ({"objective": "strange.py:Uncalled"}, "a class needs __call__"),
+        ({"objective": "strange.py:Uncalled"}, "a class must have __call__"),
         ({"objective": "strange.py:fail"}, "strange.py has no function fail (did you mean 'fails'?)"),
         ({"runtime_env": {"working_dir": "no/such/folder"}}, "no/such/folder is not a valid path"),
         ({"runtime_env": {"env_vars": {"A": 3}}}, "Ray cannot set it up"),
@@ -115,7 +115,7 @@ def test_a_folder_that_another_run_writes_is_refused(tmp_path: Path, resume: lis
     folder = tmp_path / "results" / "out"
     with FolderLock(folder, "run"):
         line = _refused(_invoke("run", _write(tmp_path, JOB), *resume, "--output", folder))
-        assert f"{folder} is written by another run now: wait for it" in line
+        assert f"{folder} is in use by another run: wait for it" in line
         assert folder.exists()
     assert not folder.parent.exists()
 

@@ -123,7 +123,7 @@ def test_the_second_of_two_runs_on_a_folder_is_refused_and_the_first_goes_on(tmp
     second = begin("run", job, "--output", out, "--resume")
     said = second.communicate(timeout=100)[1]
     assert second.returncode == 2
-    assert "is written by another run now" in said
+    assert "is in use by another run" in said
     gate.unlink()
     finish(first)
     assert len(read_run(out).evaluations) == STUDY["budget"]

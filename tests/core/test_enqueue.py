@@ -70,7 +70,7 @@ def test_what_a_point_leaves_out_is_completed_alike_every_time() -> None:
         ({"lrr": 0.1}, r"params has 'lrr' \(did you mean 'lr'\?\): this study has no such parameter"),
         ({"lr": 7.0}, "params.lr is 7.0: it must lie in"),
         ({"n": 2.5}, "params.n is 2.5"),
-        ({"kind": "svm", "depth": 3}, "params.depth is 3: it does not exist here, its condition does not hold"),
+        ({"kind": "svm", "depth": 3}, "params.depth is 3: its condition does not hold at this point"),
         ([WHOLE, {"kind": "forest"}], r"points\[1\]: params.kind is 'forest'"),
         ("lr=1", "params is 'lr=1': it must be a dict"),
         ([3], r"points\[0\]: params is 3: it must be a dict"),
@@ -105,7 +105,7 @@ def test_a_child_alone_brings_its_parents_wherever_it_stands(seed: int, index: i
     both = complete_params({"depth": 3, "trees": 4}, config, space, index)
     assert (both["top"], both["kind"]) == ("b", "forest")
     for impossible in ({"c": 0.5, "depth": 3}, {"top": "a", "depth": 3}, {"kind": "svm", "trees": 2}):
-        with pytest.raises(ResultsError, match="it does not exist here"):
+        with pytest.raises(ResultsError, match="its condition does not hold at this point"):
             complete_params(impossible, config, space, index)
 
 

@@ -91,7 +91,9 @@ class Frozen:
         rows = self.view.reports
         slices = (rows[start : start + _PART].tolist() for start in range(0, len(rows), _PART))
         return [
-            (int(number), int(step), sign * value, int(place)) for each in slices for number, step, value, place in each
+            (int(number), int(step), sign * value, int(observed))
+            for each in slices
+            for number, step, value, observed in each
         ]
 
     def history(self, since: int | None = None) -> list[dict[str, Any]]:
@@ -142,7 +144,7 @@ class Frozen:
         }
         points = np.empty((len(observations), self.view.X.shape[1]))
         complete = np.zeros(len(points), dtype=bool)
-        complete[self.view.places] = True
+        complete[self.view.indices] = True
         points[complete], points[~complete] = self.view.X, self.view.failed
         for i in range(0, len(points), _PART):
             there = observations[i : i + _PART]

@@ -115,7 +115,7 @@ def export(
         memory: what the strategies remember.
         phases: the phases so far.
     """
-    rows = [_exported(observation, place) for place, observation in enumerate(observations)]
+    rows = [_exported(observation, index) for index, observation in enumerate(observations)]
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -214,7 +214,7 @@ def restore(
 
 def _refill(document: dict[str, Any], config: StudyConfig, space: Space, ledger: Ledger) -> None:
     told = sorted(document["history"] + document["failed"], key=lambda row: int(row["place"]))
-    if any(row["place"] != place for place, row in enumerate(told)):
+    if any(row["place"] != index for index, row in enumerate(told)):
         raise StateError("state.history and state.failed: each place must occur exactly once")
     entries = parse_results([_told(row) for row in told])
     _check_values(entries, objective_of(config))
@@ -269,19 +269,21 @@ def _recall_reports(document: Mapping[str, Any], observations: Sequence[Evaluati
 
 def _check_values(entries: Sequence[Entry], objective: Objective) -> None:
     """Refuse results with a list of values that the objective does not take."""
-    for place, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         problem = None if entry.told.value is None else objective.problem(entry.told.values)
         if problem is not None:
-            raise StateError(f"the result at place {place} of state {problem}")
+            raise StateError(f"the result with place {index} in state {problem}")
 
 
 def _checked(report: Any, handed_out: int, observed: int) -> Report:
-    number, step, value, place = report
+    number, step, value, known_by_then = report
     step, finite = check_report(step, value)
-    known = isinstance(number, int) and number < handed_out and isinstance(place, int) and place <= observed
+    known = (
+        isinstance(number, int) and number < handed_out and isinstance(known_by_then, int) and known_by_then <= observed
+    )
     if finite is None or not known:
         raise StateError(f"state.reports holds {report!r}: it must be a candidate, step, finite value and place")
-    return number, step, finite, place
+    return number, step, finite, known_by_then
 
 
 def check_next(candidate: Candidate, handed_out: int) -> None:
@@ -294,11 +296,11 @@ def check_next(candidate: Candidate, handed_out: int) -> None:
         raise StateError(f"candidate {candidate.number} is out of turn: number {handed_out} comes next")
 
 
-def _exported(observation: Evaluation, place: int) -> dict[str, Any]:
+def _exported(observation: Evaluation, index: int) -> dict[str, Any]:
     plain = observation.to_dict()
     del plain["id"], plain["number"]
-    eval_id = _OUTSIDE + place if observation.number is None else observation.number
-    return {"eval_id": eval_id, "place": place, **plain, "metrics": metrics.to_json(observation.metrics)}
+    eval_id = _OUTSIDE + index if observation.number is None else observation.number
+    return {"eval_id": eval_id, "place": index, **plain, "metrics": metrics.to_json(observation.metrics)}
 
 
 def _exported_candidate(candidate: Candidate) -> dict[str, Any]:

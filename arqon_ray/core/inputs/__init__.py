@@ -1,4 +1,4 @@
-"""What people write, as plain data: numbers, texts, YAML and JSON documents, near misses of names.
+"""Reading what users give: numbers, strings, YAML and JSON documents, and misspelled names.
 
-The ground of the whole package: it imports nothing but errors, and everything may use it.
+Every package may use this room; it imports nothing but ``arqon_ray.errors``.
 """

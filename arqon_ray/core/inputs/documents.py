@@ -1,7 +1,7 @@
-"""Text that people write, as plain data: YAML 1.2 with exactly its core schema, and JSON.
+"""Reading YAML 1.2, with exactly the core schema, and JSON.
 
-A scalar is what section 10.3.2 of https://yaml.org/spec/1.2.2/ makes of it: ``on``, ``yes``, dates, ``1:30`` and
-``<<`` are text, ``010`` is ten, ``1e-4`` is a number. PyYAML splits the text; its own scalars are those of YAML 1.1.
+Scalars are resolved by section 10.3.2 of https://yaml.org/spec/1.2.2/: ``on``, ``yes``, dates, ``1:30`` and ``<<`` are
+strings, ``010`` is ten, ``1e-4`` is a number. PyYAML only parses the text: its own scalars are those of YAML 1.1.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from arqon_ray.core.inputs.values import shown
 from arqon_ray.errors import ConfigError
 
 MOST_REPEATED = 100_000
-"""Values that the aliases of a YAML document repeat."""
+"""The most values that the aliases of a YAML document may repeat."""
 
 _PREFIX = "tag:yaml.org,2002:"
 _Reader = Callable[[str], Any]
@@ -39,15 +39,15 @@ _CORE: dict[str, tuple[tuple[re.Pattern[str], _Reader], ...]] = {
 
 
 def read_yaml(text: str, where: str) -> Any:
-    """Return the one document in a YAML text: None, bool, int, float, str, lists and dicts of them.
+    """Return the one document in a YAML text as None, bool, int, float, str, and lists and dicts of these.
 
     Args:
         text: YAML 1.2.
-        where: what messages call it, such as the file.
+        where: the name of the text in messages, such as a file name.
 
     Raises:
-        ConfigError: when it is no YAML, a key stands twice, it has tags that the core schema does not have, or is
-            nested without end; the message names the line.
+        ConfigError: it is not valid YAML, a key occurs twice in a mapping, it has tags outside of the core schema, or
+            is nested too deeply; the message names the line.
     """
     import yaml
 
@@ -64,10 +64,10 @@ def read_yaml(text: str, where: str) -> Any:
 
 
 def read_json(text: str, where: str) -> Any:
-    """Return what a JSON text holds; numbers are finite, and a key stands once in its object.
+    """Return the content of a JSON text, without NaN, infinities and duplicate keys.
 
     Raises:
-        ConfigError: when it is no such text, or is nested without end.
+        ConfigError: it is not valid JSON, has one of these, or is nested too deeply.
     """
 
     def refuse(constant: str) -> Any:
@@ -78,7 +78,7 @@ def read_json(text: str, where: str) -> Any:
         if len(found) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in found if keys.count(key) > 1)
-            raise ConfigError(f"{where} has the key {shown(twice)} twice in one object: leave one of them")
+            raise ConfigError(f"{where} has the key {shown(twice)} twice in one object: remove one of them")
         return found
 
     try:
@@ -108,22 +108,24 @@ def _too_deep(where: str) -> str:
 
 
 class _Malformed(Exception):
-    """What YAML allows and a config does not."""
+    """Something that YAML allows and a config does not."""
 
     def __init__(self, event: Any, problem: str) -> None:
         super().__init__(f"line {event.start_mark.line + 1}: {problem}")
 
 
 class _Document:
-    """The plain data that a stream of PyYAML's events stands for."""
+    """Builds plain data from PyYAML's events."""
 
     def __init__(self, events: Iterator[Any]) -> None:
         self._events = events
-        self._anchors: dict[str, tuple[Any, int] | None] = {}  # with their sizes; None while they are open
+        self._anchors: dict[
+            str, tuple[Any, int] | None
+        ] = {}  # with their sizes; None while the anchored value is being read
         self._count = self._repeated = 0
 
     def read(self) -> Any:
-        """Return the only document; None when there is none."""
+        """Return the only document; None if the text is empty."""
         import yaml
 
         value = None
@@ -132,7 +134,7 @@ class _Document:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise _Malformed(event, "a second document begins; there may be one")
+                    raise _Malformed(event, "a second document begins: only one is allowed")
                 value = self._value(next(self._events), 0)
         return value
 
@@ -158,11 +160,11 @@ class _Document:
         return value
 
     def _copy(self, event: Any) -> Any:
-        """Return what an alias stands for, as a value of its own: changing it changes nothing else."""
+        """Return a copy of what an alias stands for."""
         if event.anchor not in self._anchors:
-            raise _Malformed(event, f"*{event.anchor} has no anchor before it")
+            raise _Malformed(event, f"*{event.anchor} has no anchor above it")
         if (found := self._anchors[event.anchor]) is None:
-            raise _Malformed(event, f"*{event.anchor} stands within its own anchor: nested without end")
+            raise _Malformed(event, f"*{event.anchor} refers to a value that contains it")
         value, size = found
         self._count += size
         self._repeated += size
@@ -188,9 +190,9 @@ class _Document:
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._value(event, depth + 1)
             if isinstance(key, list | dict):
-                raise _Malformed(event, f"a key is {shown(key)}: it must be a text or another single value")
+                raise _Malformed(event, f"a key is {shown(key)}: it must be a string or another scalar")
             if key in found:
-                raise _Malformed(event, f"the key {shown(key)} stands twice, first in line {lines[key] + 1}")
+                raise _Malformed(event, f"the key {shown(key)} occurs twice, first in line {lines[key] + 1}")
             lines[key] = event.start_mark.line
             found[key] = self._value(next(self._events), depth + 1)
         return found
@@ -202,7 +204,7 @@ def _check_tag(event: Any, kind: str) -> None:
 
 
 def _scalar(event: Any) -> Any:
-    """Return what a scalar is: by its tag, or when it is plain by how it is written."""
+    """Resolve a scalar by its tag or, if it is plain, by its spelling."""
     if event.tag is None and event.implicit[0]:
         kinds = list(_CORE)
     elif event.tag in (None, "!"):
@@ -216,6 +218,6 @@ def _scalar(event: Any) -> Any:
             if pattern.fullmatch(event.value):
                 try:
                     return read(event.value)
-                except ValueError:  # Python reads no number of more than 4300 digits
+                except ValueError:  # Python converts at most 4300 digits
                     raise _Malformed(event, f"a number has {len(event.value)} digits") from None
-    raise _Malformed(event, f"{shown(event.value)} is no {kinds[0]}")
+    raise _Malformed(event, f"{shown(event.value)} is not of type {kinds[0]}")

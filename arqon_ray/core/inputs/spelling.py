@@ -1,4 +1,4 @@
-"""What was probably meant by a name that nobody knows."""
+"""Suggestions for misspelled names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def did_you_mean(name: object, known: Iterable[object]) -> str:
-    """Return ``" (did you mean 'budget'?)"`` for the known name that is nearest, or nothing when none is near.
+    """Return a hint for messages with the most similar known name, or an empty string if none is similar.
 
     >>> did_you_mean("bugdet", ["seed", "budget"])
     " (did you mean 'budget'?)"

@@ -1,11 +1,11 @@
-"""Readers for values that people bring: one each for numbers, whole numbers, seconds and texts.
+"""Readers for values that users give: numbers, integers, durations and strings.
 
-Every check of the package goes through them, so that ``tell`` takes what ``optimize`` takes. They need the standard
-library alone: what numpy, pandas, torch or jax hand over is known by what it can do, and nothing of theirs is imported.
+All of the package reads values with these, so that ``tell`` accepts what ``optimize`` accepts. Values of numpy, pandas,
+torch or jax are recognised by their methods; none of these packages is imported.
 
-A reader takes the name that messages use, the value, and the exception to raise; the message names all three:
-name, value (cut when it is long) and rule. Text is never read as a number, and truth values are neither numbers nor
-whole numbers: where one arrives as a result, it is a comparison that was meant to be a measure.
+A reader takes the name for messages, the value, and the exception to raise, whose message has name, value (shortened)
+and rule. Strings are never read as numbers. Neither are booleans: one that arrives as a result is most likely a
+comparison by mistake.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import operator
 from typing import Any
 
 MAX_WHOLE = 2**53 - 1
-"""The largest whole number that float64 holds together with all below it."""
+"""The largest integer up to which float64 has all integers."""
 
 _LONGEST_SHOWN = 200
 _MISSING = frozenset({"NAType", "NaTType", "MaskedConstant"})  # pandas.NA, pandas.NaT, numpy.ma.masked
@@ -24,34 +24,34 @@ _TEXTS = (str, bytes, bytearray, memoryview)
 
 
 def shown(value: object) -> str:
-    """Return a value as messages show it: its ``repr``, cut when it is long; it never raises."""
+    """Return the ``repr`` of a value for messages, shortened; never raises."""
     if isinstance(value, _TEXTS) and len(value) > _LONGEST_SHOWN:
         return f"{value[:_LONGEST_SHOWN]!r}... ({len(value)} in all)"
     try:
         text = repr(value)
-    except Exception:  # a whole number of too many digits, nesting without end, a class of somebody's own
+    except Exception:  # an integer of too many digits, endless nesting, a class of the user's
         size = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
         return f"<{type(value).__name__}{size} that cannot be printed>"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}... ({len(text)} characters)"
 
 
 def broken(name: str, value: object, rule: str) -> str:
-    """Return the message about a value that breaks a rule; ``rule`` goes on from "it must be"."""
+    """Return the message about an invalid value; ``rule`` continues "it must be"."""
     return f"{name} is {shown(value)}: it must be {rule}"
 
 
 def as_number(value: Any) -> float:
-    """Return whatever is a number as a float, NaN and infinities included; what is beyond float64 is an infinity.
+    """Return any kind of number as a float, including NaN; numbers too large for float64 become infinities.
 
-    Python's and numpy's numbers, Decimal, Fraction, arrays and tensors of one element, and whatever else has
-    ``item()`` or ``__float__``.
+    Accepts Python's and numpy's numbers, Decimal, Fraction, arrays and tensors of one element, and everything else that
+    has ``item()`` or ``__float__``.
 
     Raises:
-        TypeError: when it is none.
+        TypeError: it is not a number.
     """
     if type(value) is float:
         return value
-    # Dates are stored as whole numbers; they are none.
+    # Dates convert to integers, but are no numbers.
     dated = getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M")
     value = element(value)
     if dated or isinstance(value, (bool, *_TEXTS)):
@@ -65,10 +65,10 @@ def as_number(value: Any) -> float:
 
 
 def as_whole(value: Any) -> int:
-    """Return whatever is a whole number by its type (``operator.index``) as an int.
+    """Return any kind of integer (``operator.index``) as an int.
 
     Raises:
-        TypeError: when it is none; a float is none, even 3.0.
+        TypeError: it is not an integer; floats are not, even 3.0.
     """
     if type(value) is int:
         return value
@@ -82,11 +82,11 @@ def as_whole(value: Any) -> int:
 
 
 def element(value: Any) -> Any:
-    """Return the one element of an array, a tensor or a numpy scalar as Python has it; anything else as it is."""
+    """Return the element of a numpy scalar, or of an array or tensor of one element; anything else as it is."""
     if type(value) in _PLAIN_TYPES:
         return value
     if type(value).__name__ in _MISSING:
-        return None  # below a mask there is a number too
+        return None  # a masked value has a number too
     item = getattr(value, "item", None)
     if not callable(item):
         return value
@@ -97,7 +97,7 @@ def element(value: Any) -> Any:
 
 
 def is_missing(value: Any) -> bool:
-    """Tell whether a value is what tables have in an empty cell: None, NaN, ``pandas.NA`` or ``pandas.NaT``."""
+    """Tell whether a value is missing as in a table: None, NaN, ``pandas.NA`` or ``pandas.NaT``."""
     if type(value) is float:
         return math.isnan(value)
     if value is None or type(value).__name__ in _MISSING:
@@ -111,10 +111,10 @@ def is_missing(value: Any) -> bool:
 
 
 def number(name: str, value: Any, error: type[Exception] = ValueError) -> float:
-    """Return a finite number.
+    """Return a finite number as a float.
 
     Raises:
-        Exception: ``error``, when it is none.
+        Exception: ``error``, if it is not one.
     """
     try:
         read = as_number(value)
@@ -126,10 +126,10 @@ def number(name: str, value: Any, error: type[Exception] = ValueError) -> float:
 
 
 def result(name: str, value: Any, error: type[Exception] = ValueError) -> float | None:
-    """Return the value of an evaluation; None when it failed: None, NaN, an infinity, a cell without a value.
+    """Return the value of an evaluation; None, for a failed one, if it is missing or not finite.
 
     Raises:
-        Exception: ``error``, when it is no number at all.
+        Exception: ``error``, if it is not a number at all.
     """
     if type(value) is float:
         return value if math.isfinite(value) else None
@@ -145,10 +145,10 @@ def result(name: str, value: Any, error: type[Exception] = ValueError) -> float 
 def whole(
     name: str, value: Any, least: int | None = None, most: int | None = None, error: type[Exception] = ValueError
 ) -> int:
-    """Return a whole number, ``least`` to ``most`` with both included.
+    """Return an integer from ``least`` to ``most``, both included.
 
     Raises:
-        Exception: ``error``, when it is none or out of range.
+        Exception: ``error``, if it is not an integer or out of range.
     """
     try:
         read = as_whole(value)
@@ -161,10 +161,10 @@ def whole(
 
 
 def seconds(name: str, value: Any, zero: bool = False, error: type[Exception] = ValueError) -> float | None:
-    """Return a duration in seconds: None, or a finite number above 0; ``zero`` allows 0 too.
+    """Return a duration in seconds, or None; 0 is allowed only with ``zero``.
 
     Raises:
-        Exception: ``error``, when it is none.
+        Exception: ``error``, if it is not a duration.
     """
     if value is None:
         return None
@@ -179,20 +179,20 @@ def seconds(name: str, value: Any, zero: bool = False, error: type[Exception] = 
 
 
 def text(name: str, value: Any, most: int, least: int = 1, error: type[Exception] = ValueError) -> str:
-    """Return a string of ``least`` to ``most`` characters that UTF-8 can hold.
+    """Return a string of ``least`` to ``most`` characters that UTF-8 can encode.
 
     Raises:
-        Exception: ``error``, when it is none.
+        Exception: ``error``, if it is not one.
     """
     if not isinstance(value, str) or not least <= len(value) <= most:
         raise error(broken(name, value, f"a string of {least} to {most} characters"))
     if not is_unicode(value):
-        raise error(broken(name, value, "text that UTF-8 can hold; this has half of a surrogate pair"))
+        raise error(broken(name, value, "text that UTF-8 can encode, without unpaired surrogates"))
     return str(value)
 
 
 def is_unicode(value: str) -> bool:
-    """Tell whether a string can be encoded; half of a surrogate pair cannot."""
+    """Tell whether a string can be encoded; unpaired surrogates cannot."""
     if value.isascii():
         return True
     try:
@@ -212,6 +212,6 @@ def is_writable(value: Any) -> bool:
 
 
 def _power(limit: int) -> str:
-    """Return a limit as people write it: 2**53 - 1 and not 9007199254740991."""
+    """Write a large limit as a power: 2**53 - 1 instead of 9007199254740991."""
     power = (limit + 1).bit_length() - 1
     return f"2**{power} - 1" if power >= 32 and limit + 1 == 2**power else str(limit)

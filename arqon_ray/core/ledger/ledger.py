@@ -97,7 +97,7 @@ class Ledger:
         self.told: dict[int, int] = {}
         self._points: dict[int, Array] = {}
         self._open_at: dict[bytes, list[int]] = {}
-        # Point, value, candidate, step and place of each observation with a value.
+        # Point, value, candidate, step and index of each observation with a value.
         self._complete = _Rows(
             (space.d, np.float64), (None, np.float64), (None, np.int64), (None, np.float64), (None, np.int64)
         )
@@ -215,21 +215,21 @@ class Ledger:
         if step.value is not None:
             self.weigh(number, step.step, step.value)
 
-    def weigh(self, number: int, step: int, value: float, place: int | None = None) -> None:
+    def weigh(self, number: int, step: int, value: float, observed: int | None = None) -> None:
         """Let the model see an intermediate result, unless it is of nearly the same step as the last one.
 
         Args:
             number: the candidate's.
             step: how far its evaluation has come.
             value: in native units.
-            place: how many observations there were then; None for the present number.
+            observed: how many observations there were then; None for the present number.
         """
         last = self._reported.get(number, 0)
         if last <= step < _SPACING * last and step != last:
             return
         self._reported[number] = step
-        place = len(self.observations) if place is None else place
-        self._reports.append((number, step, self._sign * value, place))
+        observed = len(self.observations) if observed is None else observed
+        self._reports.append((number, step, self._sign * value, observed))
         self.version += 1
 
     def recall(self, reports: Iterable[Report]) -> None:
@@ -248,28 +248,28 @@ class Ledger:
 
     def retract(self, number: int) -> None:
         """Forget a candidate's result; all that stays known is that its point was tried."""
-        place, candidate = self.told[number], self.candidate(number)
+        index, candidate = self.told[number], self.candidate(number)
         rows = self._complete
-        if self.observations[place].value is None:
+        if self.observations[index].value is None:
             # Failed observations have no index of their own: its row is the number of failed ones before it.
-            before = sum(observation.value is None for observation in self.observations[:place])
+            before = sum(observation.value is None for observation in self.observations[:index])
             self._points[number] = self._failed.view()[before].copy()
             self._failed.keep(np.arange(len(self._failed.view())) != before)
         else:
-            kept = rows.view(4) != place
+            kept = rows.view(4) != index
             self._points[number] = rows.view(0)[~kept][0].copy()
             rows.keep(kept)
             self._vectors.keep(kept)
-        rows.replace(4, rows.view(4) - (rows.view(4) > place))
+        rows.replace(4, rows.view(4) - (rows.view(4) > index))
         reports = self._reports.view()
         self._reports.keep(reports[:, 0] != number)
         reports = self._reports.view().copy()
-        reports[:, 3] -= reports[:, 3] > place
+        reports[:, 3] -= reports[:, 3] > index
         self._reports.replace(0, reports)
         # New lists: whoever holds the old ones still sees them unchanged.
-        self.observations = [*self.observations[:place], *self.observations[place + 1 :]]
-        self.seqs = [*self.seqs[:place], *self.seqs[place + 1 :]]
-        self.told = {n: at - (at > place) for n, at in self.told.items() if n != number}
+        self.observations = [*self.observations[:index], *self.observations[index + 1 :]]
+        self.seqs = [*self.seqs[:index], *self.seqs[index + 1 :]]
+        self.told = {n: at - (at > index) for n, at in self.told.items() if n != number}
         self.unsaid.discard(number)
         self.retracted[number] = candidate
         self.version += 1
@@ -309,7 +309,7 @@ class Ledger:
             outside=self._outside,
             pending=pending,
             points=tuple(self._points[candidate.number] for candidate in pending),
-            places=self._complete.view(4),
+            indices=self._complete.view(4),
             steps=self._complete.view(3),
             reports=self._reports.view(),
             vectors=self._vectors.view(),

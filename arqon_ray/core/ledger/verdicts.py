@@ -52,7 +52,7 @@ def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, problem: Pro
         ResultsError: if one has params that do not fit the space, or values that the objective does not take.
         UnknownCandidateError: if one without params has an id that was never handed out.
     """
-    points = [_locate(entry, place, space, ledger, problem) for place, entry in enumerate(entries)]
+    points = [_locate(entry, index, space, ledger, problem) for index, entry in enumerate(entries)]
     taken: set[int] = set()
     verdicts = []
     for entry, point in zip(entries, points, strict=True):
@@ -113,27 +113,27 @@ def _of_an_earlier(step: Step, told: Evaluation) -> bool:
 def check_number(number: int, ledger: Ledger, where: str = "") -> None:
     """Raise UnknownCandidateError if no candidate of this number was handed out; ``where`` names a list's entry."""
     if not 0 <= number < ledger.handed_out:
-        place = f"{where}." if where else ""
+        prefix = f"{where}." if where else ""
         raise UnknownCandidateError(
-            f"{place}id {number!r} was never handed out: {ledger.handed_out} candidates were, from '0' on; "
+            f"{prefix}id {number!r} was never handed out: {ledger.handed_out} candidates were, from '0' on; "
             "give a point from outside to seed(), with its params"
         )
 
 
-def _locate(entry: Entry, place: int, space: Space, ledger: Ledger, problem: Problem) -> Array | None:
+def _locate(entry: Entry, index: int, space: Space, ledger: Ledger, problem: Problem) -> Array | None:
     """Return the point of an entry with params; check the id of one without, and its list of values."""
     wrong = None if entry.told.value is None else problem(entry.told.values)
     if wrong is not None:
-        raise ResultsError(f"results[{place}] {wrong}")
+        raise ResultsError(f"results[{index}] {wrong}")
     if entry.params is None:
         number = -1 if entry.number is None else entry.number
         if not 0 <= number < ledger.handed_out:
-            check_number(number, ledger, f"results[{place}]")
+            check_number(number, ledger, f"results[{index}]")
         return None
     try:
         return space.encode(entry.params)
     except ResultsError as error:
-        raise type(error)(f"results[{place}].{error}") from None
+        raise type(error)(f"results[{index}].{error}") from None
 
 
 def _number_of(entry: Entry, point: Array | None, space: Space, ledger: Ledger, taken: set[int]) -> int | None:

@@ -56,7 +56,7 @@ class DataView:
         outside: how many of the observations with a value are of points from outside.
         pending: candidates that are being evaluated, in the order in which they were asked for.
         points: their ``(d,)`` points.
-        places: ``(n,)`` their indices among all observations, including failed ones.
+        indices: ``(n,)`` their indices among all observations, including failed ones.
         steps: ``(n,)`` the step at which each value was taken; infinity for a whole evaluation.
         reports: ``(r, 4)`` the intermediate results in the order in which they came: candidate, step, value, and how
             many observations there were before.
@@ -75,7 +75,7 @@ class DataView:
     outside: int
     pending: tuple[Candidate, ...]
     points: tuple[Array, ...]
-    places: NDArray[np.int64]
+    indices: NDArray[np.int64]
     steps: Array
     reports: Array
     vectors: Array

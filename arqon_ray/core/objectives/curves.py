@@ -48,8 +48,9 @@ class Curves:
         self.read = self.touched = self._arranged = 0
         self._rungs: Array = np.empty(0)
         self._beyond: list[int] = []
-        # By candidate: the farthest step, the place and the index of the first report; by rung its step and value.
-        self._reached, self._place, self._index = np.empty(0), np.empty(0), np.empty(0)
+        # By candidate: the farthest step, and of the first report its index and how many observations there were then;
+        # by rung: step and value.
+        self._reached, self._observed, self._index = np.empty(0), np.empty(0), np.empty(0)
         self._steps, self._values = np.empty((0, 0)), np.empty((0, 0))
 
     def at(self, view: DataView) -> Levels | None:
@@ -65,8 +66,8 @@ class Curves:
         reached, first = np.full(len(numbers), -np.inf), np.full(len(numbers), np.inf)
         reached[inside] = self._reached[numbers[inside]]
         between = (self._index[numbers[inside]] + 1.0) / (len(reports) + 1.0)
-        first[inside] = self._place[numbers[inside]] - 1.0 + between
-        first[:told] = np.minimum(first[:told], view.places)
+        first[inside] = self._observed[numbers[inside]] - 1.0 + between
+        first[:told] = np.minimum(first[:told], view.indices)
         furthest = float(np.max(reached[told:], initial=-np.inf))
         if told and np.min(view.steps) == np.max(view.steps) >= furthest:
             return None
@@ -96,7 +97,7 @@ class Curves:
         if short > 0:
             more = max(short, len(self._reached), 16)
             self._reached = np.concatenate([self._reached, np.full(more, -np.inf)])
-            self._place = np.concatenate([self._place, np.full(more, np.inf)])
+            self._observed = np.concatenate([self._observed, np.full(more, np.inf)])
             self._index = np.concatenate([self._index, np.zeros(more)])
             self._steps = np.concatenate([self._steps, np.full((more, len(self._rungs)), -np.inf)])
             self._values = np.concatenate([self._values, np.full((more, len(self._rungs)), np.nan)])
@@ -104,8 +105,8 @@ class Curves:
         who = fresh[:, 0].astype(np.int64)
         np.maximum.at(self._reached, who, fresh[:, 1])
         begun, at = np.unique(who, return_index=True)
-        new = np.isinf(self._place[begun])
-        self._place[begun[new]] = fresh[at[new], 3]
+        new = np.isinf(self._observed[begun])
+        self._observed[begun[new]] = fresh[at[new], 3]
         self._index[begun[new]] = self.read + at[new]
         self.read = len(reports)
 

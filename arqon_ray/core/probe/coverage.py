@@ -1,4 +1,4 @@
-"""Probe: cover the space, and know when there is nothing left to cover."""
+"""The probe of a study: points that cover the space, and the test whether a finite space is exhausted."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from arqon_ray.core.space.space import Params, Space
 from arqon_ray.core.strategies.evidence import Array, Evidence
 
 _RUNGS_PROBE = 12
-"""Points of the probe where evaluations are ended early: a poor one costs little then. Chosen under ASHA with three
-seeds: a hint, not a proof."""
+"""Probe points when evaluations may be stopped early, since poor points cost little then. Tuned with ASHA on three
+seeds only."""
 
 _BLOCK = 64
 _BLOCK_NUMBERS = 2**14
 _SEARCH_LIMIT = 4096
 _ENUMERATE_LIMIT = 200_000
-"""Points that are computed at once, and their coordinates at most; how many are looked through for a new one; which
-spaces are enumerated instead."""
+"""Points computed at once; the most coordinates computed at once; points of the sequence that are searched for a new
+one; the most points of a space that is enumerated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A point of the probe: canonical, ``(d,)``, and its native values."""
+    """A canonical point ``(d,)`` of the probe, and its native values."""
 
     point: Array
     params: Params
 
 
 class Coverage:
-    """The probe of one study: the center of the space, then a scrambled Sobol' sequence, never a point twice."""
+    """The center of the space, then a scrambled Sobol' sequence; no point is proposed twice."""
 
     def __init__(self, space: Space, config: StudyConfig, size: int = 1, least: int = 1) -> None:
-        """Plan the probe of a config.
+        """Plan the size of the probe.
 
         Args:
-            space: the study's.
-            config: the study's.
-            size: how many points the strategies want first; the budget's share for the probe may be less.
-            least: observations without which no strategy can propose anything.
+            space: the study's space.
+            config: the study's config.
+            size: how many points the strategies ask for; ``probe_ratio`` of the budget is the upper limit.
+            least: the fewest observations with which a strategy can propose anything.
         """
         self._space = space
         self._sequence = Sobol(space.d, config.seed)
@@ -59,13 +59,13 @@ class Coverage:
         self._block: tuple[int, list[Found]] = (-1, [])
 
     def remaining(self, number: int, outside: int, observed: int, on_rungs: bool = False) -> int:
-        """Return how many more probe points are due; at least one as long as too little was observed.
+        """Return how many probe points are still due; at least one while there are too few observations.
 
         Args:
-            number: of the candidate that is asked for.
-            outside: how many points from outside have a value.
-            observed: how many points have a value.
-            on_rungs: whether evaluations are ended early.
+            number: the number of the candidate that is asked for.
+            outside: the number of points from outside with a value.
+            observed: the number of points with a value.
+            on_rungs: whether evaluations may be stopped early.
         """
         if self._forever:
             return max(1, self._planned - number)
@@ -73,14 +73,15 @@ class Coverage:
         return max(due, 0 if observed >= self._least else 1)
 
     def fresh(self, memory: Mapping[str, Any], knows: Callable[[Array], bool]) -> tuple[Found | None, dict[str, Any]]:
-        """Return the next point that nobody knows, None if none is left, and the memory for the next call.
+        """Return the next new point, or None if there is none, and the memory for the next call.
 
-        Where the sequence brings nothing new for long, the points of a small finite space are gone through in their
-        order. What is known is never forgotten, so each is looked at once.
+        When the sequence has brought nothing new for long, the points of a small finite space are enumerated. Known
+        points stay known, so none is looked at twice.
 
         Args:
-            memory: ``index``, the next one of the sequence, and, once the points are gone through, ``cell``.
-            knows: tells whether a point was handed out or told.
+            memory: ``index``, the next index of the sequence and, once the space is enumerated, ``cell``, the next
+                point.
+            knows: tells whether a point was proposed or told before.
         """
         index = int(memory.get("index", 0))
         if "cell" not in memory:
@@ -99,11 +100,11 @@ class Coverage:
 
     def _at(self, index: int) -> Found:
         """Return a canonical point; index 0 is the center of the space."""
-        number, place = divmod(index, self._size)
+        number, offset = divmod(index, self._size)
         if self._block[0] != number:
-            # One assignment: a proposer may read this in another thread.
+            # A single assignment, because another thread may read it.
             self._block = (number, self._canonical(self._cube(number * self._size)))
-        return self._block[1][place]
+        return self._block[1][offset]
 
     def _cube(self, start: int) -> Array:
         if start:
@@ -116,25 +117,25 @@ class Coverage:
         return [Found(*pair) for pair in zip(self._space.encode_many(rows), rows, strict=True)]
 
     def known_again(self, evidence: Evidence) -> Array | None:
-        """Return the best observed point that is not in flight, or else a failed one; None when all are in flight."""
+        """Return the best observed point that is not in flight, else a failed one; None if all are in flight."""
         in_flight = {point.tobytes() for point in evidence.pending}
         failed = len(evidence.failed)
         rows = chain(((evidence.X, i) for i in _best_first(evidence.y)), ((evidence.failed, i) for i in range(failed)))
         return next((X[i] for X, i in rows if X[i].tobytes() not in in_flight), None)
 
     def exhausted(self, distinct: int) -> bool:
-        """Tell whether all points of a finite space were handed out or observed."""
+        """Tell whether ``distinct`` different points are all that the space has."""
         return self._total is not None and distinct >= self._total
 
     @cached_property
     def _total(self) -> int | None:
-        """The number of points; of a large conditional space that of the combinations, which is more."""
+        """The number of points, None if infinite; for large conditional spaces an upper limit."""
         cells = self._space.points(_ENUMERATE_LIMIT) if self._space.conditional else None
         return self._space.cardinality if cells is None else len(cells)
 
 
 def _best_first(y: Array) -> Iterator[int]:
-    """Yield the rows of ``y (n,)`` from the lowest value on, sorted as far as they are taken."""
+    """Yield the rows of ``y (n,)`` in the order of their values; sorts lazily, as far as rows are taken."""
     count, done = 16, 0
     while done < len(y):
         limit = np.partition(y, count - 1)[count - 1] if count < len(y) else np.inf

@@ -1,4 +1,4 @@
-"""The stateless probe: a deterministic low-discrepancy sample of a space, index in, parameters out."""
+"""A deterministic low-discrepancy sample of a space with random access: index in, parameters out."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Array = NDArray[np.float64]
 
 
 class ArqonProbe:
-    """Samples a space at any index, in any process, without asking anybody.
+    """Samples a space at any index, in any process, without coordination.
 
-    ``sample_at(i)`` depends on (config, seed, i) alone. Shards that are aligned powers of two keep the
-    sequence's evenness.
+    ``sample_at(i)`` depends on config, seed and ``i`` only. Shards of the sequence whose size is a power of two, and
+    whose start is a multiple of it, are as evenly distributed as its beginning.
 
     Attributes:
         space: the space that is sampled.
@@ -37,15 +37,15 @@ class ArqonProbe:
     """
 
     def __init__(self, config: Mapping[str, Any] | str, seed: int = 42, sequence: str = "sobol") -> None:
-        """Check the config and prepare the sequence.
+        """Check the config and set up the sequence.
 
         Args:
-            config: an arqon config, dict or JSON string; only ``bounds`` is needed.
-            seed: 0 .. 2**64 - 1; the config's own seed is not read.
+            config: an arqon config, as a dict or a JSON string; only ``bounds`` is read.
+            seed: 0 .. 2**64 - 1; used in place of the config's seed.
             sequence: ``sobol`` (scrambled, O(1) access) or ``kronecker`` (ArqonHPO's own points).
 
         Raises:
-            ConfigError: for a config that breaks a rule, an unknown sequence or a seed out of range.
+            ConfigError: the config is invalid, the sequence unknown or the seed out of range.
         """
         if sequence not in SEQUENCES:
             raise ConfigError(f"sequence is {sequence!r}: it must be one of {', '.join(SEQUENCES)}")
@@ -54,18 +54,18 @@ class ArqonProbe:
         self._sequence: Sequence = SEQUENCES[sequence](self.space.d, seed)
 
     def sample_at(self, index: int) -> Params:
-        """Return the parameters at one index, as a dict of native values.
+        """Return the native parameter values at one index.
 
         Raises:
-            ValueError: when the index is no whole number or out of the sequence's range.
+            ValueError: the index is not an integer, or out of range.
         """
         return self.sample_range(index, 1)[0]
 
     def sample_range(self, start: int, count: int) -> list[Params]:
-        """Return the parameters at ``start .. start + count - 1``, a dict each.
+        """Return the native parameter values at ``start .. start + count - 1``, one dict for each index.
 
         Raises:
-            ValueError: when a number is no whole number or out of the sequence's range.
+            ValueError: an argument is not an integer, or out of range.
         """
         return self.space.decode_array(self.sample_array(start, count))
 
@@ -73,13 +73,13 @@ class ArqonProbe:
         """Return the points ``start .. start + count - 1`` as a ``(count, d)`` float64 array.
 
         Args:
-            start: the first index, from 0.
-            count: how many.
-            native: False for the unit cube, in the order of ``space.names``; True for native values (a
-                category is its index, an inactive parameter NaN).
+            start: the first index, 0 or more.
+            count: the number of points.
+            native: whether to return native values (a category as its index, an inactive parameter as NaN) instead of
+                points of the unit cube; columns are in the order of ``space.names``.
 
         Raises:
-            ValueError: when a number is no whole number or out of the sequence's range.
+            ValueError: an argument is not an integer, or out of range.
         """
         start, count = values.whole("start", start, 0), values.whole("count", count, 0)
         if start + count > self._sequence.limit:
@@ -89,9 +89,9 @@ class ArqonProbe:
 
 
 def check_seed(seed: Any) -> int:
-    """Return a seed of the probe.
+    """Return a seed as an int.
 
     Raises:
-        ConfigError: when it is no whole number, or out of range.
+        ConfigError: it is not an integer in 0 .. 2**64 - 1.
     """
     return values.whole("seed", seed, 0, 2**64 - 1, ConfigError)

@@ -1,6 +1,6 @@
 """Low-discrepancy sequences with random access: index in, point of the unit cube out.
 
-Both are pure functions of (seed, index, dimension), so that workers sample without coordination.
+Each is a pure function of seed, index and dimension, so workers need no coordination.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ Array = NDArray[np.float64]
 Words = NDArray[np.uint64]
 
 _BITS = 53
-"""Digits of a Sobol point: those that float64 holds; indices reach to 2**53 - 1."""
+"""Binary digits of a Sobol point, as many as float64 holds; indices go up to 2**53 - 1."""
 
 _TABLE_SIZE = 1024
-"""Dimensions for which direction numbers are shipped."""
+"""Dimensions for which the package has direction numbers."""
 
 _BLOCK_BITS = 12
 _TABLE_WORDS = 2**20
-"""A block of 2**12 points is one table XOR one word a dimension; the table fits in the processor's cache. Of many
-dimensions it has fewer points, so that it stays below 8 MB."""
+"""A block of 2**12 points is one table XOR one word per dimension; the table fits into the processor's cache. With many
+dimensions the block has fewer points, so that the table stays below 8 MB."""
 
 
 class Sequence(Protocol):
     """A sequence of points in the unit cube."""
 
     limit: int
-    """The indices are below it."""
+    """All indices are below this."""
 
     def points(self, start: int, count: int) -> Array:
         """Return the points ``start .. start + count - 1``, ``(count, d)``."""
@@ -51,8 +51,9 @@ class Sobol:
     and Kuo (2008). The order is that of the Gray code, as in Antonov and Saleev (1979).
 
     There are direction numbers for 1024 dimensions. Those beyond are padded with independent uniform numbers (Spanier,
-    "Quasi-Monte Carlo methods for particle transport problems", 1995), see :class:`Uniform`: so many dimensions no
-    sequence covers evenly with the points that anybody can evaluate, and the first ones stay as even as they are.
+    "Quasi-Monte Carlo methods for particle transport problems", 1995), see :class:`Uniform`: no
+    sequence covers so many dimensions evenly with a feasible number of points, and the first 1024 stay as even as
+    before.
     """
 
     limit = 2**_BITS
@@ -61,8 +62,8 @@ class Sobol:
         """Prepare the tables.
 
         Args:
-            d: dimensions; those above 1024 are padded.
-            seed: 0 .. 2**64 - 1; None for the plain sequence, not scrambled.
+            d: the number of dimensions; those above 1024 are padded.
+            seed: 0 .. 2**64 - 1; None for the sequence without scrambling.
         """
         self._padding = Uniform(d - _TABLE_SIZE, seed or 0) if d > _TABLE_SIZE else None
         d = min(d, _TABLE_SIZE)
@@ -99,14 +100,14 @@ class Sobol:
         return points
 
     def _high(self, block: int) -> Words:
-        """Return what all points of a block share, a word a dimension."""
+        """Return the ``(d,)`` words that all points of a block have in common."""
         bits = [self._bits + b for b in range(block.bit_length()) if block >> b & 1]
         shared: Words = np.bitwise_xor.reduce(self._words[:, bits], axis=1, initial=np.uint64(0)) ^ self._shift
         return shared
 
 
 class Uniform:
-    """Independent uniform numbers, any index at the same cost: the counter of Philox says which point it is.
+    """Independent uniform numbers with random access: the counter of Philox selects the point.
 
     Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): four words a step of the counter, so that a
     point of ``d`` dimensions takes the next ``ceil(d / 4)`` steps.
@@ -172,13 +173,13 @@ class Kronecker:
     """ArqonHPO's own points: multiples of square roots of primes modulo 1, bit for bit.
 
     ``u = frac((i + 1) sqrt(p[50 + j]) + frac((sqrt(2) - 1) p[200 + j]) + frac(seed / pi))`` with ``p[0] = 2``.
-    For its users' sake: float64 leaves it 1e-8 of resolution at index 1e9 and none at 1e15, hence the limit.
+    For compatibility with ArqonHPO. In float64 its resolution is 1e-8 at index 1e9 and nil at 1e15, hence the limit.
     """
 
     limit = 10**9
 
     def __init__(self, d: int, seed: int) -> None:
-        """Prepare ``d`` dimensions; the seed only moves all of them by the same amount."""
+        """Prepare ``d`` dimensions; the seed shifts all of them by the same amount."""
         primes = _primes(200 + d)
         self._slope = np.sqrt(np.array(primes[50 : 50 + d], dtype=np.float64))
         self._offset = np.array([math.fmod(p * (math.sqrt(2.0) - 1.0), 1.0) for p in primes[200 : 200 + d]])

@@ -164,7 +164,7 @@ class Proposer:
         }
 
     def recommend(self) -> tuple[int, float | None] | None:
-        """Return the place of the best observation, and what the model predicts there; None before any value.
+        """Return the index of the best observation, and what the model predicts there; None before any value.
 
         On noisy values it is the one that the model predicts to be best, not the luckiest; without noise there is no
         prediction. Evaluations that were stopped early are passed over while there are any that went further.
@@ -176,8 +176,8 @@ class Proposer:
         if np.isinf(view.steps).all() and self._noisy():
             with one_thread(), _quietly():
                 row, predicted = recommend(self.evidence(), self._memory.get(NoisyGaussianProcess.name, {}), warp=False)
-            return int(view.places[row]), predicted if self._config.mode == "min" else -predicted
-        return int(view.places[rows[np.argmin(view.y[rows])]]), None
+            return int(view.indices[row]), predicted if self._config.mode == "min" else -predicted
+        return int(view.indices[rows[np.argmin(view.y[rows])]]), None
 
     def _noisy(self) -> bool:
         """Tell whether values are noisy: the config says so, or repeats of a point."""
@@ -247,7 +247,7 @@ class Proposer:
         return key in self._taken or self._view.knows(key)
 
     def evidence(self) -> Evidence:
-        """Return what a strategy may see at the next place."""
+        """Return what a strategy may see for the next candidate."""
         known = self._goal.known(self.number)
         candidates = (*self._view.pending, *self._ahead)
         flying = np.array([candidate.number for candidate in candidates], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""One record of an evaluation, from the worker to the report: its metrics, its steps, its error, and the run of them.
+"""The record of one evaluation (its metrics, steps and error), and that of a whole run.
 
-Every package uses these classes; nobody keeps an evaluation in another shape.
+All packages use these classes, from the worker to the report; no other representation of an evaluation exists.
 """

@@ -1,9 +1,9 @@
 """Evaluations as named columns of plain Python: how the log and its snapshots hold many of them.
 
-A column is there when any of the evaluations has something other than the default in it, and then has one entry for
-each of them. By default an evaluation ended ``seconds`` after it ``started``. ``nodes`` has the different names and
-``node`` the places in it, where there are several. Where the first metric of every evaluation with a value is that
-value, under one name, this name is ``metric``, and ``metrics`` has the others.
+A column is left out when every evaluation has the default; otherwise it has one entry for each evaluation. By default
+an evaluation ended ``seconds`` after it ``started``. ``nodes`` has the different names of machines and, where
+there are several, ``node`` an index into them for each evaluation. When the first metric of every evaluation with a
+value is that value, always under the same name, then ``metric`` is that name and ``metrics`` has the others.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PLAIN: dict[str, Any] = {
     "origin": "",
     "attempt": 1,
 }
-"""The columns whose entries are as the record has them, with their defaults."""
+"""The columns whose entries are the fields of the record as they are, with their defaults."""
 
 _DEFAULTS: dict[str, Any] = {
     **_PLAIN,
@@ -70,14 +70,14 @@ _WRITTEN: dict[str, Callable[[Sequence[Any]], list[Any]]] = {
     "steps": lambda column: [list(map(list, steps)) for steps in column],
     "error": lambda column: [each and list(each) for each in column],
 }
-"""How the entries of the other columns are written."""
+"""How the other columns are converted to plain Python."""
 
 
 def _nodes(column: Sequence[str | None]) -> Columns:
-    """Return the different names, and where there are several, which one each is."""
-    places = {node: place for place, node in enumerate(dict.fromkeys(column))}
-    there = {"nodes": list(places)}
-    return there if len(places) == 1 else {**there, "node": [places[node] for node in column]}
+    """Return the different names, and the index of each entry's name when there are several."""
+    indices = {node: index for index, node in enumerate(dict.fromkeys(column))}
+    there = {"nodes": list(indices)}
+    return there if len(indices) == 1 else {**there, "node": [indices[node] for node in column]}
 
 
 def _end(started: float | None, seconds: float | None) -> float | None:
@@ -85,7 +85,7 @@ def _end(started: float | None, seconds: float | None) -> float | None:
 
 
 def _without_value(metrics: list[dict[str, Metric]], evaluations: Sequence[Evaluation]) -> Columns:
-    """Return the metrics, without the objective where it is the first of them."""
+    """Return the metrics without the objective, if that is always the first of them."""
     values = [evaluation.value for evaluation in evaluations]
     pairs = [(each, value) for each, value in zip(metrics, values, strict=True) if value is not None]
     name = next(iter(pairs[0][0]), None) if pairs else None
@@ -106,8 +106,8 @@ def unpack(columns: Mapping[str, Any], count: int) -> list[Evaluation]:
     """Return the ``count`` evaluations that :func:`pack` wrote.
 
     Raises:
-        ValueError: when a column has another length.
-        LookupError, TypeError: when one is of another form.
+        ValueError: a column has the wrong length.
+        LookupError, TypeError: a column has the wrong form.
     """
     nodes = [node and sys.intern(node) for node in columns.get("nodes", [None])]
     plain = {name: columns.get(name) or [default] * count for name, default in _PLAIN.items()}
@@ -133,12 +133,12 @@ def unpack(columns: Mapping[str, Any], count: int) -> list[Evaluation]:
         plain["started"],
         columns.get("ended") or list(map(_end, plain["started"], plain["seconds"])),
         plain["seconds"],
-        [nodes[place] for place in columns.get("node") or [0] * count],
+        [nodes[index] for index in columns.get("node") or [0] * count],
         [pids.setdefault(pid, pid) for pid in plain["pid"]],
         [None if each is None else Error(*each) for each in columns.get("error") or absent],
         plain["origin"],
         plain["attempt"],
     )
     if any(len(column) != count for column in fields):
-        raise ValueError(f"the columns have {sorted({len(column) for column in fields})} entries: {count} were written")
+        raise ValueError(f"the columns have {sorted({len(column) for column in fields})} entries: it must be {count}")
     return list(map(Evaluation, *fields))

@@ -1,11 +1,11 @@
-"""Why an evaluation gave no value, in one word."""
+"""The kinds of errors: why an evaluation has no value."""
 
 from __future__ import annotations
 
 RAISED = "raised"
 """The function raised."""
 BAD_VALUE = "bad_value"
-"""It returned no finite number, or no metric of the name that counts."""
+"""The function returned no finite number, or a dict without the objective's metric."""
 TIMEOUT = "timeout"
 """It ran longer than ``evaluation_timeout_s``."""
 DIED = "died"
@@ -15,8 +15,8 @@ OUT_OF_MEMORY = "out_of_memory"
 NODE_LOST = "node_lost"
 """Its node was lost."""
 INTERRUPTED = "interrupted"
-"""It was cancelled; never a failure, since the work goes back."""
+"""It was cancelled. This is never a failure: the candidate is evaluated again."""
 
 KINDS = (RAISED, BAD_VALUE, TIMEOUT, DIED, OUT_OF_MEMORY, NODE_LOST, INTERRUPTED)
 NOT_THE_POINTS_FAULT = frozenset({NODE_LOST, INTERRUPTED})
-"""What says nothing about the point: its evaluation is given back and done again, and never told as failed."""
+"""Kinds that say nothing about the point: the candidate is evaluated again and never told as failed."""

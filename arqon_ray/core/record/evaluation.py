@@ -1,7 +1,7 @@
-"""One evaluation: what became of a candidate or of a point from outside, from the function to the report.
+"""The record of one evaluation, of a candidate or of a point from outside.
 
-Everything that keeps, shows or exports an evaluation has this one record. As plain Python, which is what a study's
-actor answers and what the files hold, it is :meth:`Evaluation.to_dict`; as named columns it is in :mod:`.columns`.
+Everything that stores, shows or exports evaluations uses it. :meth:`Evaluation.to_dict` is its form in plain Python,
+for the answers of a study's actor and for files; :mod:`.columns` is the form of many of them in the log.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Step(NamedTuple):
     """One intermediate report.
 
     Attributes:
-        step: how far the evaluation had come, 0 or more.
-        value: the objective by then; None when it was not finite.
-        time: when it was reported, in seconds since 1970 (UTC); None when nobody measured it.
+        step: the step that was reached, 0 or more.
+        value: the objective at this step; None when it was not finite.
+        time: when it was reported, in seconds since 1970 (UTC); None when unknown.
     """
 
     step: int
@@ -37,7 +37,7 @@ class Error(NamedTuple):
 
     Attributes:
         kind: one of :data:`.kinds.KINDS`.
-        message: one line, or the reason that was given.
+        message: one line.
         trace: the last lines of the traceback; None when there is none.
     """
 
@@ -46,30 +46,30 @@ class Error(NamedTuple):
     trace: str | None = None
 
 
-# Nobody changes one. It is not frozen, because that takes five times as long to make, and every result makes two.
+# Treated as immutable. A frozen dataclass takes five times as long to make, and every result makes two.
 @dataclass(slots=True)
 class Evaluation:
-    """What became of a candidate, or of a point from outside. What nobody measured is None.
+    """The evaluation of a candidate, or of a point from outside. What was not measured is None.
 
     Attributes:
         id: the candidate's id in its study; None for a point from outside.
         params: native values; parameters that are inactive at this point are left out.
         value: the objective, native; None while it runs and when it failed. Of several objectives the first.
-        status: ``running``; ``complete``; ``stopped``, by a scheduler that saw enough at ``step``; ``failed``.
-        number: the candidate's, counted from 0 in the order of the asks; None for a point from outside.
-        values: of all objectives, native, where there are several.
-        metrics: everything else that the function returned, and the objective under its own name, by name.
-        step: how far it had come when the value was taken; None for a whole evaluation.
-        steps: the intermediate reports, in the order in which they came, at most :data:`.metrics.MAX_STEPS`.
-        cost: what it cost, in the unit of whoever told it.
+        status: ``running``, ``complete``, ``stopped`` (early, by a scheduler, at ``step``) or ``failed``.
+        number: the candidate's number, from 0 in the order of the asks; None for a point from outside.
+        values: those of all objectives, native; None when there is only one.
+        metrics: what the function returned, by name, the objective included.
+        step: the step at which the value was taken; None for a whole evaluation.
+        steps: the intermediate reports in the order of arrival, at most :data:`.metrics.MAX_STEPS`.
+        cost: what it cost, in any unit of the user's.
         started: when the function was called, in seconds since 1970 (UTC).
-        ended: when it returned, likewise.
-        seconds: how long the call took.
+        ended: when the function returned, likewise.
+        seconds: the duration of the call.
         node: the address or name of the machine where it ran.
         pid: the process in which it ran.
         error: why it failed; None when it did not.
         origin: what made the point: ``probe``, ``repeat``, the name of a strategy, ``user``, ``outside``.
-        attempt: how often it was started until it ended, from 1.
+        attempt: how many times it was started, 1 or more.
     """
 
     id: str | None
@@ -92,7 +92,7 @@ class Evaluation:
     attempt: int = 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain Python, every key present; :meth:`from_dict` reads it."""
+        """Return a dict of plain Python with all fields; the inverse of :meth:`from_dict`."""
         error = self.error
         return {
             "id": self.id,
@@ -116,17 +116,17 @@ class Evaluation:
         }
 
     def told(self) -> dict[str, Any]:
-        """Return what is said of it as a study takes it, beside an id or params: what nobody measured is left out."""
+        """Return the keywords of ``tell`` for this evaluation, without id and params, and without what is unknown."""
         plain = self.to_dict()
         kept = {name: plain[name] for name in _TOLD if plain[name] not in (None, [], {})}
         return {"value": self.value, "status": self.status, **kept}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Evaluation:
-        """Return the evaluation that :meth:`to_dict` wrote; keys that are missing have their defaults.
+        """Return the evaluation that :meth:`to_dict` wrote; missing keys have their defaults.
 
         Raises:
-            TypeError: for an unknown key, or a value of another form.
+            TypeError: a key is unknown, or a value has the wrong form.
         """
         given = dict(plain)
         if given.get("values") is not None:

@@ -1,4 +1,4 @@
-"""The metrics of an evaluation: what they may be, how a returned dict becomes them, and how much of it is kept."""
+"""The metrics of an evaluation: allowed types, limits, and how the dict that a function returned is read."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from arqon_ray.errors import ResultsError
 
 MAX_METRICS = 64
 MAX_LIST = 64
-"""Numbers in a list."""
+"""The most numbers in a list."""
 MAX_TEXT = 4096
-"""Bytes of a text, in UTF-8."""
+"""The most bytes of a text, in UTF-8."""
 MAX_STEPS = 1000
-"""Intermediate reports of one evaluation."""
+"""The most intermediate reports of one evaluation that are kept."""
 
 _LARGEST = 2**63
 _SCALARS = frozenset({float, bool, type(None)})
@@ -31,19 +31,19 @@ def flatten(
     named: set[str] | None = None,
     first: str | None = None,
 ) -> dict[str, Metric]:
-    """Return the metrics in what a function returned.
+    """Return the metrics in the dict that a function returned.
 
-    Nested dicts are flattened with ``/``. What is no metric (see :func:`check`), or beyond the bounds, is left out or
-    cut, and named once in a warning.
+    Nested dicts are flattened with ``/``. Entries that are no metrics (see :func:`check`) are left out, those that
+    exceed the limits are cut; a warning says so once for each name.
 
     Args:
         returned: the dict.
-        warn: takes the name of such a metric and the warning; None for ``warnings.warn``.
-        named: the names that were warned of, to which those that are now are added; None for once a process.
-        first: the name of one that is kept however many there are.
+        warn: called with the name and the warning; None for ``warnings.warn``.
+        named: the names that were warned of already, updated in place; None for one set for the whole process.
+        first: the name of a metric that is kept even if there are too many.
     """
     if len(returned) <= MAX_METRICS and all(map(_is_plain, returned.items())):
-        return dict(returned)  # what most are, in a short way
+        return dict(returned)  # the usual case
     metrics: dict[str, Metric] = {}
     problems: list[tuple[str, str]] = []
     beyond = False
@@ -75,7 +75,7 @@ def _is_plain(item: tuple[Any, Any]) -> bool:
 
 
 def joined(before: Mapping[str, Metric], after: Mapping[str, Metric]) -> dict[str, Metric]:
-    """Return the metrics of both, of one name the later; of the earlier ones only as many as there is room for."""
+    """Return the metrics of both; later ones replace earlier ones, of which only as many are kept as fit."""
     metrics = {**before, **after}
     if len(metrics) > MAX_METRICS:
         dropped = [name for name in before if name not in after][MAX_METRICS - len(metrics) :]
@@ -114,8 +114,8 @@ def _metric(value: Any) -> Metric:
     """Return a value as plain Python.
 
     Raises:
-        TypeError: when it is none.
-        _TooLongError: when it is longer than is kept.
+        TypeError: it is no metric.
+        _TooLongError: it exceeds a limit; has the part that is kept.
     """
     kind = type(value)
     if kind in _SCALARS:
@@ -137,7 +137,7 @@ def _metric(value: Any) -> Metric:
 
 
 def _of_array(value: Any) -> list[Any]:
-    """Return an array, a tensor or a series as a list; a large one is never made a list as a whole."""
+    """Return a vector (array, tensor or series) as a list; only the part that is kept is converted."""
     shape = tuple(getattr(value, "shape", ()))
     if len(shape) != 1:
         raise TypeError(value)
@@ -148,7 +148,7 @@ def _of_array(value: Any) -> list[Any]:
 
 
 def _described(value: Any) -> str:
-    """Return a value as warnings show it: of an array its type and shape."""
+    """Return a value as warnings show it; for an array, its type and shape."""
     shape = getattr(value, "shape", None)
     return read.shown(value) if shape is None else f"{type(value).__name__} of shape {tuple(shape)}"
 
@@ -171,14 +171,14 @@ def _text(text: str) -> str:
 
 
 def check(name: str, metrics: Any) -> dict[str, Metric]:
-    """Return the metrics of a result that was told, flattened; the boundary of a study is strict.
+    """Return the flattened metrics of a result that was told. Unlike :func:`flatten`, nothing is left out or cut.
 
     Args:
-        name: how messages call them.
+        name: what messages call the dict.
         metrics: a dict.
 
     Raises:
-        ResultsError: it is no dict, one of them is no metric, or it is beyond the bounds.
+        ResultsError: it is not a dict, an entry is not a metric, or a limit is exceeded.
     """
     if not isinstance(metrics, Mapping):
         raise ResultsError(read.broken(name, metrics, "a dict of metrics by name"))
@@ -199,7 +199,7 @@ def check(name: str, metrics: Any) -> dict[str, Metric]:
 
 
 def to_json(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metrics for JSON, which has no NaN and no infinities: such a number is ``{"float": "nan"}``."""
+    """Return metrics as JSON can hold them; NaN and infinities become dicts such as ``{"float": "nan"}``."""
     return {name: _jsonable(value) for name, value in metrics.items()}
 
 
@@ -213,7 +213,7 @@ def from_json(metrics: Mapping[str, Any]) -> dict[str, Metric]:
     """Return the metrics that :func:`to_json` wrote.
 
     Raises:
-        TypeError, ValueError, LookupError: they are of another form.
+        TypeError, ValueError, LookupError: the form is wrong.
     """
     if not isinstance(metrics, Mapping):
         raise TypeError(read.broken("metrics", metrics, "a dict of metrics by name"))

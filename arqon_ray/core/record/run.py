@@ -1,4 +1,4 @@
-"""A study's run as data: what the reports show, what the command line writes, and what every study can return."""
+"""A study's run as data: what reports show and the command line writes; every study can return one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 State = Literal["running", "finished", "interrupted", "failed"]
 
 UNNAMED = "value"
-"""What the metric of a study is called whose config names none."""
+"""The name of the metric when the config names none."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,19 @@ class Run:
     """A run of one study.
 
     Attributes:
-        name: the job's or the study's name.
-        metric: what the values measure; ``value`` where nobody named it.
-        study: the study's config, plain.
-        evaluations: those that have ended, in the order in which they were told.
-        state: ``running`` as long as candidates are to come, or as long as the run was killed without notice.
-        objective: where the function stands.
-        explain: the solver's own account: phase, landscape, strategy and the evidence for each.
-        recommended: the id of the candidate that the solver recommends; on noisy values it is not the luckiest one.
-        wall_seconds: over all the run's sessions; None when nobody measured it.
-        sessions: how often the run was started or resumed.
-        versions: of what computed the candidates last: ``arqon_ray``, ``python``, ``numpy``, ``scipy``; empty where
-            nobody wrote it down, as in what 0.1.0 stored.
-        running: the candidates in flight, with what they have reported.
+        name: the name of the job or the study.
+        metric: the name of the objective; ``value`` when it has none.
+        study: the study's config as a plain dict.
+        evaluations: the finished evaluations, in the order in which they were told.
+        state: ``running``, ``finished``, ``interrupted`` or ``failed``; a run that was killed still says ``running``.
+        objective: the import path of the function.
+        explain: the solver's ``explain()``: phase, landscape, strategy and the evidence for each.
+        recommended: the id of the candidate that the solver recommends; with noise this need not be the best value.
+        wall_seconds: the wall time of all sessions; None when unknown.
+        sessions: how many times the run was started or resumed.
+        versions: the versions of ``arqon_ray``, ``python``, ``numpy`` and ``scipy`` that computed the latest
+            candidates; empty when unknown, as in files of 0.1.0.
+        running: the candidates in flight, with their reports.
     """
 
     name: str
@@ -65,17 +65,17 @@ class Run:
 
     @property
     def phases(self) -> tuple[Mapping[str, Any], ...]:
-        """Which strategy proposed how many candidates, in their order: ``{"strategy", "candidates"}``."""
+        """How many candidates each strategy proposed, phase by phase: ``{"strategy", "candidates"}``."""
         return tuple(self.explain.get("phases", ()))
 
     @property
     def completed(self) -> tuple[Evaluation, ...]:
-        """The evaluations that have a value, those that were stopped too."""
+        """The evaluations that have a value, including those that were stopped early."""
         return tuple(e for e in self.evaluations if e.value is not None)
 
     @property
     def stopped(self) -> tuple[Evaluation, ...]:
-        """The evaluations that a scheduler stopped: each has the value of its last step."""
+        """The evaluations that a scheduler stopped early; their value is that of their last step."""
         return tuple(e for e in self.completed if e.status == "stopped")
 
     @property
@@ -84,18 +84,18 @@ class Run:
         return tuple(e for e in self.evaluations if e.value is None)
 
     def ranked(self) -> list[Evaluation]:
-        """Return the evaluations that have a value, the best first; the earlier of two equal ones first.
+        """Return the evaluations that have a value, the best first; ties in the order in which they were told.
 
-        Those that were stopped come after those that were not, and among them those that went further come first:
-        values of different steps say nothing of each other.
+        Evaluations that were stopped early come last, those that got further first, because values at different steps
+        cannot be compared.
         """
         sign = -1.0 if self.config.mode == "max" else 1.0
         return sorted(self.completed, key=lambda e: (*_how_far(e), sign * (e.value or 0.0)))
 
     def comparable(self) -> list[Evaluation]:
-        """Return the evaluations that went as far as the first of :meth:`ranked`, the best first.
+        """Return the evaluations that got as far as the first of :meth:`ranked`, the best first.
 
-        They are those that were not stopped or, where all were, those of the furthest step.
+        These are the evaluations that were not stopped or, if all were, those with the highest step.
         """
         ranked = self.ranked()
         return [e for e in ranked if _how_far(e) == _how_far(ranked[0])]
@@ -108,23 +108,23 @@ class Run:
         return next(recommended, ranked[0] if ranked else None)
 
     def path(self) -> list[tuple[int, Evaluation]]:
-        """Return each improvement: its place in the history, from 1, and the evaluation.
+        """Return each improvement, as the number of evaluations up to and including it, and the evaluation.
 
-        Only those that are :meth:`comparable` are in it.
+        Only :meth:`comparable` evaluations count.
         """
         comparable = {id(e) for e in self.comparable()}
         larger_is_better = self.config.mode == "max"
         steps: list[tuple[int, Evaluation]] = []
-        for place, evaluation in enumerate(self.evaluations, start=1):
+        for count, evaluation in enumerate(self.evaluations, start=1):
             if evaluation.value is None or id(evaluation) not in comparable:
                 continue
             best = steps[-1][1].value if steps else None
             if best is None or (evaluation.value > best if larger_is_better else evaluation.value < best):
-                steps.append((place, evaluation))
+                steps.append((count, evaluation))
         return steps
 
     def origins(self) -> dict[str, int]:
-        """Return how many evaluations each phase or strategy proposed, in the order of their first one."""
+        """Return the number of evaluations by origin (a strategy, ``probe``, ...), in the order of first appearance."""
         counts: dict[str, int] = {}
         for evaluation in self.evaluations:
             counts[evaluation.origin] = counts.get(evaluation.origin, 0) + 1
@@ -155,7 +155,7 @@ def _how_far(evaluation: Evaluation) -> tuple[bool, int]:
 
 
 def evaluations_of(history: Sequence[Mapping[str, Any]]) -> tuple[Evaluation, ...]:
-    """Return the rows of a study's history as evaluations, with choices as plain values."""
+    """Convert the rows of a study's ``history()``; members of enumerations become their values."""
     return tuple(_evaluation_of(row) for row in history)
 
 

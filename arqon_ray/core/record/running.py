@@ -1,4 +1,4 @@
-"""What an evaluation without a result has reported so far."""
+"""The intermediate reports of an evaluation that is still running."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from arqon_ray.core.record.metrics import MAX_STEPS, joined, to_json
 
 
 class Running:
-    """The reports of one evaluation, evenly thinned where there are many; the first and the last one stay.
+    """The reports of one evaluation, thinned evenly when there are many; the first and the last are always kept.
 
-    A report of a step that was reported before replaces it: an evaluation that was begun again counts anew.
+    A second report of the same step replaces the first, since an evaluation may be restarted.
 
     Attributes:
-        steps: the reports that are kept, by step, in the order in which they came.
-        metrics: of the last report that had any.
+        steps: the reports that are kept, by step, in the order of arrival.
+        metrics: those of the last report that had any.
     """
 
     def __init__(
         self, steps: Iterable[Step] = (), count: int | None = None, metrics: Mapping[str, Metric] | None = None
     ) -> None:
-        """Take up what was kept: the reports, of how many different steps there were any, and the metrics."""
+        """Start with some reports, the number of different steps ever reported (default: these), and metrics."""
         self.steps = {step.step: step for step in steps}
         self.metrics: Mapping[str, Metric] = metrics or {}
         self.count = len(self.steps) if count is None else count
-        self._shared = False  # whether a copy has the same dict
-        # Every so many-th report is kept, and the last one until the next comes.
+        self._shared = False  # whether a copy shares the dict
+        # Every `_stride`-th report is kept, and the last one until the next arrives.
         self._stride = 1
         while -(-(self.count - 1) // self._stride) >= MAX_STEPS:
             self._stride *= 2
 
     def add(self, step: Step, metrics: Mapping[str, Metric] | None = None) -> None:
-        """Take a report."""
+        """Add a report."""
         if self._shared:
             self.steps, self._shared = dict(self.steps), False
         if metrics:
@@ -47,7 +47,7 @@ class Running:
             self._halve()
 
     def says(self, step: int, value: float | None, metrics: Mapping[str, Metric] | None = None) -> bool:
-        """Tell whether the last report of a step had this value, and the metrics are these."""
+        """Tell whether a step was last reported with this value and these metrics."""
         known = self.steps.get(step)
         if known is None or known.value != value:
             return False
@@ -68,25 +68,25 @@ class Running:
         return tuple(self.steps[step] for step in sorted(self.steps))
 
     def copy(self) -> Running:
-        """Return one that stays as it is while this one goes on."""
+        """Return a snapshot; it shares memory with this object until that is changed."""
         twin = Running((), self.count, self.metrics)
         twin.steps, twin._stride = self.steps, self._stride
         twin._shared = self._shared = True
         return twin
 
     def to_plain(self) -> list[Any]:
-        """Return it as plain Python: steps, count and metrics."""
+        """Return steps, count and metrics as plain Python."""
         return [[list(step) for step in self.steps.values()], self.count, dict(self.metrics)]
 
     @classmethod
     def from_plain(cls, plain: Iterable[Any]) -> Running:
-        """Return what :meth:`to_plain` wrote."""
+        """Read what :meth:`to_plain` wrote."""
         steps, count, metrics = plain
         return cls([Step(*step) for step in steps], count, metrics)
 
 
 def thinned(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Return reports by step, at most :data:`.metrics.MAX_STEPS` of them, evenly thinned."""
+    """Return reports sorted by step, thinned evenly to at most :data:`.metrics.MAX_STEPS`."""
     running = Running()
     for step in sorted(steps, key=lambda step: step.step):  # of one step the later report counts
         running.add(step)

@@ -15,10 +15,10 @@ where the worse half has negative weights, in (47) divided by ``|C^-1/2 y_i|^2 /
 
 Ask and tell are free of each other: asks go on drawing from the distribution, which moves as soon as ``lam`` of its
 points have their results. It begins at the incumbent; when it has converged or brings nothing better it begins again
-at a random place with twice the points (Auger and Hansen, *A restart CMA evolution strategy with increasing population
-size*, CEC 2005). Above :data:`_FULL` parameters the covariance is diagonal, ``c_1`` and ``c_mu`` are ``(k + 2) / 3``
-times as large (Ros and Hansen, *A simple modification in CMA-ES achieving linear time and space complexity*, PPSN
-2008).
+at a random point with twice the population (Auger and Hansen, *A restart CMA evolution strategy with increasing
+population size*, CEC 2005). Above :data:`_FULL` parameters the covariance is diagonal, ``c_1`` and ``c_mu`` are
+``(k + 2) / 3`` times as large (Ros and Hansen, *A simple modification in CMA-ES achieving linear time and space
+complexity*, PPSN 2008).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from arqon_ray.core.strategies.memories import MemoryContext
 
 _SIGMA, _SIGMA_AGAIN = 0.2, 0.3
-"""First step size, in units of the cube: at the incumbent, and at a random place."""
+"""First step size, in units of the cube: at the incumbent, and at a random point."""
 _CONVERGED = 1e-5
 _CONDITION, _ABSURD = 1e14, 1e9
 """Condition number, and size of any number, at which a distribution is given up."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from arqon_ray.core.strategies.evidence import Array, Evidence
 
 Known = tuple["Array", ...]
-"""Points that are known, a part from each place where they lie."""
+"""Known points, in several arrays."""
 
 NEAR = 1e-7
 """Two points closer than this in every coordinate count as the same."""

@@ -12,8 +12,8 @@ from arqon_ray.core.inputs.plain import Scalar, kind_and_value, same, value_of
 from arqon_ray.core.inputs.values import as_number, is_writable, shown
 from arqon_ray.core.space.description import Description, Options, Range
 
-_MAX_LEVELS = 2**53  # beyond it float64 cannot tell neighboring integers apart
-_FINEST = 2**-48  # of the larger bound; finer steps drown in the rounding of their multiples
+_MAX_LEVELS = 2**53  # above this, float64 does not have every integer
+_FINEST = 2**-48  # of the larger bound; multiples of a finer step are lost in rounding
 
 
 def _fold_scale(value: Any) -> Any:
@@ -21,7 +21,7 @@ def _fold_scale(value: Any) -> Any:
 
 
 def _read_number(value: Any) -> Any:
-    """Return whatever is a number as a float; None stays what it is."""
+    """Return any kind of number as a float, and None as it is."""
     if value is None:
         return None
     try:
@@ -37,17 +37,17 @@ class ParameterConfig(BaseModel):
     """One parameter: a range (``min``, ``max``) or a list of ``choices``.
 
     Attributes:
-        min: smallest value, in native units.
-        max: largest value, included; equal to ``min`` for a constant. Excluded when ``scale`` is Periodic.
-        scale: ``Linear``, ``Log`` (needs ``min > 0``) or ``Periodic``; read in any case.
-        type: ``float`` or ``int``, which reaches to +-2**53.
-        step: the values are ``min + k * step``, none above ``max``; at most 2**53 of them.
-        choices: the values of a categorical parameter, JSON scalars, in a list, a tuple, a range or an array. Members
-            of an enumeration, or the enumeration itself, count as their values, which must be such scalars. A solver
-            and ``optimize`` hand out the members in the process that was given them; wherever the config went through
-            JSON, in the service, a sweep, Tune and a restored state, it is the values.
-        ordered: True when the choices have an order that the search may use.
-        when: ``{earlier parameter: value or list of values}``; the parameter exists only then.
+        min: the smallest value, in native units.
+        max: the largest value, included; equal to ``min`` for a constant. Excluded if ``scale`` is ``Periodic``.
+        scale: ``Linear``, ``Log`` (needs ``min > 0``) or ``Periodic``; in upper or lower case.
+        type: ``float`` or ``int`` (from -2**53 to 2**53).
+        step: the values are ``min + k * step``, up to ``max``; at most 2**53 values.
+        choices: the values of a categorical parameter, JSON scalars, in a list, tuple, range or array. Members of an
+            enumeration, or the enumeration itself, stand for their values, which must be JSON scalars. A solver and
+            ``optimize`` return the members themselves; the service, sweeps, Tune and a restored state, whose configs
+            went through JSON, return the values.
+        ordered: whether the choices have a meaningful order.
+        when: ``{earlier parameter: value or list of values}``; the parameter exists only where this holds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -75,7 +75,7 @@ class ParameterConfig(BaseModel):
             for key in ("min", "max", "step"):
                 bound = given.get(key)
                 if isinstance(bound, int) and abs(bound) > _MAX_LEVELS:
-                    raise ValueError(f"{key} is {shown(bound)}: type int reaches to +-2**53")
+                    raise ValueError(f"{key} is {shown(bound)}: type int allows -2**53 to 2**53")
         return given
 
     @model_validator(mode="after")
@@ -84,17 +84,17 @@ class ParameterConfig(BaseModel):
             self._check_choices(self.choices)
         elif self.min is None or self.max is None:
             missing = "min" if self.min is None else "max"
-            raise ValueError(f"{missing} is missing: give min and max, or choices")
+            raise ValueError(f"{missing} is required: give min and max, or choices")
         else:
             self._check_range(self.min, self.max)
         if self.when is not None and (not self.when or not all(self.when.values())):
-            raise ValueError(f"when is {shown(self.when)}: it needs at least one parameter with at least one value")
+            raise ValueError(f"when is {shown(self.when)}: it must have at least one parameter with at least one value")
         return self
 
     def _check_choices(self, choices: list[Any]) -> None:
         for key in ("min", "max", "step"):
             if getattr(self, key) is not None:
-                raise ValueError(f"{key} is {getattr(self, key)!r}: a parameter has choices or a range, not both")
+                raise ValueError(f"{key} is {getattr(self, key)!r}: a parameter has either choices or a range")
         if self.scale != "Linear" or self.type != "float":
             raise ValueError(f"scale is {self.scale!r} and type {self.type!r}: choices have neither")
         if not choices:
@@ -104,13 +104,15 @@ class ParameterConfig(BaseModel):
             value = value_of(choice)
             if not isinstance(value, Scalar):
                 raise ValueError(
-                    f"choices holds {shown(choice)}: a choice is a string, a number, true, false or null, or a member "
-                    "of an enumeration with such a value"
+                    f"choices contains {shown(choice)}: a choice must be a string, a number, true, false or null, or a "
+                    "member of an enumeration with such a value"
                 )
             if not is_writable(value):
-                raise ValueError(f"choices holds {shown(choice)}: numbers must be finite, whole ones within 64 bits")
+                raise ValueError(
+                    f"choices contains {shown(choice)}: numbers must be finite, and integers must fit into 64 bits"
+                )
             if kind_and_value(value) in seen:
-                raise ValueError(f"choices holds {shown(choice)} twice: every choice may stand there once")
+                raise ValueError(f"choices contains {shown(choice)} twice: choices must be different")
             seen.add(kind_and_value(value))
 
     def _check_range(self, low: float, high: float) -> None:
@@ -124,24 +126,24 @@ class ParameterConfig(BaseModel):
         if self.scale == "Log" and low <= 0:
             raise ValueError(f"min is {low!r}: scale Log needs min > 0")
         if self.ordered:
-            raise ValueError("ordered is True: only choices can be ordered; a range always is")
+            raise ValueError("ordered is True: only choices can be ordered")
         if self.step is not None and self.step <= 0:
             raise ValueError(f"step is {self.step!r}: it must be above 0")
         if self.type == "int":
             for key, value in (("min", low), ("max", high), ("step", self.step)):
                 if value is not None and value != int(value):
-                    raise ValueError(f"{key} is {value!r}: type int needs a whole number")
+                    raise ValueError(f"{key} is {value!r}: type int needs integers")
             if max(abs(low), abs(high)) > _MAX_LEVELS:
-                raise ValueError(f"min is {low!r} and max {high!r}: type int reaches to +-2**53")
+                raise ValueError(f"min is {low!r} and max {high!r}: type int allows -2**53 to 2**53")
         if self.grid_step is not None and (high - low) / self.grid_step > _MAX_LEVELS:
             what = f"step is {self.step!r}" if self.step is not None else f"min is {low!r} and max {high!r}"
             raise ValueError(f"{what}: more than 2**53 values between min and max")
         if self.type == "float" and self.step is not None and self.step < _FINEST * max(abs(low), abs(high)):
-            raise ValueError(f"step is {self.step!r}: float64 needs at least 2**-48 of the larger bound to tell values")
+            raise ValueError(f"step is {self.step!r}: it must be at least 2**-48 of the larger bound")
 
     @property
     def grid_step(self) -> float | None:
-        """The distance of neighboring values of a range; None when it is continuous."""
+        """The distance of neighboring values of a range; None if it is continuous, and for choices."""
         if self.choices is not None:
             return None
         return self.step if self.step is not None else (1.0 if self.type == "int" else None)

@@ -1,10 +1,10 @@
 """The search space: named parameters on one side, the unit cube on the other.
 
-Users see native values, the code works in the unit cube. The dimensions stand in the order of the sorted
-names, whatever the order in the config, so that a config that went through JSON means the same space.
+Users see native values; the search works in the unit cube. Dimensions are sorted by name, so the order of the
+parameters in the config does not matter.
 
-A point has one canonical form in the cube, ``encode(decode(u))``: a discrete or categorical value is the
-center of its cell, an inactive conditional parameter is 0.5, a constant is 0.5.
+Each point of the cube has a canonical form, ``encode(decode(u))``: finitely many values are the centers of their cells,
+and constants and inactive conditional parameters are 0.5.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 Params = dict[str, Scalar]
 
 _MOST_NUMBERS = 2**22
-"""Coordinates of the largest finite space whose points are listed: 32 MB."""
+"""The most coordinates of a finite space whose points are enumerated: 32 MB."""
 
 
 class Space:
@@ -39,10 +39,10 @@ class Space:
 
     Attributes:
         names: the parameters' names, sorted by their UTF-8 bytes; the dimension order.
-        d: their number.
-        parameters: the same order; see :mod:`arqon_ray.core.space.kinds`.
-        geometry: displacements in the unit cube, some axes of which may be circles.
-        moving: ``(k,)`` the columns of the parameters that are no constants.
+        d: the number of parameters.
+        parameters: in the same order; see :mod:`arqon_ray.core.space.kinds`.
+        geometry: displacements in the unit cube, some of whose axes may be circles.
+        moving: ``(k,)`` the columns of the parameters that are not constant.
         real: ``(d,)`` which parameters have infinitely many values.
     """
 
@@ -82,23 +82,22 @@ class Space:
 
     @property
     def continuous(self) -> bool:
-        """Whether all parameters are real numbers, constants aside, and none depends on another."""
+        """Whether all parameters but constants are real numbers, and none is conditional."""
         return not self.conditional and bool(np.all(self.real[self.moving]))
 
     @property
     def cardinality(self) -> int | None:
-        """The number of distinct points, conditions ignored; None when it is infinite."""
+        """The number of combinations of values, regardless of conditions; None if infinite."""
         levels = [parameter.levels for parameter in self.parameters]
         return None if None in levels else math.prod(level for level in levels if level is not None)
 
     def points(self, limit: int) -> Array | None:
-        """Return all canonical points ``(q, d)`` of a finite space, in lexicographic order; computed once.
+        """Return all canonical points ``(q, d)`` of a finite space, in lexicographic order; cached.
 
-        Parameters that depend on others count as often as they exist: ten learners with parameters of their own have
-        few points however many combinations there are.
+        Conditional parameters only multiply the points at which they exist.
 
         Args:
-            limit: None is returned for a space of more points, or an infinite one.
+            limit: for a space of more points, and for an infinite one, the result is None.
         """
         if limit not in self._points:
             small = self.cardinality is not None and (self.conditional or self.cardinality <= limit)
@@ -106,7 +105,7 @@ class Space:
         return self._points[limit]
 
     def _enumerate(self, limit: int) -> Array | None:
-        """Branch on one parameter after another, in the order in which they are declared, parents first."""
+        """Branch on one parameter after another, in declared order, which has parents first."""
         U, here = np.full((1, self.d), INACTIVE), np.ones((1, self.d), dtype=bool)
         conditions = dict(self._conditions)
         for j in (self._column[name] for name in self._declared):
@@ -125,7 +124,7 @@ class Space:
         return np.unique(self.snap(U), axis=0)
 
     def active(self, U: Array) -> NDArray[np.bool_]:
-        """Tell which parameters exist at ``(n, d)`` points: a boolean ``(n, d)``."""
+        """Return for ``(n, d)`` points a boolean ``(n, d)``: which parameters exist there."""
         return self._activity(self._snap_each(U))
 
     def snap(self, U: Array) -> Array:
@@ -136,11 +135,11 @@ class Space:
         return snapped
 
     def decode(self, u: Array) -> Params:
-        """Return the native values at a ``(d,)`` point, in declared order, inactive parameters left out."""
+        """Return the native values at a ``(d,)`` point, in declared order, without inactive parameters."""
         return self.decode_array(np.asarray(u)[None])[0]
 
     def decode_array(self, U: Array) -> list[Params]:
-        """Return the native values at ``(n, d)`` points, a dict each."""
+        """Return the native values at ``(n, d)`` points, one dict for each."""
         U = np.asarray(U, dtype=np.float64)
         columns = [parameter.decode(U[:, j]) for j, parameter in enumerate(self.parameters)]
         order = [self._column[name] for name in self._declared]
@@ -154,7 +153,7 @@ class Space:
         ]
 
     def to_native(self, U: Array) -> Array:
-        """Return ``(n, d)`` native float64 values; a category is its index, an inactive parameter NaN."""
+        """Return native values as ``(n, d)`` float64; categories are indices, inactive parameters NaN."""
         native = np.stack([p.to_native(U[:, j]) for j, p in enumerate(self.parameters)], axis=1)
         if self._conditions:
             native[~self.active(U)] = np.nan
@@ -163,18 +162,18 @@ class Space:
     def encode(self, params: Mapping[str, Any]) -> Array:
         """Return the canonical ``(d,)`` point of native values.
 
-        An inactive parameter is left out, or is what a table has in such a cell: None, NaN or ``pandas.NA``.
+        Inactive parameters must be left out or missing (None, NaN or ``pandas.NA``, as in a table).
 
         Raises:
-            ResultsError: when a name is unknown, an active one is missing, an inactive one is given, or a value
-                is not one that the parameter can have, which is an OutOfBoundsError where its type is right or it
-                is an empty cell.
+            ResultsError: a name is unknown, an active parameter is missing, an inactive one is given, or a value has
+                the wrong type.
+            OutOfBoundsError: a value has the right type but lies outside, or an active one is missing in a table.
         """
         point: Array = self.encode_many([params])[0]
         return point
 
     def native(self, params: Mapping[str, Any]) -> Params:
-        """Return encodable values as plain Python within the bounds, in declared order, what is inactive left out."""
+        """Return given values as plain Python within the bounds, in declared order, without inactive parameters."""
         here = set(params)
         if any(is_missing(params[name]) for name in here & self._conditional):
             active = self._activity(self.encode(params)[None])[0]
@@ -184,7 +183,7 @@ class Space:
         }
 
     def given(self, params: Params) -> dict[str, Any]:
-        """Return native values as users see them: a choice that was given as a member of an enumeration is that."""
+        """Return native values with members of enumerations in place of their values, as the config gave them."""
         if not self._named:
             return dict(params)
         return {n: self._named[n].member(value) if n in self._named else value for n, value in params.items()}
@@ -197,14 +196,14 @@ class Space:
             self._encode_into(U[i], given[i], params)
         if self._conditions:
             self._check_conditions(U, given, rows)
-        # No negative zero: a point is found again by its bytes.
+        # No negative zero: points are compared by their bytes.
         return U + 0.0
 
     def _encode_into(self, u: Array, given: NDArray[np.bool_], params: Any) -> None:
-        """Set the coordinates that params have, and which parameters they give."""
+        """Fill in the coordinates of params, and mark which parameters they give."""
         if not isinstance(params, Mapping):
             names = _listed(self._declared)
-            raise ResultsError(f"params is {shown(params)}: it must be a dict with the values of {names}")
+            raise ResultsError(f"params is {shown(params)}: it must be a dict of the values of {names}")
         for name, value in params.items():
             j = self._column.get(name)
             if j is None:
@@ -223,10 +222,10 @@ class Space:
             raise ResultsError(f"params {shown(dict(params))} lacks {missing}: give every parameter a value")
 
     def _check_conditions(self, U: Array, given: NDArray[np.bool_], rows: Sequence[Mapping[str, Any]]) -> None:
-        """Compare what is given with what exists; an empty cell of what does not exist there is not given."""
+        """Check that exactly the parameters that exist are given; missing values of others do not count as given."""
         active = self._activity(U)
         for i, j in np.argwhere(active & ~given):
-            kind = OutOfBoundsError if self.names[j] in rows[i] else ResultsError  # an empty cell, or a row of others
+            kind = OutOfBoundsError if self.names[j] in rows[i] else ResultsError  # a missing value, or no value
             raise kind(f"params {shown(dict(rows[i]))}: {self.names[j]} is missing")
         for i, j in np.argwhere(given & ~active):
             name = self.names[j]
@@ -250,6 +249,6 @@ def _as_parameter(given: ParameterConfig | Parameter) -> Parameter:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Return names for a message, cut when there are many."""
+    """Join names for a message; only the first 20 are shown."""
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return ", ".join(names[:20]) + more

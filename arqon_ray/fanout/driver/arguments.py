@@ -11,10 +11,10 @@ _LONGEST_METRIC = 1000  # characters
 
 
 def check_whole(name: str, number: Any, least: int) -> int:
-    """Return a whole number of at least ``least``, numpy's too, as a plain one.
+    """Return a whole number of at least ``least`` as an int; numpy's are accepted.
 
     Raises:
-        ConfigError: naming it.
+        ConfigError: it is not one; the message names it.
     """
     return values.whole(name, number, least, error=ConfigError)
 
@@ -23,16 +23,16 @@ def check_most(name: str, number: Any) -> int | None:
     """Return a limit: None, or a whole number of at least 1.
 
     Raises:
-        ConfigError: naming it.
+        ConfigError: it is neither; the message names it.
     """
     return None if number is None else check_whole(name, number, 1)
 
 
 def check_metric(name: Any) -> str | None:
-    """Return the name of the metric that counts: None, or a text.
+    """Return the name of the metric that counts: None, or a string.
 
     Raises:
-        ConfigError: when it is none.
+        ConfigError: it is neither.
     """
     return None if name is None else values.text("metric", name, _LONGEST_METRIC, error=ConfigError)
 
@@ -41,16 +41,16 @@ def check_seconds(name: str, number: Any) -> float | None:
     """Return a duration in seconds: None, or a finite number above 0.
 
     Raises:
-        ConfigError: naming it.
+        ConfigError: it is neither; the message names it.
     """
     return values.seconds(name, number, error=ConfigError)
 
 
 def check_limits(time_budget_s: Any, target: Any) -> tuple[float | None, float | None]:
-    """Return the limits as plain numbers.
+    """Return time limit and target as plain numbers.
 
     Raises:
-        ConfigError: when one is no finite number, or the time is not above 0.
+        ConfigError: one is not a finite number, or the time is not above 0.
     """
     seconds = check_seconds("time_budget_s", time_budget_s)
     return seconds, None if target is None else values.number("target", target, ConfigError)

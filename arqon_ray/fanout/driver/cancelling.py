@@ -1,4 +1,4 @@
-"""Cancelling tasks without a danger for this process."""
+"""Cancelling tasks safely: ``ray.cancel`` can end the calling process."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 import ray
 from ray.util.client import ray as client
 
-_HANDED = 10.0  # seconds until Ray's thread has certainly come to it
+_HANDED = 10.0  # seconds that Ray's thread gets for it
 
 
 def cancel(references: Iterable[ray.ObjectRef[Any]], *, force: bool) -> None:
     """Cancel tasks of this process.
 
-    ``ray.cancel`` in the calling thread may end the whole process ("Check failed: ... Tried to complete task that was
-    not pending", Ray 2.60): where a task's reply arrives at that moment, Ray's own thread has taken the task off the
-    list of those that run and not yet marked it as done, and cancelling finds neither. It happens softly and with
-    ``force`` alike. So the call is made in the thread in which replies are handled, between two of them.
+    ``ray.cancel`` in any other thread can end the whole process ("Check failed: ... Tried to complete task that was not
+    pending", Ray 2.60): if the reply of a task arrives at that moment, Ray's thread has removed the task from the
+    running ones and not yet marked it as done. It happens with and without ``force``. So it is called in the thread
+    that handles replies, between two of them.
 
     Args:
-        references: what to cancel, in this order.
-        force: whether to kill the worker's process, instead of raising KeyboardInterrupt in it.
+        references: the tasks, in the order in which they are cancelled.
+        force: whether to kill the worker process instead of raising KeyboardInterrupt in it.
     """
     tasks, connected = list(references), client.is_connected()  # type: ignore[no-untyped-call]
     if not tasks:
         return
-    if connected:  # the cluster's side of the connection owns the tasks
+    if connected:  # with Ray Client, a process in the cluster owns the tasks
         _cancel_all(tasks, force)
         return
     done = threading.Event()

@@ -1,4 +1,4 @@
-"""Noticing that every evaluation fails of the same cause, before a night is spent on it."""
+"""Giving up early if every evaluation fails for the same reason."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ _NO_FAILURES = frozenset({NODE_LOST, INTERRUPTED})
 
 
 class FailFast:
-    """Counts the first evaluations of a call while all of them fail alike.
+    """Counts the first evaluations of a call as long as all of them fail alike.
 
     Attributes:
-        count: how many did; lost nodes are left out.
-        error: the message of the first, one line.
-        trace: its traceback, or None.
+        count: how many did, apart from lost nodes.
+        error: the message of the first failure, one line.
+        trace: its traceback; None if there is none.
     """
 
     def __init__(self, most: int | None) -> None:
-        """Begin to count.
+        """Start counting.
 
         Args:
-            most: how many are enough to give up; None for never.
+            most: the number of failures after which to give up; None for never.
         """
         self._most = most
         self._fingerprint: str | None = None
@@ -32,17 +32,17 @@ class FailFast:
 
     @property
     def reached(self) -> bool:
-        """Whether that many of the first evaluations, and all of them, failed alike."""
+        """Whether so many evaluations, the first of the call, all failed alike."""
         return self._watching and self._most is not None and self.count >= self._most
 
     def add(self, kind: str | None, error: str | None, trace: str | None) -> None:
-        """Note the next evaluation; ``error`` is None where it succeeded."""
+        """Count the next evaluation; ``error`` is None if it succeeded."""
         if kind in _NO_FAILURES or not self._watching or self.reached:
             return
         self.add_many(1, None if error is None else fingerprint(kind, error), error or "", trace)
 
     def add_many(self, count: int, alike: str | None, error: str, trace: str | None) -> None:
-        """Note several evaluations; ``alike`` is None when one of them succeeded or two failed otherwise."""
+        """Count several evaluations; ``alike`` is their fingerprint, None if they have none in common."""
         if not self._watching or self.reached:
             return
         if alike is None or self._fingerprint not in (None, alike):
@@ -53,7 +53,7 @@ class FailFast:
         self.count += count
 
     def message(self) -> str:
-        """Return what to tell: how many and the error, in the first line, what to do, and the traceback."""
+        """Return the message: the number and the error in the first line, then what to do, then the traceback."""
         line = f"the first {self.count} evaluations all failed alike: {self.error}"
-        advice = "\nfail_fast=None goes on whatever fails"
+        advice = "\nset fail_fast=None to continue regardless"
         return line + advice + (f"\n\nThe first one:\n{self.trace}" if self.trace else "")

@@ -1,4 +1,4 @@
-"""One writer for a folder of results."""
+"""A lock that lets one process at a time write to a folder of results."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ LOCK = ".lock"
 
 
 class FolderLock:
-    """Keeps others out of a folder, which is created if need be.
+    """Locks a folder, which is created if it does not exist. A context manager.
 
-    The system lets go when the process dies, however it dies; nothing is read from the file, so that one that was
-    left behind keeps nobody out. What was created for it and is still empty is removed with it.
+    The operating system releases the lock when the process ends, however it ends. The content of the lock file has no
+    meaning, so a file that is left behind locks nobody out. Folders that were created and are still empty are removed.
     """
 
     def __init__(self, folder: Path, what: str) -> None:
-        """Take the folder.
+        """Lock the folder.
 
         Args:
-            folder: any local or mounted one.
-            what: who writes there, for messages: ``sweep`` or ``run``.
+            folder: a local or mounted folder.
+            what: what writes to it, for messages: ``sweep`` or ``run``.
 
         Raises:
-            ConfigError: when another process has it, or it cannot be created.
+            ConfigError: another process has locked it, or it cannot be created.
         """
         self._folder, self._what = folder, what
-        self._made = [place for place in (folder, *folder.parents) if not place.exists()]
+        self._created = [each for each in (folder, *folder.parents) if not each.exists()]
         self._file: Any = None
         try:
             while self._file is None:
                 self._file = self._take()
         except OSError as error:
-            self._remove_made()
+            self._remove_created()
             raise ConfigError(f"output is '{folder}': it cannot be written ({error.strerror or error})") from None
         except ConfigError:
-            self._remove_made()
+            self._remove_created()
             raise
 
     def release(self) -> None:
-        """Let others write there; a second call does nothing."""
+        """Release the lock; a second call does nothing."""
         if self._file is None:
             return
-        with contextlib.suppress(OSError):  # a file that stays keeps nobody out
+        with contextlib.suppress(OSError):  # a file that stays locks nobody out
             os.unlink(self._folder / LOCK)
         self._file.close()
         self._file = None
-        self._remove_made()
+        self._remove_created()
 
     def __enter__(self) -> FolderLock:
         return self
@@ -60,11 +60,11 @@ class FolderLock:
         self.release()
 
     def _take(self) -> Any:
-        """Return the locked file, or None when its last holder removed it meanwhile."""
+        """Return the locked file, or None if the last holder removed it meanwhile."""
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
             file = open(self._folder / LOCK, "ab")  # noqa: SIM115
-        except FileNotFoundError:  # the folder went, with a holder that left it empty
+        except FileNotFoundError:  # the last holder removed the empty folder
             return None
         try:
             if self._lock(file) and not os.path.samestat(os.fstat(file.fileno()), os.stat(self._folder / LOCK)):
@@ -78,7 +78,7 @@ class FolderLock:
         return file
 
     def _lock(self, file: Any) -> bool:
-        """Lock the open file; return False where that is not possible."""
+        """Lock the open file; return False if the platform or file system cannot."""
         try:
             import fcntl
         except ImportError:  # Windows
@@ -87,14 +87,16 @@ class FolderLock:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
-                f"{self._folder} is written by another {self._what} now: wait for it, or give another output"
+                f"{self._folder} is in use by another {self._what}: wait for it, or give another output"
             ) from None
         except OSError as error:
-            warnings.warn(f"{self._folder} cannot be locked ({error}): see that nobody else writes there", stacklevel=4)
+            warnings.warn(
+                f"{self._folder} cannot be locked ({error}): make sure that nobody else writes to it", stacklevel=4
+            )
             return False
         return True
 
-    def _remove_made(self) -> None:
-        with contextlib.suppress(OSError):  # one that is no longer empty
-            for place in self._made:
-                place.rmdir()
+    def _remove_created(self) -> None:
+        with contextlib.suppress(OSError):  # it is no longer empty
+            for each in self._created:
+                each.rmdir()

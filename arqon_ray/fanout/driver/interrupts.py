@@ -1,4 +1,4 @@
-"""Ctrl-C in a driver: it interrupts the waits, never the moment in which a result is on its way to the study."""
+"""Ctrl-C in a driver: it interrupts waiting, but not while a result is being told to the study."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from typing import Self
 
 
 class Interrupts:
-    """Keeps the first SIGINT until a wait; once that was raised, the next raises KeyboardInterrupt wherever it comes.
+    """Delays the first SIGINT until the next wait. A second one raises KeyboardInterrupt at once. A context manager.
 
-    A context manager. A handler that the program has set itself stays, and raises where it will; so does everything
-    outside of the main thread.
+    It changes nothing outside of the main thread, or if the program has its own handler for SIGINT.
     """
 
     def __init__(self) -> None:
-        """Note nothing yet."""
+        """Start without an interrupt."""
         self._pending = self._raised = self._waiting = False
         self._ours = False
 
@@ -38,7 +37,7 @@ class Interrupts:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Let a SIGINT raise KeyboardInterrupt in this block, and at its beginning one that came before."""
+        """Let SIGINT raise KeyboardInterrupt in this block; one that came before is raised at its beginning."""
         self._raise_pending()
         self._waiting = True
         try:
@@ -48,7 +47,7 @@ class Interrupts:
             raise
         finally:
             self._waiting = False
-        self._raise_pending()  # a callback of Ray's may have swallowed it
+        self._raise_pending()  # a callback in Ray may have swallowed it
 
     def _raise_pending(self) -> None:
         if self._pending:

@@ -1,4 +1,4 @@
-"""A metric that no result has: a mistake in the call, and no hundred failed evaluations."""
+"""A metric that no result has is a mistake in the call, to be reported instead of a hundred failed evaluations."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Generic, TypeVar
 from arqon_ray.errors import ConfigError
 
 ENOUGH = 3
-"""Results without the metric, and none with it, after which a call ends."""
+"""A call ends after so many results without the metric if none has it."""
 
 T = TypeVar("T")
 
 
 class MetricCheck(Generic[T]):
-    """Holds back results without the metric until one has it: then they are failed evaluations like others.
+    """Holds back results without the metric until another has it: then they are ordinary failed evaluations.
 
-    Where none has it, nothing of them was kept, and the same call with the right name has the whole budget.
+    If none has it, nothing has been recorded, and the same call with the right name still has the whole budget.
     """
 
     def __init__(self, known: bool = False) -> None:
-        """Begin.
+        """Start without results.
 
         Args:
-            known: whether a result had the metric before.
+            known: whether an earlier result had the metric.
         """
         self._waiting: list[T] = []
         self._count = 0
@@ -30,16 +30,16 @@ class MetricCheck(Generic[T]):
         self._error = ""
 
     def admit(self, item: T, has_value: bool, missing: int, error: str) -> list[T]:
-        """Return what may be kept now.
+        """Return the results that can be recorded now: this one, earlier ones that were held back, or none.
 
         Args:
             item: one result, or several together.
-            has_value: whether one of them has a value: then there is such a metric.
+            has_value: whether one of them has a value, so that the metric exists.
             missing: how many of them lack the metric.
-            error: what is said of the first that lacks it.
+            error: the error of the first that lacks it.
 
         Raises:
-            ConfigError: when it is the last that was needed to know that there is no such metric.
+            ConfigError: enough results lack the metric, and none has it.
         """
         if self._known or has_value:
             self._known = True
@@ -55,14 +55,14 @@ class MetricCheck(Generic[T]):
         return []
 
     def conclude(self) -> None:
-        """Look at what is held back, since nothing more comes.
+        """Check for results that are held back, once no more will come.
 
         Raises:
-            ConfigError: when there is something; it names the metrics that are there.
+            ConfigError: there are some; it names the metrics that they have.
         """
         if self._waiting:
             self._over = True
             results = "only result" if self._count == 1 else f"first {self._count} results"
             raise ConfigError(
-                f"{self._error}: so it is in the {results}, and none was kept; name one of these as metric"
+                f"{self._error}. That holds for the {results}, and none was recorded: set metric to one of these"
             )

@@ -1,4 +1,4 @@
-"""Remote tasks in flight: submit under a key, take what is done, run again what a dead process took along."""
+"""The remote tasks in flight: submit them by key, take results, retry those whose process died."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ K = TypeVar("K")
 _log = logging.getLogger(__name__)
 _LOST = (NodeDiedError, LocalRayletDiedError, ObjectLostError)
 DEATHS = (WorkerCrashedError, OutOfMemoryError, *_LOST)
-"""What says that the process or node died, not that the function raised."""
+"""The errors which mean that the process or node died, and not that the function raised."""
 
-_LOSSES = 10  # nodes that may be lost under one task; more, and it is the task that ends them
-_NEARLY_DONE = 0.5  # seconds in which tasks may still end by themselves when all is to end
-_SOFTLY = 2.0  # seconds for those that Ray has interrupted
-_KILLED = 2.0  # seconds for those whose process is killed
+_LOSSES = 10  # lost nodes of one task after which it is given up: perhaps the task itself ends them
+_NEARLY_DONE = 0.5  # seconds that tasks get to end by themselves
+_SOFTLY = 2.0  # seconds that tasks get after Ray has interrupted them
+_KILLED = 2.0  # seconds that it may take to kill their processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Died:
 
 
 class Interrupted:
-    """The task was cancelled, by whomever: it has no result, and its work is to be done again."""
+    """The task was cancelled, by the driver or by somebody else. It has no result, and has to be repeated."""
 
 
 @dataclass(slots=True)
@@ -76,25 +76,25 @@ class _Running(Generic[K]):
 
 
 class TaskPool(Generic[K]):
-    """Tasks of one remote function, which is given how often it was started as its last argument.
+    """Tasks of one remote function, whose last argument is how often the task was started.
 
-    The retries are counted here and not by Ray, whose own are endless when the memory monitor kills a worker, and
-    which would not tell how often a candidate was tried. A task whose node was lost is started again without counting.
+    Retries are counted here, since Ray retries without limit if the memory monitor kills a worker, and does not tell
+    how often a task was started. If a node is lost its tasks are started again, which does not count as a retry.
 
     Attributes:
-        interrupted: whether Ctrl-C came while :meth:`wind_down` waited.
+        interrupted: whether Ctrl-C came during :meth:`wind_down`.
     """
 
     def __init__(
         self, function: Any, options: dict[str, Any], interrupts: Interrupts, mailbox: Mailbox | None = None
     ) -> None:
-        """Take the remote function that every task calls.
+        """Prepare a pool without tasks.
 
         Args:
-            function: what ``ray.remote`` made.
+            function: a remote function, made by ``ray.remote``.
             options: Ray's options of each task, such as ``num_cpus``.
-            interrupts: where Ctrl-C may interrupt.
-            mailbox: where a task whose process had to end has left its result; None when none does.
+            interrupts: decides when Ctrl-C may interrupt.
+            mailbox: where tasks leave their results if their process has to end; None if they do not.
         """
         self._function = function.options(**options, max_retries=0)
         self._interrupts, self._mailbox = interrupts, mailbox
@@ -111,7 +111,7 @@ class TaskPool(Generic[K]):
         return [task.key for task in self._running.values()]
 
     def mailbox(self, key: K) -> TaskMailbox:
-        """Return where the task of this key leaves what it has when its process must end."""
+        """Return where the task of this key leaves its result if its process has to end."""
         assert self._mailbox is not None, "the pool was made without a mailbox"
         return self._mailbox.of_task(key)
 
@@ -119,9 +119,9 @@ class TaskPool(Generic[K]):
         """Start a task.
 
         Args:
-            key: what :meth:`take` gives back with the result.
-            args: the arguments of the remote function, without the last.
-            retries: how often it is started again when its process dies.
+            key: returned by :meth:`take` with the result.
+            args: the arguments of the remote function, except the last.
+            retries: how often it is started again if its process dies.
         """
         self._start(_Running(key, args, retries))
 
@@ -129,16 +129,16 @@ class TaskPool(Generic[K]):
         self._running[self._function.remote(*task.args, task.attempts)] = task
 
     def take(self, timeout: float | None = None) -> list[tuple[K, Any]]:
-        """Wait for a task to end, and return all that have: the key with the result.
+        """Wait until a task has ended, and return all that have, each as key and result.
 
-        In place of a result there may be :class:`Died` or :class:`Interrupted`.
+        Instead of a result there may be :class:`Died` or :class:`Interrupted`.
 
         Args:
-            timeout: seconds; after it the answer is an empty list. None waits as long as it takes.
+            timeout: seconds after which an empty list is returned; None for no limit.
 
         Raises:
-            KeyboardInterrupt: while it waits.
-            RayError: when the function could not run at all (it cannot be imported there, its environment fails).
+            KeyboardInterrupt: on Ctrl-C.
+            RayError: the function could not run at all (it cannot be imported there, its environment fails).
         """
         references = list(self._running)
         if not references:
@@ -164,7 +164,7 @@ class TaskPool(Generic[K]):
             return task.key, Interrupted()
 
     def _handle_death(self, task: _Running[K], death: Exception) -> tuple[K, Any] | None:
-        """Return what a dead task comes to, or None when it is started again."""
+        """Return the result of a task that died, or None if it was started again."""
         lost = isinstance(death, _LOST)
         left = self._mailbox.take(task.key) if self._mailbox and not lost else None
         if left is not None:
@@ -185,10 +185,10 @@ class TaskPool(Generic[K]):
         return None
 
     def wind_down(self) -> list[tuple[K, Any]]:
-        """End what is in flight; return the results that still came, without those that did not.
+        """End all tasks in flight, and return the results that still came.
 
-        What is nearly done may end, the rest is interrupted, and the processes of what does not notice are killed.
-        Ctrl-C meanwhile leaves the waiting out.
+        Tasks get a moment to end by themselves. Then they are interrupted, and finally their processes are killed.
+        Ctrl-C meanwhile kills them at once.
         """
         kept: list[tuple[K, Any]] = []
         self._ending = True
@@ -211,11 +211,11 @@ class TaskPool(Generic[K]):
             return
         try:
             self._mailbox.clear()
-        except Exception as error:  # the cluster is gone, and what was left with it
-            _log.warning("what workers left was not removed: %s", error)
+        except Exception as error:  # the cluster is gone, and the mailboxes with it
+            _log.warning("the results left by workers were not deleted: %s", error)
 
     def _newest_first(self) -> list[ray.ObjectRef[Any]]:
-        """Return the tasks so that those that wait are cancelled before one that ends makes room for them."""
+        """Return the newest tasks first: waiting ones must be cancelled before a slot becomes free and starts them."""
         return list(self._running)[::-1]
 
     def _drain(self, kept: list[tuple[K, Any]], patience: float) -> None:
@@ -225,7 +225,7 @@ class TaskPool(Generic[K]):
 
 
 def outcome_of_death(death: Died, limit: float | None) -> Outcome:
-    """Return what became of an evaluation whose process died on every attempt."""
+    """Return the outcome of an evaluation whose process died at every attempt."""
     if death.kind == TIMEOUT and limit is not None:
         return timed_out(limit, limit + GRACE, None, attempt=death.attempts)
     return died(death.reason, death.attempts, death.kind)

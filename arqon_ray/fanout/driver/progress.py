@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, plain lines elsewhere, never anything that breaks a pipe."""
+"""Progress of a run: a bar on a terminal, lines elsewhere. A broken pipe is no error."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _PLAIN_INTERVAL = 10.0  # seconds between two plain lines
 
 
 class Progress:
-    """Silent progress, and the base of the two that are shown. A context manager."""
+    """Progress that shows nothing, and the base of those that do. A context manager."""
 
     def __init__(self, label: str, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         """Start the clock.
 
         Args:
-            label: what runs.
-            total: evaluations in all; None when that is not known.
-            clock: seconds, for the rate.
+            label: the name of the run.
+            total: the number of evaluations; None if it is not known.
+            clock: returns seconds, for the rate.
         """
         self.label = label
         self.total = total
@@ -36,14 +36,14 @@ class Progress:
     def update(
         self, done: int, failed: int = 0, best: float | None = None, step: int | None = None, stopped: int = 0
     ) -> None:
-        """Say how far the run is.
+        """Set the present numbers.
 
         Args:
-            done: evaluations that ended, failed ones too. What the first call says is not counted in the rate:
-                a resumed run begins with what it found.
+            done: evaluations that have ended, including failed ones. The number of the first call does not count in
+                the rate, since a resumed run begins with the evaluations of earlier ones.
             failed: how many of them failed.
             best: the best value so far.
-            step: at which step it was taken; None where it is a whole evaluation's.
+            step: the step at which it was taken; None for that of a complete evaluation.
             stopped: how many of them a scheduler stopped.
         """
         if self._first is None:
@@ -53,10 +53,10 @@ class Progress:
         self._show()
 
     def note(self, text: str) -> None:
-        """Show a remark on a line of its own."""
+        """Show a remark on its own line."""
 
     def close(self) -> None:
-        """Show the last state and stop."""
+        """Show the final numbers and stop."""
 
     def stats(self) -> str:
         """Return the line of numbers: count, best, stopped and failed ones, rate and time left."""
@@ -77,7 +77,7 @@ class Progress:
         return "  ".join(parts)
 
     def _show(self) -> None:
-        """Draw the present state."""
+        """Draw the present numbers."""
 
     def __enter__(self) -> Self:
         return self
@@ -87,16 +87,16 @@ class Progress:
 
 
 class PlainProgress(Progress):
-    """A line every few seconds and one at the end; goes quiet when nobody reads any more."""
+    """A line every few seconds and one at the end; stops silently if the stream is closed."""
 
     def __init__(self, label: str, total: int | None, stream: TextIO, clock: Callable[[], float]) -> None:
         """Write to ``stream``.
 
         Args:
-            label: what runs.
-            total: evaluations in all, or None.
+            label: the name of the run.
+            total: the number of evaluations, or None.
             stream: where the lines go.
-            clock: seconds.
+            clock: returns seconds.
         """
         super().__init__(label, total, clock)
         self._stream: TextIO | None = stream
@@ -108,7 +108,7 @@ class PlainProgress(Progress):
         self._write(f"{self.label}: {text}")
 
     def close(self) -> None:
-        """Write the last state, unless it stands there already."""
+        """Write the final numbers, unless they have been written already."""
         if self._first is not None and self._state() != self._shown:
             self._line()
         self._stream = None
@@ -131,21 +131,21 @@ class PlainProgress(Progress):
         try:
             self._stream.write(line + "\n")
             self._stream.flush()
-        except (OSError, ValueError):  # the reader of the pipe is gone, or the stream was closed
+        except (OSError, ValueError):  # a broken pipe, or a closed stream
             self._stream = None
 
 
 class RichProgress(Progress):
-    """A bar that redraws itself on a terminal."""
+    """A progress bar on a terminal."""
 
     def __init__(self, label: str, total: int | None, stream: TextIO, clock: Callable[[], float]) -> None:
-        """Begin to draw.
+        """Start drawing.
 
         Args:
-            label: what runs.
-            total: evaluations in all, or None.
+            label: the name of the run.
+            total: the number of evaluations, or None.
             stream: a terminal.
-            clock: seconds.
+            clock: returns seconds.
         """
         from rich import progress
         from rich.console import Console
@@ -165,7 +165,7 @@ class RichProgress(Progress):
         self._bar.console.print(f"{self.label}: {text}", markup=False, highlight=False)
 
     def close(self) -> None:
-        """Leave the bar as it is now."""
+        """Stop drawing; the bar stays on the terminal."""
         self._bar.stop()
 
     def _show(self) -> None:
@@ -180,14 +180,14 @@ def show_progress(
     stream: TextIO | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress:
-    """Return the progress that suits the stream: rich's bar on a terminal when rich is installed, else plain lines.
+    """Return the progress that suits the stream: a bar on a terminal if rich is installed, otherwise plain lines.
 
     Args:
-        label: what runs.
-        total: evaluations in all; None when that is not known.
-        enabled: False for silence.
-        stream: where it goes; standard error by default, so that piped output stays clean.
-        clock: seconds, for the rate.
+        label: the name of the run.
+        total: the number of evaluations; None if it is not known.
+        enabled: False shows nothing.
+        stream: where to write; None for standard error, which keeps piped output clean.
+        clock: returns seconds, for the rate.
     """
     stream = stream or sys.stderr
     if not enabled or stream is None:  # pythonw and some services have no standard error

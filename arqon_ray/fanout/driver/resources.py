@@ -1,4 +1,4 @@
-"""What one evaluation needs, in Ray's words, and how many of them the cluster runs at once."""
+"""The resources of one evaluation as Ray's options, and how many evaluations the cluster runs at once."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def task_options(resources: Mapping[str, float] | None) -> dict[str, Any]:
     """Translate ``{"cpu": 2, "gpu": 0.5, "my_node": 1}`` into the options of a remote function.
 
     Args:
-        resources: what one evaluation takes: ``cpu`` (default 1; a task with 0 is slow, since Ray then starts one
-            worker process after another), ``gpu``, ``memory`` in bytes, and custom resources by name.
+        resources: of one evaluation: ``cpu`` (default 1; tasks with 0 are slow, since Ray starts a new worker process
+            for each), ``gpu``, ``memory`` in bytes, and custom resources by name.
 
     Raises:
-        ConfigError: for an amount that is no number or is negative.
+        ConfigError: an amount is not a number, or negative.
     """
     options: dict[str, Any] = {"num_cpus": 1}
     custom: dict[str, float] = {}
@@ -39,9 +39,9 @@ def task_options(resources: Mapping[str, float] | None) -> dict[str, Any]:
 
 
 def slots(options: Mapping[str, Any]) -> int:
-    """Return how many tasks with these options run at once on the cluster as it is now; at least 1.
+    """Return how many tasks with these options the cluster, as it is now, runs at once; at least 1.
 
-    It warns when it is none, since such a task waits until a node with enough joins.
+    Warns if it could run none, since the task then waits for a larger cluster.
     """
     total = _cluster_resources()
     needs = {cluster: options.get(option, 0) for option, cluster in _CLUSTER_NAME.items()}
@@ -49,7 +49,9 @@ def slots(options: Mapping[str, Any]) -> int:
     short = {name: amount for name, amount in needs.items() if amount > total.get(name, 0.0)}
     if short:
         have = {name: total.get(name, 0.0) for name in short}
-        warnings.warn(f"an evaluation asks for {short} and the whole cluster has {have}: it waits", stacklevel=3)
+        warnings.warn(
+            f"an evaluation needs {short}, but the whole cluster has {have}: it waits for more nodes", stacklevel=3
+        )
         return 1
     return max(1, min((int(total[name] / amount) for name, amount in needs.items() if amount), default=1))
 
@@ -62,10 +64,10 @@ def _cluster_resources() -> dict[str, float]:
 
 
 def ensure_ray() -> str | None:
-    """Start Ray when this process has none; return a remark that says so, or None.
+    """Start Ray if this process is not connected to one; return a remark that says so, or None.
 
-    Inside a job or on a node where ``RAY_ADDRESS`` is set that cluster is joined; otherwise a local Ray is started,
-    never one that happens to run on this machine. It lasts until the process ends or ``ray.shutdown()``.
+    If ``RAY_ADDRESS`` is set, as in a job, that cluster is joined. Otherwise a local Ray is started, even if another
+    one runs on this machine. It lasts until the process ends or calls ``ray.shutdown()``.
     """
     import ray
 

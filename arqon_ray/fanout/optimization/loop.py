@@ -1,4 +1,4 @@
-"""The loop of one driver: ask the study, evaluate by remote tasks, tell what comes back."""
+"""The loop of one driver: ask the study for candidates, evaluate them by remote tasks, tell the results."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from arqon_ray.service import Heartbeat, SolverClient
 Callback = Callable[[dict[str, Any]], Any]
 """Called in the driver after each evaluation with its record, see :meth:`.Evaluation.to_dict`; True stops the run.
 
-What only the study knows is not in it: ``origin`` is empty, and ``steps`` has the reports that came with the result;
-the history of the result has those too that were sent before.
+The record lacks what only the study knows: ``origin`` is empty, and ``steps`` has only the reports that came with the
+result. The history of the :class:`.Result` has all of it.
 """
 
 FAIL_FAST = "fail_fast"
-"""The reason to stop when the first evaluations all failed alike."""
+"""The reason for stopping if the first evaluations all failed alike."""
 
-_ASK_AT_ONCE = 16  # so that a large cluster begins to work while the rest of its candidates are computed
-_TICK = 1.0  # seconds after which stop conditions and other drivers' releases are looked at while nothing happens
-_REFRESH = 10.0  # seconds between two looks at the cluster's size and at what other drivers did
+_ASK_AT_ONCE = 16  # so that a large cluster starts working while its other candidates are still being computed
+_TICK = 1.0  # seconds between two checks for stop conditions and released candidates if nothing else happens
+_REFRESH = 10.0  # seconds between two looks at the size of the cluster and at the results of other drivers
 _SHOWN_FAILURES = 3
 _TRACES = 100  # failures that keep their traceback
 _log = logging.getLogger(__name__)
@@ -51,14 +51,13 @@ class Evaluator:
 
     Attributes:
         function: the user's function, on its way to the workers.
-        metric: which entry counts when it returns a dict.
+        metric: the entry that counts if it returns a dict.
         options: Ray's options of the task.
-        retries: how often a candidate whose process dies is started again.
-        max_concurrency: evaluations at once; None for what the cluster has resources for.
-        limit: seconds that an evaluation may take; None for any time.
-        given: turns a candidate's params into what the function gets: members of an enumeration where the config had
-            them.
-        seed: the study's, for a function that takes a context; None for one that does not.
+        retries: how often a candidate is started again if its process dies.
+        max_concurrency: evaluations at once; None for as many as the cluster has resources for.
+        limit: seconds that an evaluation may take; None for no limit.
+        given: converts a candidate's parameters for the function: to members of an enumeration, if the config has one.
+        seed: the study's seed; None if the function takes no context.
     """
 
     function: ShippedFunction
@@ -76,8 +75,8 @@ class Loop:
 
     Attributes:
         evaluator: how an evaluation is run.
-        evaluations: how many ended, failed ones too.
-        failures: those that gave no value.
+        evaluations: how many have ended, including failed ones.
+        failures: the failed ones.
     """
 
     def __init__(
@@ -88,23 +87,23 @@ class Loop:
         stop: StopRule,
         fail_fast: FailFast,
         callbacks: Sequence[Callback],
-        shown: Progress,
+        progress: Progress,
         interrupts: Interrupts,
     ) -> None:
         """Prepare the first ask.
 
         Args:
-            study: what is asked and told.
-            beat: keeps what this driver holds.
+            study: the study to ask and tell.
+            beat: renews the leases of this driver's candidates.
             evaluator: how an evaluation is run.
-            stop: when to end before the budget does.
+            stop: when to end before the budget is spent.
             fail_fast: when to give up.
             callbacks: called after each evaluation.
-            shown: the progress.
-            interrupts: where Ctrl-C may interrupt.
+            progress: shows the numbers.
+            interrupts: decides when Ctrl-C may interrupt.
         """
         self._study, self._beat, self.evaluator = study, beat, evaluator
-        self._stop, self._fail_fast, self._callbacks, self._shown = stop, fail_fast, callbacks, shown
+        self._stop, self._fail_fast, self._callbacks, self._progress = stop, fail_fast, callbacks, progress
         self._interrupts = interrupts
         self._mailbox = None if evaluator.limit is None else Mailbox(evaluator.limit)
         self._pool: TaskPool[str] = TaskPool(
@@ -119,15 +118,15 @@ class Loop:
         self.evaluations = 0
         self.failures: list[Failure] = []
         self._warn_once = WarnOnce()
-        self._by_others = (0, 0)  # evaluations, and failed ones, that are not this call's
+        self._by_others = (0, 0)  # evaluations of other calls, and how many of them failed
         self._limit = 1
         self._looked = float("-inf")
 
     def run(self) -> str:
-        """Work until the study is finished or a stop condition holds; return which.
+        """Work until the study is finished or a stop condition holds; return the reason.
 
-        What is in flight when it is left, by an exception too, is ended; what still gave a value is told, the rest
-        is released.
+        In the end, also after an exception, the evaluations in flight are ended. Results that still come are told,
+        and the other candidates are released.
         """
         calling_back = False
         try:
@@ -154,7 +153,7 @@ class Loop:
             self._take(self._stop.wait(_TICK))
 
     def _fill(self) -> bool:
-        """Start evaluations while there are slots and candidates; return whether the study is finished."""
+        """Start evaluations as long as there are slots and candidates; return whether the study is finished."""
         while (room := int(min(self._limit - len(self._pool), self._stop.remaining(self._started)))) > 0:
             patience = 0.0 if self._pool else self._stop.wait(_TICK)
             try:
@@ -181,7 +180,7 @@ class Loop:
         self._pool.submit(identity, params, stored, asked, mailbox, retries=self.evaluator.retries)
 
     def _take(self, timeout: float) -> None:
-        """Tell what has ended."""
+        """Wait for evaluations to end, and tell their results."""
         ended = self._pool.take(timeout)
         interrupted = [identity for identity, result in ended if _is_given_back(result)]
         self._tell([row for row in ended if not _is_given_back(row[1])])
@@ -194,8 +193,8 @@ class Loop:
         if lost:
             identity, death = lost[0]
             raise NodesLostError(
-                f"{death.losses} nodes were lost one after another under candidate {identity} ({death.reason}): it "
-                "was given back and the run ends; see why the cluster loses its nodes, the same call goes on"
+                f"{death.losses} nodes were lost one after another under candidate {identity} ({death.reason}). It "
+                "was released and the run ends: find out why the cluster loses nodes, then repeat the call to continue"
             )
 
     def _tell(self, ended: Sequence[tuple[str, Any]], calling_back: bool = True) -> None:
@@ -228,7 +227,7 @@ class Loop:
         kind, error = outcome.kind or RAISED, outcome.error or ""
         self.failures.append(Failure(identity, params, error, trace, outcome.evaluation.attempt, kind))
         if len(self.failures) <= _SHOWN_FAILURES:
-            self._shown.note(f"evaluation {identity} failed: {error}")
+            self._progress.note(f"evaluation {identity} failed: {error}")
 
     def _count(self, outcome: Outcome) -> None:
         self._warn_once.warn(outcome.notes)
@@ -244,7 +243,7 @@ class Loop:
                 self._stop.reason = "callback"
 
     def _refresh(self) -> None:
-        """Look, now and then, how large the cluster is and what others on the study did."""
+        """From time to time, read the size of the cluster and what other drivers of the study have told."""
         now = time.monotonic()
         if now - self._looked < _REFRESH:
             return
@@ -255,7 +254,7 @@ class Loop:
             raise StudyRefusedError(status["reason"])
         counts, best = status["counts"], status["best"]
         self._by_others = counts["told"] - self.evaluations, counts["failed"] - len(self.failures)
-        self._shown.total = status["budget"]
+        self._progress.total = status["budget"]
         if best is not None and best["value"] is not None:
             self._stop.observe(best["value"], best.get("step"), best.get("status") == "stopped")
         self._show()
@@ -263,14 +262,14 @@ class Loop:
     def _show(self) -> None:
         done, failed = self._by_others
         stop = self._stop
-        self._shown.update(done + self.evaluations, failed + len(self.failures), stop.best, stop.best_step)
+        self._progress.update(done + self.evaluations, failed + len(self.failures), stop.best, stop.best_step)
 
     def _end(self, calling_back: bool) -> None:
         kept = self._pool.wind_down()
         try:
             self._tell(kept, calling_back)
         except (ArqonError, RayError) as error:
-            # The study is gone, or storage fails. What ended the run is the better error.
+            # The study is gone, or its storage fails. The exception that ended the run matters more.
             _log.warning("%d results were not told: %s", len(kept), error)
         finally:
             self._give_back()
@@ -280,13 +279,13 @@ class Loop:
     def _give_back(self) -> None:
         self._beat.stop()
         try:
-            # By the owner's name, not by the ids: an ask that was interrupted may hold some that never arrived here.
+            # By owner and not by id: an interrupted ask may have leased candidates that never arrived here.
             self._study.release(owner=self._beat.owner)
         except (ArqonError, RayError) as error:
-            # Leases run out.
-            _log.warning("what %s held was not released: %s", self._beat.owner, error)
+            # Not serious: the leases expire.
+            _log.warning("the candidates of %s were not released: %s", self._beat.owner, error)
 
 
 def _is_given_back(result: Outcome | Died | Interrupted) -> bool:
-    """Tell whether what became of a task says nothing about its point."""
+    """Return whether a task ended for a reason that says nothing about its candidate."""
     return isinstance(result, Interrupted) or (isinstance(result, Died) and result.kind == NODE_LOST)

@@ -1,4 +1,4 @@
-"""``optimize``: the whole way from a function and a config to the best parameters."""
+"""``optimize``: from a function and a config to the best parameters."""
 
 from __future__ import annotations
 
@@ -54,59 +54,59 @@ def optimize(
     retries: int = 2,
     points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
 ) -> Result:
-    """Search the parameters for which ``fn`` is best, evaluating on all of the cluster by plain remote tasks.
+    """Find the parameters for which ``fn`` is best, evaluating on the whole cluster by plain remote tasks.
 
-    It runs until the study's budget is spent, by this driver and all others on the same study, or until a stop
-    condition holds; then what still runs is cancelled and goes back to the study unevaluated. An evaluation that
-    raises, or gives None, NaN or an infinity, is told as failed and listed in the result.
+    It runs until the study's budget is spent, by this driver and others on the same study, or until a stop condition
+    holds. Evaluations that still run are then cancelled, and their candidates go back to the study. An evaluation that
+    raises, or returns None, NaN or an infinity, is told as failed and listed in the result.
 
-    Ctrl-C cancels what runs, gives it back, and raises :class:`OptimizeInterrupted`, a KeyboardInterrupt, so that a
-    script stops as it should. Its ``result`` has all that was found; the same call with its ``name`` goes on where it
-    stopped, in a new Ray too if it had a ``storage_path``. A second Ctrl-C does not wait for what runs. When the driver
-    is killed its leases run out.
+    Ctrl-C cancels what runs, gives the candidates back and raises :class:`OptimizeInterrupted`, a KeyboardInterrupt, so
+    that a script stops as usual. Its ``result`` has everything found so far. The same call with its ``name`` continues,
+    in a new Ray only if it had a ``storage_path``. A second Ctrl-C does not wait for running evaluations. If the driver
+    is killed, the leases of its candidates expire.
 
     Args:
         fn: takes the candidate's parameters as one dict; returns a number or a dict of metrics. A coroutine function is
-            awaited in the worker; a class is constructed once in each worker process, and its instance called. One that
-            has a parameter ``context`` is given a :class:`.Context`, by which it reports while it runs.
-        config: an arqon config, dict or JSON string. With ``study`` it may be left out, and must mean that study.
+            awaited in the worker; a class is constructed once in each worker process, and its instance is called. If
+            it has a parameter ``context`` it is given a :class:`.Context`, with which it can report while it runs.
+        config: an arqon config, dict or JSON string. Optional with ``study``, and then it must be that study's.
         max_concurrency: evaluations at once; None for as many as the cluster has resources for.
-        resources: what one evaluation takes: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
-        progress: whether progress is shown, on standard error.
-        name: the study's name in the cluster; None for a new study of its own.
+        resources: of one evaluation: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
+        progress: whether to show progress, on standard error.
+        name: the study's name in the cluster; None for a new study with a random name.
         study: a study to work on, from ``start`` or ``connect``; it is left running.
-        storage_path: where the study's journal lies, see ``start``.
+        storage_path: where the study's log is stored, see ``start``.
         resume: whether a stored study of this name is continued, see ``start``.
-        metric: which entry counts when ``fn`` returns a dict, ``val/loss`` in a nested one; None for the config's or
-            the study's ``metric``, or else for the only entry, or ``loss``. All entries are kept as the evaluation's
-            metrics; what is no metric is left out, with one warning.
-        max_evaluations: evaluations of this call.
+        metric: the entry that counts if ``fn`` returns a dict, ``val/loss`` in a nested one; None for the ``metric`` of
+            the config or study, or if it has none for the only entry, or ``loss``. All entries are kept as metrics of
+            the evaluation, except those that cannot be metrics, of which one warning tells.
+        max_evaluations: the most evaluations of this call.
         time_budget_s: seconds of wall time.
         target: a value that is good enough.
-        evaluation_timeout_s: seconds that one evaluation may run, from when the function starts; None for any time.
-            One that takes longer gets an exception raised in it, and 5 s later its process is ended; it is told as
-            failed, of the kind ``timeout``, and not tried again. What it has reported is kept.
-        fail_fast: give up when so many evaluations, the first of this call, all failed alike: of one kind and with one
-            message, numbers aside; lost nodes do not count. None for never.
-        patience: stop when so many evaluations in a row brought nothing better; None for any number.
-        callbacks: called after each evaluation with its record, see :meth:`.Evaluation.to_dict`; one that returns True
-            stops the run.
-        retries: how often a candidate whose worker process dies is started again before it is told as failed. One
-            whose node is lost is started again without counting, and after ten of them the run ends.
-        points_to_evaluate: points that are evaluated before the solver's own, each a dict of some or all parameters;
-            what is left out is completed. They count in the budget, and are evaluated once in a study, however often
-            the call is repeated.
+        evaluation_timeout_s: seconds that one evaluation may run, counted from the start of the function; None for no
+            limit. If it takes longer, an exception is raised in it, and its process is ended 5 s later. It is told as
+            failed, with the kind ``timeout``, and not retried. Its reports are kept.
+        fail_fast: give up if so many evaluations, the first of this call, all fail alike, that is with the same kind
+            and the same message apart from numbers. Lost nodes do not count. None for never.
+        patience: stop after so many evaluations in a row without an improvement; None for no limit.
+        callbacks: called after each evaluation with its record, see :meth:`.Evaluation.to_dict`; if one returns True
+            the run stops.
+        retries: how often a candidate is started again if its worker process dies, before it is told as failed. If its
+            node is lost it is started again too, which does not count; after ten lost nodes the run ends.
+        points_to_evaluate: points to evaluate before the solver's own, each a dict of some or all parameters; missing
+            parameters are filled in. They count in the budget, and are evaluated once in a study, however often the
+            call is repeated.
 
     Returns:
         The best parameters, the history, the failures, and how the solver went about it.
 
     Raises:
-        ConfigError: for a config or argument that breaks a rule, or a ``metric`` that none of the first results has.
-        IdentityError: when the study exists with another config.
-        TypeError: when ``fn`` cannot be sent to the workers.
-        EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; its ``result`` has them.
-        NodesLostError: when one node after another is lost under the same candidate, which is given back; its
-            ``result`` has the rest.
+        ConfigError: the config or an argument breaks a rule, or none of the first results has the ``metric``.
+        IdentityError: the study exists with another config.
+        TypeError: ``fn`` cannot be sent to the workers.
+        EvaluationsFailedError: the first ``fail_fast`` evaluations failed alike; they are in its ``result``.
+        NodesLostError: ten nodes in a row were lost during the same candidate, which is given back; everything else is
+            in its ``result``.
         OptimizeInterrupted: on Ctrl-C.
 
     Example:
@@ -128,11 +128,11 @@ def optimize(
     checked = None if config is None else _single(_with_metric(load_config(config), metric))
     points = [] if checked is None else check_points(points_to_evaluate, checked)
     if study is not None and (name is not None or storage_path is not None):
-        raise ConfigError("study is given together with name or storage_path: a study has both already")
+        raise ConfigError("study cannot be combined with name or storage_path: the study already has both")
     remark = ensure_ray()
     given = dict if checked is None else Space(checked.bounds).given
     evaluator = Evaluator(pack(fn), metric, options, retries, max_concurrency, limit, given)
-    own, advice = False, "the same call goes on"
+    own, advice = False, "repeat the call to continue"
     if study is None:
         study, own = _start(checked, name, storage_path, resume, points)
         advice = _advice(study.name, storage_path)
@@ -141,7 +141,7 @@ def optimize(
         enqueue_once(study, check_points(points_to_evaluate, checked))
     try:
         assert checked is not None  # _start has refused None
-        # Whoever began the study may have named its metric.
+        # The study may have been started with a metric.
         metric = metric or checked.metric or study.config().get("metric")
         evaluator = replace(evaluator, metric=metric, seed=checked.seed if takes_context(fn) else None)
         rule = make_stop_rule(began, checked.mode, max_evaluations, time_budget_s, target, patience)
@@ -169,10 +169,12 @@ def optimize(
 
 
 def _advice(name: str, storage_path: str | os.PathLike[str] | None) -> str:
-    """Return how an interrupted call is continued."""
+    """Return how to continue an interrupted call."""
     if storage_path is None:
-        return f"the same call with name={name!r} goes on while this Ray runs; with a storage_path in a new one too"
-    return f"the same call with name={name!r}, storage_path={os.fspath(storage_path)!r} goes on"
+        return (
+            f"repeat the call with name={name!r} to continue, as long as this Ray runs; only a storage_path outlasts it"
+        )
+    return f"repeat the call with name={name!r}, storage_path={os.fspath(storage_path)!r} to continue"
 
 
 def _start(
@@ -182,9 +184,9 @@ def _start(
     resume: bool,
     points: Sequence[Mapping[str, Any]],
 ) -> tuple[SolverClient, bool]:
-    """Return the study of a config, and whether its actor was started here."""
+    """Start or join the study of a config; also return whether its actor was started here."""
     if config is None:
-        raise ConfigError("config is None: give a config, or the study to work on")
+        raise ConfigError("config is None: give a config or a study")
     name = name or f"optimize-{uuid.uuid4().hex[:8]}"
     path = None if storage_path is None else os.fspath(storage_path)
     try:
@@ -196,21 +198,23 @@ def _start(
 
 
 def _own_config(study: SolverClient, config: StudyConfig | None) -> StudyConfig:
-    """Return the study's own config; one that was given must mean the same study."""
+    """Return the study's own config, which a given one must not contradict."""
     stored = load_config(study.config())
     changes = [] if config is None else differences(identity(without_unread(stored)), identity(without_unread(config)))
     if changes:
-        raise IdentityError(f"study {study.name!r} is another one ({'; '.join(changes)}): give its config, or none")
+        raise IdentityError(
+            f"study {study.name!r} has another config ({'; '.join(changes)}): give its own config, or none"
+        )
     return _single(stored)
 
 
 def _with_metric(config: StudyConfig, metric: str | None) -> StudyConfig:
-    """Return the config of a study that keeps the metric's name."""
+    """Return the config with the name of the metric, if there is one."""
     return config if metric is None else config.model_copy(update={"metric": metric})
 
 
 def _single(config: StudyConfig) -> StudyConfig:
-    """Return the config of a study with one objective; refuse another."""
+    """Return the config if it has a single objective; refuse another."""
     objective_of(config).require_one_value("optimize()")
     return config
 

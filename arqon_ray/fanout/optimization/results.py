@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 _STATES: dict[str, State] = {"interrupt": "interrupted", "fail_fast": "failed", "nodes_lost": "interrupted"}
-"""What the run of a result is that was not stopped by a limit or its budget."""
+"""The states of runs that neither a limit nor the budget has stopped, by ``stopped_by``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An evaluation that gave no value, in short; the history of the :class:`Result` has its whole record.
+    """A failed evaluation in short; its whole record is in the history of the :class:`Result`.
 
     Attributes:
         id: the candidate's id.
         params: its parameters.
         error: why, one line.
-        trace: the last lines of the traceback, of the first hundred; None when nothing was raised or the process died.
-        attempts: how often it was started; more than 1 when its process died.
+        trace: the last lines of the traceback, for the first 100 failures; None if nothing was raised.
+        attempts: how often it was started; more than 1 if its process died or its node was lost.
         kind: ``raised``, ``bad_value``, ``timeout``, ``died`` or ``out_of_memory``.
     """
 
@@ -42,21 +42,21 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an optimization found.
+    """The result of ``optimize``.
 
     Attributes:
         name: the study's name in the cluster.
-        best: the recommended evaluation as ``history`` has it, with the value that is ``predicted`` of it; None when
-            nothing succeeded.
-        history: the study's evaluations, every driver's, as they were told: each as :meth:`.Evaluation.to_dict`.
-        failures: the evaluations of this call that gave no value, in short.
-        explanation: how the solver went about it: phase, landscape, strategy and the evidence for each.
-        evaluations: how many this call ran to their end, failed ones too.
+        best: the recommended evaluation as in ``history``, and the value ``predicted`` for it; None if nothing
+            succeeded.
+        history: the evaluations of the study, of all drivers, in the order told: each as :meth:`.Evaluation.to_dict`.
+        failures: the failed evaluations of this call, in short.
+        explanation: how the solver decided: phase, landscape, strategy, and the evidence for each.
+        evaluations: how many evaluations of this call ended, including failed ones.
         stopped_by: ``finished`` (the budget is spent, or a finite space is), ``max_evaluations``, ``time_budget_s``,
             ``target``, ``patience``, ``callback``, ``fail_fast``, ``nodes_lost`` or ``interrupt``.
         seconds: the wall time of this call.
-        path: where the study is stored; None when the client does not say.
-        config: the study's config, plain; what reports draw the axes from.
+        path: where the study is stored; None if the client does not say.
+        config: the study's config as a dict.
 
     Example:
         >>> import arqon_ray
@@ -79,20 +79,20 @@ class Result:
 
     @property
     def params(self) -> dict[str, Any] | None:
-        """The best parameters; None when nothing succeeded."""
+        """The best parameters; None if nothing succeeded."""
         return None if self.best is None else dict(self.best["params"])
 
     @property
     def value(self) -> float | None:
-        """The best value; None when nothing succeeded."""
+        """The best value; None if nothing succeeded."""
         return None if self.best is None else float(self.best["value"])
 
     def explain(self) -> dict[str, Any]:
-        """Return how the solver went about it: phase, landscape, strategy and the evidence for each."""
+        """Return how the solver decided: phase, landscape, strategy, and the evidence for each."""
         return dict(self.explanation)
 
     def run(self) -> Run:
-        """Return the study's run as it stood when the call ended, for reports."""
+        """Return the run of the study as it was when the call ended, for reports."""
         return Run(
             self.name,
             metric=self.config.get("metric", UNNAMED),
@@ -119,16 +119,16 @@ class Result:
 
 
 class OptimizeInterrupted(KeyboardInterrupt):
-    """Ctrl-C during ``optimize``: every value that came in is stored. The message says how to go on.
+    """Ctrl-C during ``optimize``. All results that came in are stored, and the message says how to continue.
 
     Attributes:
-        result: what was found until then.
+        result: what was found so far.
     """
 
-    def __init__(self, result: Result, advice: str = "the same call goes on") -> None:
+    def __init__(self, result: Result, advice: str = "repeat the call to continue") -> None:
         """Keep the partial result."""
         found = f"after {result.evaluations} evaluations, best {result.value}"
-        super().__init__(f"{found}; study {result.name!r} is kept at {result.path}: {advice}")
+        super().__init__(f"{found}; study {result.name!r} is stored in {result.path}: {advice}")
         self.result, self._advice = result, advice
 
     def __reduce__(self) -> tuple[Any, ...]:

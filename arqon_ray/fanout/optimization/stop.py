@@ -1,4 +1,4 @@
-"""When a run ends before its study's budget does."""
+"""The conditions that end a run before the budget of its study is spent."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class StopRule:
         max_evaluations: evaluations of this call; None for no limit.
         deadline: on the monotonic clock; infinity for none.
         target: a value that is good enough; None for none.
-        patience: evaluations that may bring nothing better; None for any number.
-        reason: which condition held; empty while none did.
-        best: the best value seen; None before the first. One of an evaluation that was stopped only as long as there
-            is no other, and then of the furthest step.
-        best_step: at which step it was taken; None where it is a whole evaluation's.
+        patience: evaluations in a row without an improvement; None for no limit.
+        reason: the condition that held; empty as long as none did.
+        best: the best value so far; None before the first. Values of stopped evaluations count only if there is no
+            complete one, and then those of the furthest step.
+        best_step: the step at which it was taken; None for that of a complete evaluation.
     """
 
     mode: str
@@ -31,21 +31,21 @@ class StopRule:
     reason: str = ""
     best: float | None = None
     best_step: int | None = None
-    _progress: tuple[bool, int] = (False, 0)  # how far the best one's evaluation went
-    _idle: int = 0  # evaluations since it became better
+    _progress: tuple[bool, int] = (False, 0)  # how far the evaluation of the best went
+    _idle: int = 0  # evaluations since the last improvement
 
     def due(self) -> bool:
-        """Return whether to stop now; the clock is read here."""
+        """Return whether to stop now. Checks the deadline."""
         if not self.reason and time.monotonic() >= self.deadline:
             self.reason = "time_budget_s"
         return bool(self.reason)
 
     def observe(self, value: float, step: int | None = None, stopped: bool = False) -> None:
-        """Note a value, of whichever driver.
+        """Consider a value, of this or another driver.
 
         Args:
             value: the value.
-            step: at which step it was taken; None for a whole evaluation's.
+            step: the step at which it was taken; None for that of a complete evaluation.
             stopped: whether the evaluation was stopped there.
         """
         progress = (not stopped, (step or 0) if stopped else 0)
@@ -61,7 +61,7 @@ class StopRule:
         return value > self.best if self.mode == "max" else value < self.best
 
     def add(self, value: float | None) -> None:
-        """Note an evaluation of this call; None for one that failed."""
+        """Count an evaluation of this call; ``value`` is None if it failed."""
         self._idle += 1
         if value is not None:
             self.observe(value)
@@ -69,7 +69,7 @@ class StopRule:
             self.reason = "patience"
 
     def remaining(self, started: int) -> float:
-        """Return how many evaluations may still be started."""
+        """Return how many evaluations may still be started; infinity for no limit."""
         return math.inf if self.max_evaluations is None else self.max_evaluations - started
 
     def wait(self, longest: float) -> float:

@@ -1,8 +1,8 @@
-"""A directory as the store of a sweep: one Parquet file a shard, written by one driver at a time.
+"""A directory as the store of a sweep: one Parquet file per shard, written by one driver at a time.
 
-A file is named by its range of indices and appears whole: it is written under a temporary name, flushed to the
-disk and renamed. So whatever crashes, every index is in exactly one file or in none, and what is missing is seen
-from the names alone. The driver writes; nothing needs a file system that is shared with the workers.
+A file is named by its range of indices and written atomically: under a temporary name, flushed to disk and renamed. So
+whatever crashes, every index is in at most one file, and the names tell which are missing. Only the driver writes, so
+that the workers need no shared file system.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from arqon_ray.fanout.worker.shard_summary import Summary, read_summary
 
 
 class DirectoryStore:
-    """Keeps one Parquet file a shard in a directory, and the manifest that says what the sweep is."""
+    """Stores each shard as a Parquet file in a directory, beside the manifest of the sweep."""
 
     def __init__(self, path: Path, manifest: dict[str, Any], mode: str, *, resume: bool) -> None:
         """Open or create the directory.
 
         Args:
             path: the directory.
-            manifest: what the sweep is; a stored one must be equal.
-            mode: ``min`` or ``max``: what is best is asked anew by each call.
-            resume: whether a sweep that was begun there may be continued.
+            manifest: what is swept; a stored one must be equal.
+            mode: ``min`` or ``max``; it may differ from an earlier call's.
+            resume: whether a sweep in the directory may be continued.
 
         Raises:
-            ConfigError: when another sweep, or something else, lies there; it names what differs.
+            ConfigError: the directory holds another sweep, or something else; the message names what differs.
         """
         self.path: Path | None = path
         self._folder = path
@@ -54,14 +54,14 @@ class DirectoryStore:
             if stored is None:
                 _refuse_foreign(path)
             elif not resume:
-                raise ConfigError(f"{path} holds a sweep already: give resume=True to continue it, or another output")
+                raise ConfigError(f"{path} already holds a sweep: give resume=True to continue it, or another output")
             elif changes := differences({**stored, "mode": mode}, {**manifest, "mode": mode}):
                 changed = "; ".join(changes)
                 raise ConfigError(f"{path} holds another sweep ({changed}): give the same, or another output")
             self.manifest: Mapping[str, Any] = {**manifest, "mode": mode}
             if stored is None or stored.get("mode") != mode:
                 self._write_whole(MANIFEST, json.dumps(self.manifest, indent=2).encode())
-            for leftover in path.glob(".shard-*.tmp"):  # of a driver that was killed: the lock says that none lives
+            for leftover in path.glob(".shard-*.tmp"):  # of a driver that was killed: a running one would have the lock
                 leftover.unlink()
             self._load()
         except BaseException:
@@ -69,12 +69,12 @@ class DirectoryStore:
             raise
 
     def discard_if_empty(self) -> None:
-        """Remove the manifest, where there is no row; the folder goes when it is closed."""
+        """Remove the manifest if there is no row; closing removes the folder."""
         if not self.finished:
             (self._folder / MANIFEST).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let another sweep write there."""
+        """Release the lock on the directory."""
         self._lock.release()
 
     def _load(self) -> None:
@@ -82,14 +82,16 @@ class DirectoryStore:
             if summary is None:
                 file = self._folder / file_of(shard)
                 kept = file.rename(file.with_name(f".damaged-{file.name}"))
-                warnings.warn(f"{file.name} is damaged ({error}): kept as {kept}, evaluated again", stacklevel=4)
+                warnings.warn(
+                    f"{file.name} is damaged ({error}): it is renamed to {kept}, and evaluated again", stacklevel=4
+                )
                 continue
             self.finished.add(shard)
             self.tally.add(summary)
         refuse_overlap(self._folder, self.finished)
 
     def write(self, start: int, parquet: bytes, summary: Summary | None = None) -> Summary:
-        """Store one shard as ``shard-<start>-<stop>.parquet``; it is on the disk when this returns."""
+        """Store a shard as ``shard-<start>-<stop>.parquet``, flushed to disk."""
         summary = summary or read_summary(io.BytesIO(parquet))
         stop = start + summary["count"]
         self._write_whole(file_of((start, stop)), parquet)
@@ -108,7 +110,7 @@ class DirectoryStore:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self._folder / name)
-        # A rename is durable when its directory is; not every platform lets a directory be opened.
+        # A rename is durable once its directory is flushed; not every platform can open a directory.
         with contextlib.suppress(PermissionError):
             descriptor = os.open(self._folder, os.O_RDONLY)
             try:
@@ -119,4 +121,4 @@ class DirectoryStore:
 
 def _refuse_foreign(path: Path) -> None:
     if any(path.glob("*.parquet")):
-        raise ConfigError(f"{path} holds Parquet files and no {MANIFEST}: give another output")
+        raise ConfigError(f"{path} holds Parquet files but no {MANIFEST}: give another output")

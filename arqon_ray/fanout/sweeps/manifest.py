@@ -1,4 +1,4 @@
-"""The manifest of a sweep's directory: what was swept, as JSON beside the shards' files."""
+"""The manifest in the directory of a sweep: what is swept, as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MANIFEST = "_manifest.json"  # readers of Parquet data sets skip names that begi
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """Return what the sweep in a directory is; None where there is none.
+    """Return the manifest in a directory; None if there is none.
 
     Raises:
         ConfigError: it cannot be read, or is damaged.
@@ -29,5 +29,5 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path / MANIFEST} is damaged ({error}): give another output") from None
     if not isinstance(manifest, dict):
-        raise ConfigError(f"{path / MANIFEST} is damaged (it holds no object): give another output")
+        raise ConfigError(f"{path / MANIFEST} is damaged (it is not a JSON object): give another output")
     return manifest

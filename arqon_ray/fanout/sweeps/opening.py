@@ -1,4 +1,4 @@
-"""Where the rows of a sweep go, and how those of an earlier one are opened."""
+"""Opening a place for the rows of a sweep, or those of an earlier sweep."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ from arqon_ray.fanout.sweeps.sweep_result import SweepResult
 def open_store(
     output: str | os.PathLike[str] | None, manifest: dict[str, Any], mode: str, *, resume: bool
 ) -> WritableStore:
-    """Return where the rows go.
+    """Return the store for the rows of a sweep.
 
     Raises:
-        ConfigError: when ``output`` holds something else, or is a URI.
+        ConfigError: ``output`` is a URI, or holds something else.
     """
     if output is None:
         return MemoryStore({**manifest, "mode": mode})
     if "://" in os.fspath(output):
-        raise ConfigError(f"output is {output!r}: it must be a directory, local or mounted; copy it to a bucket after")
+        raise ConfigError(
+            f"output is {output!r}: it must be a local or mounted directory; copy it to a bucket afterwards"
+        )
     return DirectoryStore(Path(output).expanduser(), manifest, mode, resume=resume)
 
 
 def open_sweep(path: str | os.PathLike[str], mode: str | None = None) -> SweepResult:
     """Open the folder of a sweep, finished or not, without its function and without Ray.
 
-    A sweep may go on in it meanwhile: what is there is read as it stands.
+    The sweep may still be running: the rows that are stored so far are read.
 
     Args:
-        path: the ``output`` of :func:`.sweep`, or the results' folder of ``arqon-ray sweep``.
-        mode: ``min`` or ``max``, for ``best``; None for the sweep's own. What 0.1.0 wrote does not say its own, and
-            then it is ``min``.
+        path: the ``output`` of :func:`.sweep`, or the results folder of ``arqon-ray sweep``.
+        mode: ``min`` or ``max``, for ``best``; None for the mode of the sweep, or ``min`` if it was written by 0.1.0,
+            which does not store it.
 
     Raises:
-        ConfigError: there is no sweep, one of its files is damaged, or the mode is none.
+        ConfigError: there is no sweep, one of its files is damaged, or the mode is neither.
 
     Example:
         >>> import arqon_ray

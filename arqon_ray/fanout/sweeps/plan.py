@@ -1,4 +1,4 @@
-"""How the indices of a sweep are cut into shards."""
+"""How the indices of a sweep are divided into shards."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from collections.abc import Sequence
 
 from arqon_ray.fanout.sweeps.ranges import Range, gaps
 
-_TARGET = 5.0  # seconds of one shard: long beside a task's milliseconds, short beside what a crash may cost
-_MOST = 4096  # points of one shard, when that leaves no more files than _FILES
+_TARGET = 5.0  # seconds of one shard: long compared with the overhead of a task, short enough to lose in a crash
+_MOST = 4096  # points of one shard, unless that makes more files than _FILES
 _FILES = 8192
-_FIRST = 8  # points, while the speed is unknown
+_FIRST = 8  # points of the first shards, whose speed is unknown
 _PIECES = 8
 
 
 class ShardPlan:
-    """Hands out the ranges that are missing, in order, in blocks that are powers of two and aligned to their size.
+    """Hands out the missing ranges in order, in blocks whose size is a power of two and divides their start.
 
-    An automatic size follows the speed: a few seconds a shard, smaller towards the end so that all workers end
-    together. The points do not depend on the cut.
+    An automatic size follows the speed: a few seconds per shard, and smaller ones towards the end, so that all workers
+    finish together. The points do not depend on the sizes.
     """
 
     def __init__(self, finished: Sequence[Range], total: int, size: int | None) -> None:
-        """Find what is missing.
+        """Find the missing ranges.
 
         Args:
-            finished: the ranges that are there.
+            finished: the ranges that are already stored.
             total: the number of indices.
-            size: points of a shard; None to let it follow the speed.
+            size: points of a shard; None for an automatic size.
         """
         self._gaps = deque(gaps(list(finished), total))
         self._left = sum(stop - start for start, stop in self._gaps)
@@ -39,15 +39,15 @@ class ShardPlan:
         self._seconds = 0.0
 
     def learn(self, count: int, seconds: float) -> None:
-        """Note how long some points took in a worker."""
+        """Add how many seconds a worker needed for some points, for the automatic size."""
         self._count += count
         self._seconds += seconds
 
     def next(self, slots: int) -> Range | None:
-        """Return the next range, or None when all are handed out.
+        """Return the next range, or None if all have been handed out.
 
         Args:
-            slots: shards that run at once.
+            slots: how many shards run at once.
         """
         if not self._gaps:
             return None
@@ -60,7 +60,7 @@ class ShardPlan:
         return start, stop
 
     def _automatic(self, start: int, slots: int) -> int:
-        speed = self._count / max(self._seconds, 1e-9)  # points a second, of one worker
+        speed = self._count / max(self._seconds, 1e-9)  # points per second of one worker
         wanted = min(_TARGET * speed, self._most) if self._count else _FIRST
         share = self._left / (2 * slots)
         size = _power_below(min(max(wanted, self._least), share))
@@ -68,7 +68,7 @@ class ShardPlan:
 
 
 def split(start: int, stop: int) -> list[Range]:
-    """Cut a shard that killed its process into at most eight parts."""
+    """Split a shard whose process died into at most eight parts."""
     size = max(1, _power_above((stop - start) / _PIECES))
     return [(at, min(at + size, stop)) for at in range(start, stop, size)]
 

@@ -1,4 +1,4 @@
-"""Ranges of indices, which are what shards are known by: what is missing between them, and how one is cut up."""
+"""Ranges of indices, which identify the shards of a sweep."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Range = tuple[int, int]
 
 
 def gaps(finished: list[Range], total: int) -> Iterator[Range]:
-    """Yield the ranges of ``0 .. total`` that no finished one covers, in order."""
+    """Yield the ranges in ``0 .. total`` that no finished one covers, in order."""
     at = 0
     for start, stop in sorted(finished):
         if at < start:

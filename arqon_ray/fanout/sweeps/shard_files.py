@@ -1,4 +1,4 @@
-"""The files of a sweep's directory: their names, the summaries in them, and reading them without writing."""
+"""The files of shards in a directory: their names, reading their summaries, and a store that only reads."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _NAME = re.compile(r"shard-(\d{12,})-(\d{12,})\.parquet")
 
 
 def file_of(shard: Range) -> str:
-    """Return the name of a shard's file."""
+    """Return the name of the file of a shard."""
     start, stop = shard
     return f"shard-{start:012d}-{stop:012d}.parquet"
 
 
 def shards_in(path: Path) -> Iterator[tuple[Range, Summary | None, str]]:
-    """Yield the shards of a directory with their summaries; of one that is damaged None, and what is wrong."""
+    """Yield the shards in a directory with their summaries; for a damaged one None, and what is wrong with it."""
     for file in sorted(path.glob("shard-*.parquet")):
         match = _NAME.fullmatch(file.name)
         if match is None:
@@ -43,30 +43,30 @@ def shards_in(path: Path) -> Iterator[tuple[Range, Summary | None, str]]:
 
 
 def refuse_overlap(path: Path, finished: Iterable[Range]) -> None:
-    """Raise ConfigError where two ranges overlap."""
+    """Raise ConfigError if two ranges overlap."""
     for (start, stop), (after, end) in itertools.pairwise(sorted(finished)):
         if after < stop:
             raise ConfigError(
                 f"{path} holds the ranges {start}..{stop} and {after}..{end}, which overlap: two sweeps wrote "
-                "there at once; remove one of the files"
+                "to it at once; remove one of the files"
             )
 
 
 class StoredShards:
-    """The shards of a directory, for reading alone: nothing is locked, moved or written.
+    """The shards in a directory, for reading only: nothing is locked, moved or written.
 
     Attributes:
         path: the directory.
-        manifest: what the sweep is.
-        finished: the ranges that are there.
+        manifest: what is swept.
+        finished: the stored ranges.
         tally: the sum of their summaries.
     """
 
     def __init__(self, path: Path) -> None:
-        """Look at what is there.
+        """Read the manifest and the summaries.
 
         Raises:
-            ConfigError: there is no sweep, or it is damaged; it names the file.
+            ConfigError: there is no sweep, or a file of it is damaged; the message names it.
         """
         manifest = read_manifest(path) if path.is_dir() else None
         if manifest is None:
@@ -87,7 +87,9 @@ class StoredShards:
         self.tally = Tally()
         for shard, summary, damage in shards_in(path):
             if summary is None:
-                raise ConfigError(f"{path / file_of(shard)} is damaged ({damage}): the same sweep evaluates it again")
+                raise ConfigError(
+                    f"{path / file_of(shard)} is damaged ({damage}): repeat the sweep to evaluate it again"
+                )
             self.finished.add(shard)
             self.tally.add(summary)
         refuse_overlap(path, self.finished)

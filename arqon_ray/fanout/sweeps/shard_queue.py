@@ -1,4 +1,4 @@
-"""The shards of a sweep that are out, and those that wait."""
+"""The shards of a sweep in flight, and those that wait."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from arqon_ray.fanout.sweeps.plan import ShardPlan, split
 from arqon_ray.fanout.sweeps.ranges import Range
 
 _TICK = 1.0  # seconds of one wait
-_LOOK_AGAIN = 10.0  # seconds after which the cluster's size is read again: it may have grown
+_LOOK_AGAIN = 10.0  # seconds after which the size of the cluster is read again, which may have grown
 
 
 class ShardQueue:
-    """Keeps the cluster busy with a plan's ranges, and with the pieces of those that failed."""
+    """Keeps the cluster busy with the ranges of a plan, and with parts of those whose process died."""
 
     def __init__(
         self,
@@ -27,25 +27,25 @@ class ShardQueue:
         retries: int,
         max_in_flight: int | None,
     ) -> None:
-        """Prepare the first.
+        """Prepare a queue without tasks.
 
         Args:
-            pool: the tasks.
-            plan: what is missing.
+            pool: runs the tasks.
+            plan: hands out the missing ranges.
             options: Ray's options of one task.
-            stored: the second part of the function's shipped.
-            retries: how often a point that kills its process is tried again.
+            stored: the reference to a large function, see :class:`.ShippedFunction`.
+            retries: how often a single point is started again if its process dies.
             max_in_flight: tasks at once; None for twice what the cluster runs at once.
         """
         self._pool, self._plan, self._options, self._stored = pool, plan, options, stored
         self._retries, self._max_in_flight = retries, max_in_flight
         self._pieces: deque[tuple[Range, int]] = deque()  # each with its retries
-        self._tried: dict[Range, int] = {}  # how often the parts of ranges that killed their process were begun before
+        self._tried: dict[Range, int] = {}  # how often parts of a split range were started before
         self._slots = 1
         self._slots_read = float("-inf")
 
     def fill(self) -> bool:
-        """Start what there is room for; return whether anything is out."""
+        """Start as many shards as there is room for; return whether any are in flight."""
         if time.monotonic() - self._slots_read > _LOOK_AGAIN:
             self._slots, self._slots_read = slots(self._options), time.monotonic()
         while len(self._pool) < (self._max_in_flight or 2 * self._slots):
@@ -61,29 +61,29 @@ class ShardQueue:
         return bool(self._pool)
 
     def take(self) -> list[tuple[Range, Any]]:
-        """Wait for shards to end, see :meth:`TaskPool.take`; after a while the answer is empty."""
+        """Wait for shards to end, for a second at most, see :meth:`TaskPool.take`."""
         return self._pool.take(_TICK)
 
     def wind_down(self) -> list[tuple[Range, Any]]:
-        """End what is out and return what still came, see :meth:`TaskPool.wind_down`."""
+        """End the shards in flight and return the results that still came, see :meth:`TaskPool.wind_down`."""
         return self._pool.wind_down()
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C came while it was wound down."""
+        """Whether Ctrl-C came during :meth:`wind_down`."""
         return self._pool.interrupted
 
     def requeue(self, start: int, stop: int) -> None:
-        """Evaluate what is left of a range next; it may be nothing."""
+        """Evaluate the rest of a range next; it may be empty."""
         if start < stop:
             self._pieces.appendleft(((start, stop), 1))
 
     def split(self, start: int, stop: int, attempts: int) -> None:
-        """Evaluate a range that killed its process in parts.
+        """Evaluate a range whose process died in parts.
 
         Args:
             start: its first index.
-            stop: the one after its last.
+            stop: the index after its last.
             attempts: how often it was started.
         """
         parts = split(start, stop)
@@ -91,5 +91,5 @@ class ShardQueue:
         self._pieces.extendleft((part, 0) for part in reversed(parts))
 
     def tried(self, shard: Range) -> int:
-        """Return how often the points of a range were begun with others before it was cut out."""
+        """Return how often the points of a range were started as part of larger ranges."""
         return self._tried.get(shard, 0)

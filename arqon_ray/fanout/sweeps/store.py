@@ -1,4 +1,4 @@
-"""What keeps the finished shards of a sweep, and the store in the driver's memory."""
+"""The interface of what stores the finished shards of a sweep, and the store in the driver's memory."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from arqon_ray.fanout.worker.shard_summary import Summary, read_summary
 
 
 class ShardStore(Protocol):
-    """What keeps the finished shards."""
+    """Stored shards, for reading."""
 
     path: Path | None
-    """The directory of the files; None when they are in memory."""
+    """The directory of the files; None if they are in memory."""
     finished: set[Range]
     """The stored ranges."""
     tally: Tally
     """The sum of their summaries."""
     manifest: Mapping[str, Any]
-    """What the sweep is: ``num_samples``, ``seed``, ``sequence``, ``metric``, ``bounds`` and ``mode``."""
+    """What is swept: ``num_samples``, ``seed``, ``sequence``, ``metric``, ``bounds`` and ``mode``."""
 
     def sources(self) -> Iterator[Any]:
-        """Yield what ``pyarrow.parquet`` opens, in the order of the indices."""
+        """Yield a path or file object for ``pyarrow.parquet`` per shard, in the order of the indices."""
         ...
 
 
 class WritableStore(ShardStore, Protocol):
-    """What takes them."""
+    """A store for the shards of a running sweep."""
 
     def write(self, start: int, parquet: bytes, summary: Summary | None = None) -> Summary:
-        """Store the rows from index ``start`` on, all or none, and return their summary, read unless it is given."""
+        """Store the rows from index ``start`` on, all or none; return their summary, read if not given."""
         ...
 
     def discard_if_empty(self) -> None:
-        """Leave no trace of a sweep that was refused before it had a row."""
+        """Remove what was created for a sweep that was refused before its first row."""
         ...
 
     def close(self) -> None:
-        """Nothing more is written; what is stored stays readable."""
+        """End writing; stored shards stay readable."""
         ...
 
 
 class MemoryStore:
-    """Keeps the shards, compressed, in the driver's memory."""
+    """Stores the shards, compressed, in the driver's memory."""
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
-        """Begin empty; the manifest says what the sweep is."""
+        """Begin without shards; the manifest says what is swept."""
         self.path: Path | None = None
         self.manifest: Mapping[str, Any] = manifest
         self.finished: set[Range] = set()
@@ -71,7 +71,7 @@ class MemoryStore:
             yield io.BytesIO(self._shards[shard])
 
     def discard_if_empty(self) -> None:
-        """Do nothing."""
+        """Do nothing: there is nothing outside of memory."""
 
     def close(self) -> None:
-        """Do nothing."""
+        """Do nothing: there is nothing outside of memory."""

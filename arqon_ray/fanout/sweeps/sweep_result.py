@@ -1,4 +1,4 @@
-"""What a sweep gave: counts, the best row, and its table, read from the shards when it is asked for."""
+"""The result of a sweep: counts, the best row, and the table, which is read from the shards on demand."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 
 
 class SweepResult:
-    """The rows of a sweep, read from its shards when they are asked for.
+    """The result of a sweep. Its rows are read from the shards on demand.
 
     Attributes:
-        path: the directory of the Parquet files; None when they are kept in memory.
+        path: the directory of the Parquet files; None if they are in memory.
         config: what was swept: ``bounds``, ``seed``, ``sequence``, ``num_samples``, ``metric`` and ``mode``.
-        num_done: indices with a row.
+        num_done: how many indices have a row.
         num_failed: how many of them failed.
-        best: ``{"index", "params", "value", "metrics"}``; None when nothing succeeded. The lowest index of equal ones.
-        failures: the first failures in the order of the indices, at most 20: ``{"index", "params", "error", "kind"}``.
-        seconds: the wall time of the call; None for a sweep that was opened.
+        best: ``{"index", "params", "value", "metrics"}``, among equal ones that with the lowest index; None if nothing
+            succeeded.
+        failures: the failures with the lowest indices, at most 20: ``{"index", "params", "error", "kind"}``.
+        seconds: the wall time of the call; None if the sweep was opened by :func:`.open_sweep`.
 
     Example:
         >>> import arqon_ray
@@ -41,10 +42,10 @@ class SweepResult:
     """
 
     def __init__(self, store: ShardStore, seconds: float | None = None) -> None:
-        """Sum up what the store holds.
+        """Read the counts from the store.
 
         Args:
-            store: where the shards lie.
+            store: has the shards.
             seconds: the wall time of the call.
         """
         self._store = store
@@ -63,21 +64,21 @@ class SweepResult:
 
     @property
     def metric(self) -> str | None:
-        """The name of what ``value`` measures; None where nobody named it."""
+        """The name of what ``value`` measures; None if it was not given."""
         return self.config.get("metric")
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the table shard by shard, in the order of the indices; all have the same columns.
 
-        They are ``index``, the parameters, ``value``, ``error``, ``seconds``, and what else :mod:`.table` names. What a
-        shard does not have is null there. A metric that is a whole number in one shard and any number in another is a
-        float; one of several kinds is text, its JSON.
+        They are ``index``, the parameters, ``value``, ``error``, ``seconds``, and those in
+        :mod:`arqon_ray.fanout.worker.shard_table`. Columns that a shard lacks are null. A metric of which some entries
+        are whole numbers and others are not is a float; a metric of several types is text, its JSON.
 
         Args:
-            columns: the names of the columns to read, in their order; None for all.
+            columns: the columns to read, in this order; None for all.
 
         Raises:
-            ConfigError: for a column that the sweep does not have.
+            ConfigError: the sweep does not have one of the columns.
         """
         import pyarrow.parquet as pq
 
@@ -105,7 +106,7 @@ class SweepResult:
         return pa.schema([types.field(name) for name in columns])
 
     def to_table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return one Arrow table with one row per index, in their order.
+        """Return an Arrow table with a row per index, in order.
 
         Args:
             columns: as in :meth:`batches`.
@@ -117,10 +118,9 @@ class SweepResult:
         return pa.concat_tables(self.batches(columns))
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return one pandas table with one row per index, in their order.
+        """Return a pandas table with a row per index, in order.
 
-        Whole numbers and truth values that are missing somewhere are pandas' ``Int64`` and ``boolean``, but for the
-        parameters.
+        Except for parameters, columns of integers and booleans with gaps are pandas' ``Int64`` and ``boolean``.
 
         Args:
             columns: as in :meth:`batches`.
@@ -144,7 +144,7 @@ class SweepResult:
 
 
 def _nullable(column: pa.ChunkedArray) -> pd.Series[Any]:
-    """Return a column with gaps for pandas, in which whole numbers and truth values stay what they are."""
+    """Return a column with gaps as a pandas series in which integers and booleans keep their type."""
     import pandas as pd
     import pyarrow as pa
 
@@ -154,7 +154,7 @@ def _nullable(column: pa.ChunkedArray) -> pd.Series[Any]:
 
 
 def _to_write_out(summary: Summary, kinds: Mapping[str, Kind]) -> set[str]:
-    """Return the metrics whose entries are of one kind in this shard, and of several in the sweep."""
+    """Return the metrics that have one type in this shard and several in the sweep, so that they become JSON."""
     return {
         name
         for name, kind in summary["metrics"].items()
@@ -163,7 +163,7 @@ def _to_write_out(summary: Summary, kinds: Mapping[str, Kind]) -> set[str]:
 
 
 def _fitted(table: pa.Table, types: pa.Schema, to_write_out: Collection[str]) -> pa.Table:
-    """Return a shard's table with these columns; the entries of some of them as their JSON."""
+    """Return the table of a shard with these columns, with those in ``to_write_out`` as JSON."""
     import pyarrow as pa
 
     arrays = []
@@ -181,20 +181,20 @@ def _fitted(table: pa.Table, types: pa.Schema, to_write_out: Collection[str]) ->
 
 
 class SweepInterrupted(KeyboardInterrupt):
-    """Ctrl-C during ``sweep``: every finished row is in the files, or in the result. The message says how to go on.
+    """Ctrl-C during ``sweep``. Finished rows are in the files or the result, and the message says how to continue.
 
     Attributes:
-        result: the finished rows.
+        result: has the finished rows.
     """
 
     def __init__(self, result: SweepResult, num_samples: int) -> None:
         """Keep the partial result."""
-        kept = f"their files are in {result.path}: the same call goes on" if result.path else _IN_MEMORY
-        super().__init__(f"{result.num_done} of {num_samples} points have their row; {kept}")
+        kept = f"they are stored in {result.path}: repeat the call to continue" if result.path else _IN_MEMORY
+        super().__init__(f"{result.num_done} of {num_samples} points are finished; {kept}")
         self.result, self._num_samples = result, num_samples
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (SweepInterrupted, (self.result, self._num_samples))
 
 
-_IN_MEMORY = "they are in the result of this exception; with an output the same call would go on"
+_IN_MEMORY = "they are in the result of this exception; with an output, a sweep can be continued"

@@ -1,4 +1,4 @@
-"""A sweep: the function at every point of the probe, in shards, into Parquet files that survive a crash."""
+"""``sweep``: evaluate a function at the points of the probe in shards, and store them so that a crash loses little."""
 
 from __future__ import annotations
 
@@ -58,51 +58,52 @@ def sweep(
     sequence: str = "sobol",
     progress: bool = True,
 ) -> SweepResult:
-    """Evaluate ``fn`` at the indices ``0 .. num_samples - 1`` of the probe, on all of the cluster.
+    """Evaluate ``fn`` at the indices ``0 .. num_samples - 1`` of the probe, on the whole cluster.
 
-    The points depend on (config, seed, sequence) alone, not on shards, cluster or crashes. A point whose evaluation
-    raises, or gives None, NaN or an infinity, is a failed row. A shard whose process dies is tried once more and then
-    cut into pieces until the point that kills it is alone, which becomes a failed row after ``retries``.
+    The points depend on config, seed and sequence only, not on shards, cluster or crashes. A point whose evaluation
+    raises, or returns None, NaN or an infinity, is a failed row. A shard whose process dies is tried once more and then
+    split, until the point that kills the process is alone; it becomes a failed row after ``retries``.
 
-    The driver writes the files, so the workers need no file system in common; each shard's file appears whole.
-    Ctrl-C raises :class:`SweepInterrupted`, a KeyboardInterrupt, whose ``result`` has every finished row, also those of
-    shards that still ran. With an ``output`` the same call continues, after a killed driver too.
+    The driver writes the files, each atomically, so the workers need no shared file system. Ctrl-C raises
+    :class:`SweepInterrupted`, a KeyboardInterrupt, whose ``result`` has every finished row, including those of shards
+    that were still running. With an ``output``, repeating the call continues, also if the driver was killed.
 
     Args:
         fn: takes one point's parameters as a dict; returns a number or a dict of metrics, all of which are kept in
             columns ``metrics.NAME``. It may be a coroutine function or a class, and have a parameter ``context``, as
-            for ``optimize``: what it reports is in the column ``steps``. A resumed sweep takes for granted that it is
-            the same function.
+            for ``optimize``: its reports are in the column ``steps``. Whether a resumed sweep has the same function
+            is not checked.
         config: an arqon config, dict or JSON string; only ``bounds`` is needed.
-        num_samples: how many points.
+        num_samples: the number of points.
         seed: the probe's seed; None for the config's.
-        shard_size: points of one task; None for powers of two that take a few seconds each.
-        output: a directory for the Parquet files, created if need be; None keeps the rows in memory, compressed.
-        resume: whether finished shards under ``output`` are kept; False refuses a directory that has any.
-        metric: which entry counts when ``fn`` returns a dict; None for the config's ``metric``, or else for the only
-            entry, or ``loss``. All other entries are kept, in columns ``metrics.NAME``.
+        shard_size: the points of one task; None for an automatic size that takes a few seconds.
+        output: a directory for the Parquet files, created if necessary; None keeps the rows in memory, compressed.
+        resume: whether to continue a sweep in ``output``; False refuses a directory that holds one.
+        metric: the entry that counts if ``fn`` returns a dict; None for the config's ``metric``, or if it has none for
+            the only entry, or ``loss``.
         mode: ``min`` or ``max``, for ``best``; None for the config's.
-        max_in_flight: shards submitted at once; None for twice what the cluster runs at once.
-        resources: what one shard takes: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
-        evaluation_timeout_s: seconds that one evaluation may run, from when the function starts; None for any time.
+        max_in_flight: shards in flight at once; None for twice as many as the cluster runs at once.
+        resources: of one shard: ``{"cpu": 1, "gpu": 0.5, "memory": bytes, "custom": 1}``.
+        evaluation_timeout_s: seconds that one evaluation may run, counted from the start of the function; None for no
+            limit.
             One that takes longer gets an exception raised in it, and 5 s later its process is ended, without the rows
             that are finished being lost; its own is a failed row that says ``timeout``.
         fail_fast: give up when so many evaluations, the first of this call, all failed alike: of one kind and with one
             message, numbers aside; lost nodes do not count. None for never.
-        retries: how often a point that kills its process is tried again.
+        retries: how often a point is started again if its process dies.
         sequence: ``sobol`` or ``kronecker``.
-        progress: whether progress is shown, on standard error.
+        progress: whether to show progress, on standard error.
 
     Returns:
         The best row, the counts, the first failures, and access to the table.
 
     Raises:
-        ConfigError: for a config or argument that breaks a rule, an ``output`` that holds another sweep, or a
-            ``metric`` that none of the first results has.
-        EvaluationsFailedError: when the first ``fail_fast`` evaluations failed alike; finished rows are kept.
-        NodesLostError: when one node after another is lost under the same points; finished rows are kept.
+        ConfigError: the config or an argument breaks a rule, ``output`` holds another sweep, or none of the first
+            results has the ``metric``.
+        EvaluationsFailedError: the first ``fail_fast`` evaluations failed alike; finished rows are kept.
+        NodesLostError: ten nodes in a row were lost during the same points; finished rows are kept.
         SweepInterrupted: on Ctrl-C.
-        TypeError: when ``fn`` cannot be sent to the workers.
+        TypeError: ``fn`` cannot be sent to the workers.
 
     Example:
         >>> import arqon_ray
@@ -162,7 +163,7 @@ def sweep(
 
 
 def _one_point(config: str, seed: int, sequence: str, index: int, outcome: Outcome) -> bytes:
-    """Return the rows of one index whose worker could not return them."""
+    """Return the row of an index whose worker could not return it."""
     probe, bounds = open_probe(config, seed, sequence)
     return pack_rows(bounds, index, probe.sample_range(index, 1), [outcome])
 
@@ -173,7 +174,7 @@ def _is_lost(ended: tuple[Range, bytes | Died | Interrupted]) -> bool:
 
 
 class _Sweep:
-    """One call of :func:`sweep`: shards out, files in."""
+    """One call of :func:`sweep`: submits shards and stores their rows."""
 
     def __init__(
         self,
@@ -193,17 +194,19 @@ class _Sweep:
         )
 
     def work(self, shown: Progress) -> None:
-        """Run until every index has its row, or it is known that each fails."""
+        """Run until every index has its row, or ``fail_fast`` gives up."""
         self._show(shown)
         try:
             while not self._failing.reached and self._shards.fill():
-                for shard, result in sorted(self._shards.take(), key=_is_lost):  # what was done meanwhile is kept
+                for shard, result in sorted(
+                    self._shards.take(), key=_is_lost
+                ):  # a lost node raises: first store the others
                     self._finish(shard, result)
                 self._show(shown)
             self._metric_check.conclude()
         finally:
             for (start, _), result in self._shards.wind_down():
-                # Of results without the metric none is kept; what ended the sweep is the better error.
+                # A missing metric raises; the exception that ended the sweep matters more.
                 with contextlib.suppress(ConfigError):
                     self._write(start, result)
             self._show(shown)
@@ -215,14 +218,14 @@ class _Sweep:
         if isinstance(result, bytes):
             summary = self._write(start, result)
             self._plan.learn(summary["count"], summary["seconds"])
-            self._shards.requeue(start + summary["count"], stop)  # what its process did not come to
+            self._shards.requeue(start + summary["count"], stop)  # what its process did not finish
         elif isinstance(result, Interrupted):
             self._shards.requeue(start, stop)
         elif result.kind == NODE_LOST:
             raise NodesLostError(
                 f"{result.losses} nodes were lost one after another under the indices {start} to {stop - 1} "
-                f"({result.reason}): what is done is kept, in the files or in this exception's result; see why the "
-                "cluster loses its nodes, with an output the same call goes on"
+                f"({result.reason}). Finished rows are in the files or in this exception's result: find out why the "
+                "cluster loses nodes; with an output, repeat the call to continue"
             )
         elif stop - start > 1:
             self._shards.split(start, stop, result.attempts)

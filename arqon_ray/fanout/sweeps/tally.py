@@ -1,4 +1,4 @@
-"""What a sweep knows of its rows without reading them, in memory that does not grow with their number."""
+"""Counts, best rows and first failures of a sweep, in memory that does not grow with the number of rows."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class Tally:
     """The sum of the shards' summaries.
 
     Attributes:
-        count: the rows.
+        count: the number of rows.
         failed: how many of them failed.
-        errors: the failures of the lowest indices, at most :data:`~.summary.KEPT_ERRORS`, in order.
+        errors: the failures with the lowest indices, in order, at most :data:`.shard_summary.KEPT_ERRORS`.
         steps: whether there are intermediate reports.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin without shards."""
         self.count = self.failed = 0
         self.errors: list[dict[str, Any]] = []
         self.steps = False
@@ -27,7 +27,7 @@ class Tally:
         self._metrics: dict[str, tuple[tuple[int, int], set[Kind]]] = {}
 
     def add(self, summary: Summary) -> None:
-        """Add one shard."""
+        """Add the summary of a shard."""
         self.count += summary["count"]
         self.failed += summary["failed"]
         if summary["errors"]:
@@ -36,18 +36,18 @@ class Tally:
         for mode, row in self._extremes.items():
             self._extremes[mode] = _better(mode, row, summary[mode])
         self.steps = self.steps or summary["steps"]
-        for place, (name, kind) in enumerate(summary["metrics"].items()):
-            at = summary["start"], place
+        for position, (name, kind) in enumerate(summary["metrics"].items()):
+            at = summary["start"], position
             first, kinds = self._metrics.get(name, (at, set()))
             self._metrics[name] = min(first, at), kinds if kind is None else kinds | {Kind[kind]}
 
     def metrics(self) -> dict[str, Kind]:
-        """Return the columns of metrics in the order of the indices, each of a kind that holds all its entries."""
+        """Return the columns of metrics in the order of first occurrence, each with a kind for all its entries."""
         named = sorted(self._metrics.items(), key=lambda item: item[1][0])
         return {name: widest(kinds) if kinds else Kind.FLOAT for name, (_, kinds) in named}
 
     def best(self, mode: str) -> dict[str, Any] | None:
-        """Return the best row, the one of the lowest index of equal ones; None when nothing succeeded."""
+        """Return the best row, among equal ones that with the lowest index; None if nothing succeeded."""
         return self._extremes[mode]
 
 

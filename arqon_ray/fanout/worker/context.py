@@ -1,7 +1,6 @@
-"""What a function may learn of its own evaluation, and report while it runs.
+"""What a function can learn about its own evaluation, and what it can report while it runs.
 
-A function that has a parameter named ``context`` is given a :class:`Context`; others cost nothing. A worker imports
-this module: beside the standard library it needs the readers of values alone.
+A function with a parameter named ``context`` is given a :class:`Context`. For others none is made.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ class Context:
 
     Attributes:
         id: the candidate's id in its study; None in a sweep.
-        index: the number of the candidate, or the point's index in a sweep.
-        replicate: which repetition of the point it is, from 0.
+        index: the candidate's number, or in a sweep the index of the point.
+        replicate: which repetition of the point this is, from 0.
         attempt: how often the evaluation was started, from 1.
-        seed: for the function's own random numbers, below 2**32. It follows from the study's seed, index and replicate
-            alone, so that a stochastic function gives the same at every attempt.
-        stopping: whether :meth:`should_stop` has said so: what the function returns then is not taken for its value.
+        seed: for the function's own random numbers, below 2**32. It depends on the study's seed, the index and the
+            replicate only, so a stochastic function returns the same at every attempt.
+        stopping: whether :meth:`should_stop` has returned True. The result of the function is then ignored.
 
     Example:
         >>> from arqon_ray import Context
@@ -67,7 +66,7 @@ class Context:
         send: Send | None = None,
         stopped: Callable[[], bool] | None = None,
     ) -> None:
-        """Begin an evaluation.
+        """Start an evaluation without reports.
 
         Args:
             id: see the attributes.
@@ -75,8 +74,8 @@ class Context:
             replicate: likewise.
             attempt: likewise.
             seed: likewise.
-            send: takes the reports of at least a second, in a thread of its own; None keeps all of them here.
-            stopped: tells whether the evaluation is no longer wanted; None asks Ray.
+            send: called with the new reports about once a second, in a thread of its own; None keeps all of them here.
+            stopped: whether the evaluation is no longer wanted; None asks Ray.
         """
         self.id, self.index, self.replicate, self.attempt, self.seed = id, index, replicate, attempt, seed
         self.stopping = False
@@ -86,19 +85,19 @@ class Context:
         self._reports = _Reports(send)
 
     def report(self, step: int, value: float, metrics: Mapping[str, Any] | None = None) -> None:
-        """Report how far the evaluation has come; it takes no time, and fails for nothing but its arguments.
+        """Report an intermediate value. It returns at once, and raises only if an argument is wrong.
 
-        Reports may come in any order; one of a step that was reported before replaces it. At most 1000 are kept,
-        evenly thinned, the first and the last one always.
+        Reports may come in any order. A second report of a step replaces the first. At most 1000 are kept: if there
+        are more, they are thinned out evenly, except the first and the last.
 
         Args:
-            step: 0 or more: an epoch, a number of trees.
-            value: what the parameters are worth by then; one that is not finite is kept as None.
-            metrics: what else is known; of each name the last one is kept, and 64 names. As in what the function
-                returns, what is no metric is left out or cut, and named once in a warning.
+            step: 0 or more, such as an epoch or a number of trees.
+            value: the objective at this step; NaN and infinities are kept as None.
+            metrics: further metrics by name. The last value of each name is kept, of at most 64 names. What cannot be
+                a metric is left out or shortened, with one warning, as in the dict that the function returns.
 
         Raises:
-            ResultsError: when the step is no whole number, the value none, or the metrics no dict.
+            ResultsError: the step is not a whole number, the value not a number, or the metrics not a dict.
         """
         step = read.whole("step", step, 0, read.MAX_WHOLE, ResultsError)
         finite = read.result("value", value, ResultsError)
@@ -110,12 +109,11 @@ class Context:
         self._reports.add(Step(step, finite, time.time()), last)
 
     def should_stop(self) -> bool:
-        """Tell whether the evaluation is no longer wanted: Ray has cancelled its task, since the run has ended.
+        """Return whether the evaluation is no longer wanted, because the run has ended and Ray cancelled the task.
 
-        Ray interrupts the main thread by a KeyboardInterrupt at the same time, and after two seconds the process is
-        ended. Ask where that does not come through: in other threads, in callbacks of a library, or where the
-        exception is caught to end in good order. Once this has said True the evaluation is given back, whatever the
-        function returns.
+        Ray also raises KeyboardInterrupt in the main thread, and kills the process two seconds later. Use this method
+        where that exception does not arrive: in other threads, in callbacks of a library, or where it is caught to
+        clean up. Once it has returned True the evaluation is given back to the study, whatever the function returns.
         """
         if not self.stopping:
             self.stopping = self._stopped()
@@ -123,40 +121,40 @@ class Context:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The reports so far, by step; at most 1000, evenly thinned."""
+        """The reports so far, by step, at most 1000."""
         return self._reports.steps()
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """The metrics that were reported last."""
+        """The last reported value of each metric."""
         return self._reports.metrics()
 
     def end(self) -> tuple[Step, ...]:
-        """End the sending; return the reports that were not sent, by step: they travel with the result."""
+        """Stop sending; return the reports that were not sent yet, by step: they travel with the result."""
         return self._reports.end()
 
 
 class _Reports:
-    """The reports of one evaluation; they are sent in batches, in the background, and it is known which the study has.
+    """The reports of one evaluation, and which of them the study already has. Thread-safe.
 
-    Any thread of the function may report.
+    A background thread sends the new ones in batches.
     """
 
     def __init__(self, send: Send | None) -> None:
         self._send = send
         self._running = Running()
         self._unsent: set[int] = set()
-        self._news: set[str] = set()  # the metrics that were not sent
+        self._unsent_metrics: set[str] = set()  # the metrics that were not sent
         self._sender: threading.Thread | None = None
         self._ended = threading.Event()
         self._lock = threading.Lock()
 
     def add(self, report: Step, metrics: dict[str, Metric]) -> None:
-        """Take a report; the first one starts the thread."""
+        """Add a report; the first one starts the thread."""
         with self._lock:
             self._running.add(report, metrics)
             self._unsent.add(report.step)
-            self._news.update(metrics)
+            self._unsent_metrics.update(metrics)
             if len(self._unsent) > 2 * MAX_STEPS:  # what was thinned out is not sent either
                 self._unsent &= self._running.steps.keys()
             if self._sender is None and self._send is not None:
@@ -164,17 +162,17 @@ class _Reports:
                 self._sender.start()
 
     def steps(self) -> tuple[Step, ...]:
-        """Return the reports that are kept, by step."""
+        """Return the kept reports, by step."""
         with self._lock:
             return self._running.sorted()
 
     def metrics(self) -> dict[str, Metric]:
-        """Return the last of each metric."""
+        """Return the last value of each metric."""
         with self._lock:
             return dict(self._running.metrics)
 
     def end(self) -> tuple[Step, ...]:
-        """Send nothing more; return what the study does not have, or may not have."""
+        """Stop sending; return what the study does not have, or may not have."""
         self._ended.set()
         with self._lock:
             return self._to_send()
@@ -186,9 +184,9 @@ class _Reports:
         assert self._send is not None
         while not self._ended.wait(INTERVAL):
             with self._lock:
-                steps, news = self._to_send(), self._news
-                metrics = {name: value for name, value in self._running.metrics.items() if name in news}
-                self._news = set()
+                steps, unsent = self._to_send(), self._unsent_metrics
+                metrics = {name: value for name, value in self._running.metrics.items() if name in unsent}
+                self._unsent_metrics = set()
             if not steps:
                 continue
             batch: list[Report] = [step._asdict() for step in steps]
@@ -196,42 +194,43 @@ class _Reports:
                 batch[-1]["metrics"] = metrics
             try:
                 self._send(batch)
-            except Exception:  # the study is away: they go with the next ones, or with the result
+            except Exception:  # the study cannot be reached: they are sent with the next batch, or with the result
                 with self._lock:
-                    self._news |= news
+                    self._unsent_metrics |= unsent
                 continue
             with self._lock:
-                # One whose step was reported again meanwhile is to be sent again.
+                # A step that was reported again meanwhile has to be sent again.
                 self._unsent -= {step.step for step in steps if self._running.steps.get(step.step) in (step, None)}
 
 
 def cancelled() -> bool:
-    """Tell whether this is a task that Ray has cancelled; known in its main thread alone."""
+    """Return whether Ray has cancelled the task that runs here. Only the main thread of a worker can tell."""
     ray = sys.modules.get("ray")
     if ray is None or not ray.is_initialized():
         return False
     try:
         return bool(ray.get_runtime_context().is_canceled())
-    except RuntimeError:  # in a driver, which nobody cancels
+    except RuntimeError:  # in a driver, which is never cancelled
         return False
 
 
 def seed_of(seed: int, index: int, replicate: int = 0) -> int:
-    """Return the seed of one evaluation, below 2**32: what every library takes.
+    """Return the seed of one evaluation, below 2**32, since some libraries take no larger one.
 
     Args:
-        seed: the study's.
-        index: the number of the candidate, or the point's index.
-        replicate: which repetition of the point.
+        seed: the study's seed.
+        index: the candidate's number, or the index of the point.
+        replicate: which repetition of the point this is.
     """
     text = f"{seed}/{index}/{replicate}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=4, person=b"arqon-context").digest(), "big")
 
 
 def takes_context(fn: Any) -> bool:
-    """Tell whether a function, a class whose instances are called, or a callable object has such a parameter.
+    """Return whether a function, a class with ``__call__`` or a callable object has a parameter ``context``.
 
-    It is not the first one, which takes the parameters, nor one that a ``functools.partial`` has given already.
+    The first parameter does not count, since it takes the candidate's parameters; nor does one that a
+    ``functools.partial`` has already bound.
     """
     if isinstance(fn, Shipped):
         fn = fn.function
@@ -254,5 +253,5 @@ def _takes(fn: Any) -> bool:
     first = 2 if isinstance(fn, type) else 1
     if NAME not in names[first:]:
         return False
-    # A decorator may show the parameters of what it wraps and yet not pass them on.
+    # A decorator may show the signature of what it wraps without passing the argument on.
     return any(each.name == NAME or each.kind is each.VAR_KEYWORD for each in outermost)

@@ -1,8 +1,4 @@
-"""One call of the user's function, whatever it does, as plain data.
-
-This module is what a worker process imports: it needs the standard library alone, the record, and the readers of
-values.
-"""
+"""One call of the user's function, and what came of it as plain data, whatever the function does."""
 
 from __future__ import annotations
 
@@ -28,20 +24,20 @@ from arqon_ray.fanout.worker.watchdog import Watchdog
 
 Objective = Callable[..., Any]
 """Takes the parameters as one dict, and a :class:`.Context` if it has a parameter ``context``; returns a number, or a
-dict of metrics. It may be a coroutine function, or a class whose instances are called."""
+dict of metrics. It may be a coroutine function, or a class with ``__call__``."""
 
 DEFAULT_METRIC = "loss"
-"""The metric that is read from a dict with several when no name is given anywhere."""
+"""The metric that counts if a dict has several and no name is given anywhere."""
 
 _LONGEST_LINE = 300
 _TRACE_LINES = 12
-_NAMES = 20  # metrics that a message names
-_PLAIN = frozenset({float, int, dict})  # what most functions return, known at once to be nothing to await
+_NAMES = 20  # metrics in a message
+_PLAIN = frozenset({float, int, dict})  # what most functions return; it needs no check for an awaitable
 _EVALUATION = "arqon-evaluation"  # the name of the task that awaits a coroutine function
 
 
 class MissingMetricError(ValueError):
-    """The function returned a dict without the metric that counts; the message has the names that are there."""
+    """The function returned a dict without the metric that counts. The message lists the names in it."""
 
     def __init__(self, metric: str, names: Iterable[object]) -> None:
         there = sorted(str(name)[:_LONGEST_LINE] for name in names)
@@ -60,20 +56,20 @@ def evaluate_point(
     attempt: int = 1,
     warned: set[str] | None = None,
 ) -> Outcome:
-    """Call ``fn`` with a copy of the parameters; whatever it raises, None, NaN or an infinity is a failed evaluation.
+    """Call ``fn`` with a copy of the parameters. Any exception, None, NaN or an infinity is a failed evaluation.
 
     Args:
         fn: the user's function.
-        params: the native values of the candidate.
-        metric: which entry counts when ``fn`` returns a dict; None for its only entry, or ``loss``.
-        watchdog: ends it when it runs too long; None for no limit.
-        context: is passed to a function that takes one.
+        params: the candidate's parameters, native values.
+        metric: the entry that counts if ``fn`` returns a dict; None for its only entry, or ``loss``.
+        watchdog: interrupts an evaluation that runs too long; None for no limit.
+        context: passed to the function; None if it takes none.
         attempt: how often the evaluation was started.
         warned: metrics that were warned of before and are not again; a new one is added. None for none.
 
     Raises:
-        KeyboardInterrupt: when Ray has cancelled the task, whatever the function raised then; and when the function
-            has learned that it should stop, whatever it returned.
+        KeyboardInterrupt: Ray has cancelled the task, whatever the function raised; or ``context.should_stop()`` has
+            returned True, whatever the function returned.
     """
     value, missing, error, kind = None, False, None, RAISED
     metrics: dict[str, Metric] = {}
@@ -83,7 +79,7 @@ def evaluate_point(
     try:
         result = call(fn, params, context) if watchdog is None else watchdog.run(call, fn, params, context)
         end, kind = time.perf_counter(), BAD_VALUE
-        if type(result) is float:  # what most functions return, known at once to need no reading
+        if type(result) is float:  # the common case, which needs no conversion
             value = result
         else:
             if isinstance(result, Mapping):
@@ -93,25 +89,25 @@ def evaluate_point(
             value, error = None, Error(BAD_VALUE, f"the value is {value!r}: it must be finite")
     except MissingMetricError as no_such_metric:
         missing, error = True, Error(BAD_VALUE, str(no_such_metric)[:LONGEST_ERROR])
-    # Every one: neither sys.exit() in a script nor a panic of a Rust library may take the process and its shard along.
+    # All of them: sys.exit() in a script or a panic of a Rust library must not end the process and lose its shard.
     except BaseException as raised:
         if watchdog is not None:
             watchdog.rest()
         if cancelled():
             if context is not None:
-                context.end()  # its thread must not report for whoever is given the candidate next
+                context.end()  # its thread must not report for the next attempt at the candidate
             raise KeyboardInterrupt from raised
         error = Error(kind, one_line(raised), _trace(raised))
     seconds = (end or time.perf_counter()) - start
-    if watchdog is not None and watchdog.struck:  # whatever the function made of the exception
+    if watchdog is not None and watchdog.struck:  # even if the function caught the exception
         value, missing = None, False
         error = Error(TIMEOUT, f"timeout: it ran longer than {watchdog.limit or 0.0:g} s", error and error.trace)
     if context is not None:
         steps, metrics = context.end(), joined(context.metrics, metrics)
         notes = (*context.notes, *notes)
         if context.stopping:
-            raise KeyboardInterrupt("the function stopped since the evaluation was no longer wanted")
-    # In the order of the record's fields: a sweep makes millions of them, and names cost.
+            raise KeyboardInterrupt("the function stopped because its evaluation was no longer wanted")
+    # By position: a sweep makes millions of them, and keyword arguments take longer.
     evaluation = Evaluation(
         None,
         {},
@@ -138,23 +134,23 @@ def evaluate_point(
 def _metrics_of(
     returned: Mapping[str, Any], warned: set[str] | None, metric: str | None
 ) -> tuple[dict[str, Metric], tuple[tuple[str, str], ...]]:
-    """Return the metrics, and what is to be said of those that are left out or cut."""
+    """Return the metrics, and the warnings about those that are left out or shortened."""
     notes: list[tuple[str, str]] = []
     known = set() if warned is None else warned
     metrics = flatten(returned, lambda *note: notes.append(note), known, metric or DEFAULT_METRIC)
     return metrics, tuple(notes)
 
 
-_pid = cache(os.getpid)  # the system's own costs as much as a third of a record
+_pid = cache(os.getpid)  # os.getpid() takes a third of the time of a record
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pid.cache_clear)
 
 
 def call(fn: Objective, params: Mapping[str, Any], context: Context | None = None) -> Any:
-    """Return what the user's function gives for a copy of the parameters, and for the context if it takes one.
+    """Call the user's function with a copy of the parameters, and with the context if there is one.
 
-    A class is constructed once in a process and its instance called. What is awaitable is awaited, always in the
-    same event loop, so that connections which an objective keeps last as long as the process.
+    A class is constructed once in a process, and its instance is called. An awaitable is awaited, always in the same
+    event loop, so that connections which the function keeps open last as long as the process.
     """
     if isinstance(fn, Shipped):
         fn = fn.function
@@ -164,7 +160,7 @@ def call(fn: Objective, params: Mapping[str, Any], context: Context | None = Non
         return result
     try:
         return _runner().run(_awaited(result))
-    except BaseException:  # an exception that was raised in the loop and not in the coroutine leaves it suspended
+    except BaseException:  # raised in the loop and not in the coroutine, which is still suspended then
         _abandon()
         raise
 
@@ -187,7 +183,7 @@ async def _awaited(result: Awaitable[Any]) -> Any:
 
 
 def _abandon() -> None:
-    """Let no coroutine of an evaluation that was broken off go on during the next."""
+    """Cancel the coroutine of an interrupted evaluation, so that it does not continue during the next one."""
     loop = _runner().get_loop()
     left = [task for task in asyncio.all_tasks(loop) if task.get_name() == _EVALUATION]
     for task in left:
@@ -197,16 +193,16 @@ def _abandon() -> None:
 
 
 def read_value(result: Any, metric: str | None = None, metrics: Mapping[str, Any] | None = None) -> float:
-    """Return the number in what ``fn`` returned.
+    """Return the number in what the user's function returned.
 
     Args:
-        result: whatever is a number, see :mod:`arqon_ray.core.inputs.values`, or a dict of metrics.
+        result: anything numeric, see :mod:`arqon_ray.core.inputs.values`, or a dict of metrics.
         metric: the entry of the dict; None for its only entry, or ``loss``.
-        metrics: the dict flattened, for the name of a nested entry such as ``val/loss``.
+        metrics: the dict flattened, which names nested entries, such as ``val/loss``.
 
     Raises:
-        MissingMetricError: when there is no such metric.
-        TypeError: when it is not a number; text and truth values are none.
+        MissingMetricError: the dict has no such metric.
+        TypeError: it is not a number. Text and truth values are not numbers.
     """
     if isinstance(result, Mapping):
         name = metric or (next(iter(result)) if len(result) == 1 else DEFAULT_METRIC)
@@ -224,13 +220,13 @@ def read_value(result: Any, metric: str | None = None, metrics: Mapping[str, Any
 
 
 def one_line(error: BaseException) -> str:
-    """Return an exception as one line of bounded length; it never raises."""
+    """Return an exception as one line of bounded length. Never raises."""
     try:
         message = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
     except BaseException:
         message = "(its message cannot be printed)"
     if isinstance(error, KeyboardInterrupt):
-        message = f"raised by the function itself, nobody interrupted it{message and f' ({message})'}"
+        message = f"raised by the function itself, not by an interrupt{message and f' ({message})'}"
     name = type(error).__name__
     return f"{name}: {message}"[:LONGEST_ERROR] if message else name
 

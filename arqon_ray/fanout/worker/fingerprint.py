@@ -1,4 +1,4 @@
-"""What failures of the same cause have in common. The worker of a shard says it of all its rows in one line."""
+"""The fingerprint of a failure: the same for failures with the same cause."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _NUMBER = re.compile(r"0x[0-9a-fA-F]+|[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+
 
 
 def fingerprint(kind: str | None, error: str) -> str:
-    """Return what failures of the same cause have in common: kind and message, numbers and addresses aside."""
+    """Return kind and message of a failure, with numbers and addresses masked."""
     return f"{kind}: {_NUMBER.sub('#', error)}"
 
 
 def common_fingerprint(failures: Iterable[tuple[str | None, str]]) -> str | None:
-    """Return the fingerprint of failures that are all alike, as kinds and messages; None where two differ."""
+    """Return the fingerprint that failures, given as kinds and messages, have in common; None if two differ."""
     first = None
     for kind, error in failures:
         this = fingerprint(kind, error)

@@ -1,4 +1,4 @@
-"""What an evaluation gave, on its way from the worker to the driver; and of those whose process could not say it."""
+"""The outcome of an evaluation on its way from the worker to the driver, also if its process died."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from arqon_ray.core.record.evaluation import Error, Evaluation
 from arqon_ray.fanout.worker.context import Context
 
 LONGEST_ERROR = 1000
-"""Characters kept of a message: one that prints an array must not fill the table."""
+"""Characters of an error message that are kept: some print whole arrays."""
 
 
 class Outcome(NamedTuple):
-    """What one evaluation gave.
+    """The outcome of one evaluation.
 
     Attributes:
-        evaluation: the record, without its candidate.
+        evaluation: the record, without id and parameters.
         metric_missing: whether the returned dict lacks the metric that counts; the error lists the names in it.
-        notes: names of metrics that were left out or cut, each with the warning; in the first evaluation of a process.
+        notes: names of metrics that were left out or shortened, each with its warning; once in a process.
     """
 
     evaluation: Evaluation
@@ -31,32 +31,32 @@ class Outcome(NamedTuple):
 
     @property
     def value(self) -> float | None:
-        """The value; None when the evaluation failed."""
+        """The value; None if the evaluation failed."""
         return self.evaluation.value
 
     @property
     def seconds(self) -> float:
-        """The wall time of the call; NaN when its process died."""
+        """The wall time of the call in seconds; NaN if its process died."""
         return math.nan if self.evaluation.seconds is None else self.evaluation.seconds
 
     @property
     def error(self) -> str | None:
-        """Why it failed, one line; None when it did not."""
+        """Why it failed, one line; None if it did not."""
         return None if self.evaluation.error is None else self.evaluation.error.message
 
     @property
     def kind(self) -> str | None:
-        """Why it failed, one of :mod:`arqon_ray.core.record.error_kinds`."""
+        """Why it failed, one of :mod:`arqon_ray.core.record.error_kinds`; None if it did not."""
         return None if self.evaluation.error is None else self.evaluation.error.kind
 
     @property
     def trace(self) -> str | None:
-        """The last lines of the traceback, where there is one."""
+        """The last lines of the traceback; None if there is none."""
         return None if self.evaluation.error is None else self.evaluation.error.trace
 
 
 def died(reason: str, attempts: int, kind: str = DIED) -> Outcome:
-    """Return the outcome of a point that took its process along every time."""
+    """Return the outcome of an evaluation whose process died at every attempt."""
     times = f"{attempts} times" if attempts > 1 else "once"
     error = Error(kind, f"the worker process died, tried {times}: {reason}"[:LONGEST_ERROR])
     return Outcome(Evaluation(None, {}, status="failed", error=error, attempt=attempts))
@@ -70,14 +70,14 @@ def timed_out(
     context: Context | None = None,
     attempt: int = 1,
 ) -> Outcome:
-    """Return the outcome of an evaluation that took longer than it may.
+    """Return the outcome of an evaluation that took too long.
 
     Args:
-        limit: the seconds that it may take.
-        seconds: those that it took.
-        trace: where it was then, if that is known.
-        here: whether it runs in this process now; then where and since when is known.
-        context: has what it reported.
+        limit: the seconds it was allowed to take.
+        seconds: the seconds it took.
+        trace: where it was interrupted, if that is known.
+        here: whether it still runs in this process, so that node, process and start are known.
+        context: has its reports; None if it took none.
         attempt: how often it was started.
     """
     ended = time.time() if here else None

@@ -1,4 +1,4 @@
-"""A range of the probe, sampled or evaluated in a worker."""
+"""The remote functions that sample or evaluate a range of the probe: ``probe_shard``, and the shard of a sweep."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from arqon_ray.fanout.worker.shipped_function import ShippedFunction, unpack
 from arqon_ray.fanout.worker.warn_once import WarnOnce
 from arqon_ray.fanout.worker.watchdog import GRACE, Watchdog
 
-_BEGIN_AGAIN = 1.0  # seconds: an evaluation's beginning is known to that, and short ones pay for it once in many
+_BEGIN_AGAIN = 1.0  # seconds between two records of when an evaluation began, so that short ones need few
 
 
 @ray.remote(num_cpus=1)
@@ -34,33 +34,33 @@ def probe_shard(
     metric: str | None = None,
     sequence: str = "sobol",
 ) -> list[dict[str, Any]]:
-    """Sample the probe at ``start .. start + count - 1``, and evaluate the points when a function is given.
+    """Sample the probe at the indices ``start .. start + count - 1``, and evaluate the points if a function is given.
 
-    A remote function: call ``probe_shard.remote(...)``, with ``probe_shard.options(...)`` for other resources. It
-    asks for one CPU, since Ray starts one worker process after another for tasks without. ShardQueue that are aligned
-    powers of two (``start`` a multiple of ``count``) keep the sequence's evenness each on its own.
+    A remote function: call ``probe_shard.remote(...)``, or ``probe_shard.options(...)`` for other resources. It asks
+    for one CPU, since Ray starts a new worker process for each task without one. A shard whose ``count`` is a power of
+    two and whose ``start`` is a multiple of it is evenly spread by itself.
 
     Args:
         config: an arqon config, dict or JSON string; only ``bounds`` is needed.
         seed: 0 .. 2**64 - 1.
         start: the first index.
-        count: how many.
+        count: the number of points.
         evaluate: takes one point's parameters as a dict; returns a number or a dict of metrics. It may be a coroutine
-            function or a class, and have a parameter ``context``, as for ``optimize``. What is no metric in the dict
-            is named in a warning in the worker.
-        metric: which entry of that dict counts; None for its only entry, or ``loss``.
+            function or a class, and have a parameter ``context``, as for ``optimize``. The worker warns of entries
+            that cannot be metrics.
+        metric: the entry of that dict that counts; None for its only entry, or ``loss``.
         sequence: ``sobol`` or ``kronecker``.
 
     Returns:
-        Without ``evaluate`` the list of points, equal to ``ArqonProbe(config, seed).sample_range(start, count)``:
-        dicts and not an array, since only they hold choices and leave out what is inactive. With it a list of rows
-        ``{"index", "params", "value", "metrics", "error", "error_kind", "seconds", "started", "ended", "node", "pid",
-        "steps"}``, as :class:`.Evaluation` has them: ``value`` is None where the evaluation failed (it raised, or gave
-        None, NaN or an infinity), and ``error``, its message, is None where it did not.
+        Without ``evaluate`` the list of points, equal to ``ArqonProbe(config, seed).sample_range(start, count)``.
+        They are dicts and not an array, which could not hold choices or leave out inactive parameters. With
+        ``evaluate`` a list of rows ``{"index", "params", "value", "metrics", "error", "error_kind", "seconds",
+        "started", "ended", "node", "pid", "steps"}``, as in :class:`.Evaluation`. ``value`` is None if the evaluation
+        failed (it raised, or returned None, NaN or an infinity); then ``error`` is the message, otherwise None.
 
     Raises:
-        ConfigError: for a config, seed or sequence that breaks a rule.
-        ValueError: for a range that is none.
+        ConfigError: the config, seed or sequence breaks a rule.
+        ValueError: the range is not one, or goes beyond the end of the sequence.
 
     Example:
         >>> import ray
@@ -103,7 +103,7 @@ def _row(index: int, point: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
 def _context_maker(
     fn: Objective, seed: int, attempt: int = 1, stopped: Callable[[], bool] | None = None
 ) -> Callable[[int], Context | None]:
-    """Return what makes the context of an index, for a function that takes one."""
+    """Return a function that makes the context of an index; its result is None if the user's function takes none."""
     if not takes_context(fn):
         return lambda index: None
     return lambda index: Context(None, index, 0, attempt, seed_of(seed, index), None, stopped)
@@ -111,7 +111,7 @@ def _context_maker(
 
 @lru_cache(maxsize=8)
 def open_probe(config: str, seed: int, sequence: str) -> tuple[ArqonProbe, Bounds]:
-    """Return the probe and the bounds of a config in JSON, made once in a process."""
+    """Return the probe and the bounds of a config in JSON, cached in the process."""
     return ArqonProbe(config, seed, sequence), load_config(config).bounds
 
 
@@ -120,16 +120,16 @@ def remote_shard(
 ) -> Any:
     """Make the remote function ``(start, stop, stored, mailbox, tried, attempt) -> bytes`` of one sweep.
 
-    It returns the rows of the whole range. Those that are finished, when the task is cancelled; the finished ones and
-    the one that ran too long, when the process has to end for it: then they are left in ``mailbox``.
+    It returns the rows of the whole range as Parquet, or the finished rows if the task is cancelled. If the process has
+    to end because an evaluation ran too long, it leaves the finished rows and that one in ``mailbox``.
 
     Args:
         shipped: the user's function.
         config: the sweep's config in JSON.
         seed: the probe's seed.
         sequence: the probe's sequence.
-        metric: which entry counts when the function returns a dict.
-        limit: seconds that one evaluation may take; None for any time.
+        metric: the entry that counts if the function returns a dict.
+        limit: seconds that one evaluation may take; None for no limit.
     """
     fn = shipped.fn
     warned: set[str] = set()  # each worker has its own: metrics it has warned of in this call

@@ -1,4 +1,4 @@
-"""What the driver must know of a shard without reading its rows; it lies in the metadata of the shard's file."""
+"""The summary of a shard in the metadata of its file: what the driver needs without reading the rows."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Summary = Mapping[str, Any]
 
 SUMMARY_KEY = b"arqon_ray"
 KEPT_ERRORS = 20
-"""Failures that a shard's summary, and a sweep's result, carry."""
+"""The most failures in the summary of a shard, and in the result of a sweep."""
 
 
 def summarize(
     start: int, points: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome], metrics: Sequence[Column] = ()
 ) -> dict[str, Any]:
-    """Return the summary of some rows: counts, both extremes, the first failures, and which metrics there are.
+    """Return the summary of a shard: counts, smallest and largest value, the first failures, names of metrics.
 
     Args:
-        start: the index of the first.
-        points: their parameters.
-        outcomes: what became of them.
+        start: the index of the first row.
+        points: the parameters of the rows.
+        outcomes: their outcomes.
         metrics: the columns of their metrics.
     """
     evaluations = [outcome.evaluation for outcome in outcomes]
@@ -62,12 +62,12 @@ def _failure(index: int, params: Mapping[str, Any], error: Error | None) -> dict
 
 
 def _kind(column: Column) -> str | None:
-    """Return of which kind a column's entries are; None where there is none."""
+    """Return the kind of a column's entries; None if all are None."""
     return column.kind.name if any(entry is not None for entry in column.entries) else None
 
 
 def _failing(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return what is said of rows that failed one and all: what they have in common, and the first traceback."""
+    """Return what a shard in which all rows failed adds: what the failures have in common, and the first traceback."""
     if not outcomes:
         return {}
     counted = [(outcome.kind, outcome.error or "") for outcome in outcomes]
@@ -88,8 +88,8 @@ def read_summary(source: Any) -> dict[str, Any]:
         source: a path, or a file object.
 
     Raises:
-        ValueError: when it is no such file.
-        OSError: when it cannot be read.
+        ValueError: it is not the file of a shard.
+        OSError: it cannot be read.
     """
     import pyarrow.parquet as pq
 
@@ -100,20 +100,20 @@ def unpack_summary(metadata: Any) -> dict[str, Any]:
     """Return the summary in the metadata of a Parquet file.
 
     Raises:
-        ValueError: when there is none, or it is of another form.
+        ValueError: there is none, or it is damaged.
     """
     packed = (metadata.metadata or {}).get(SUMMARY_KEY)
     if packed is None:
-        raise ValueError("it holds no summary")
+        raise ValueError("it has no summary")
     summary = json.loads(packed)
     if not isinstance(summary, dict) or summary.get("count") != metadata.num_rows:
         raise ValueError("its summary does not fit its rows")
     try:
-        # What is not there was not written before evaluations had metrics, and failures a kind.
+        # Sweeps of 0.1.0 have no metrics, and failures without a kind.
         for row in (summary["min"], summary["max"]):
             if row is not None:
                 row["metrics"] = from_json(row.get("metrics", {}))
         summary["errors"] = [{"kind": None, **failure} for failure in summary["errors"]]
         return {"metrics": {}, "steps": False, "notes": [], **summary}
     except (TypeError, LookupError, AttributeError) as error:
-        raise ValueError(f"its summary is of another form: {error!r}") from None
+        raise ValueError(f"its summary is damaged: {error!r}") from None

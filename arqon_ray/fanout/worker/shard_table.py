@@ -1,9 +1,9 @@
-"""The typed table of a sweep: one Arrow column a parameter, one row an index, packed as Parquet.
+"""The table of a shard as Parquet: a row per index, a typed Arrow column per parameter.
 
-The columns are ``index``, one per parameter in the declared order, ``value`` (null where it failed), ``error``
-(null where it did not), ``error_kind``, ``seconds``, ``started`` and ``ended`` (UTC), ``node``, ``pid``, ``attempt``,
-``metrics.NAME`` for each metric of the shard, and ``steps`` where there are intermediate reports. A parameter that is
-inactive at a point is null there. A column of the evaluation whose name a parameter has is ``evaluation.NAME``.
+The columns are ``index``, one per parameter in the declared order, ``value`` (null if the evaluation failed), ``error``
+(null if it did not), ``error_kind``, ``seconds``, ``started`` and ``ended`` (UTC), ``node``, ``pid``, ``attempt``,
+``metrics.NAME`` for each metric of the shard, and ``steps`` if there are intermediate reports. An inactive parameter is
+null. A column of the evaluation is called ``evaluation.NAME`` if a parameter has its name.
 """
 
 from __future__ import annotations
@@ -30,33 +30,37 @@ if TYPE_CHECKING:
 
 OWN_COLUMNS = ("index", "value", "error", "seconds")
 METRIC = "metrics."
-"""How the names of the metrics' columns begin, and no parameter's."""
+"""The prefix of the columns of metrics, which no parameter may have."""
 
 Bounds = Mapping[str, ParameterConfig]
 
 
 def check_names(bounds: Bounds) -> None:
-    """Refuse a parameter that would hide one of the table's own columns.
+    """Refuse a parameter whose column would clash with another one of the table.
 
     Raises:
-        ConfigError: naming the parameter.
+        ConfigError: it names the parameter.
     """
     for name in bounds:
         if name in OWN_COLUMNS:
-            raise ConfigError(f"bounds.{name}: a sweep's table has a column {name} of its own; rename the parameter")
+            raise ConfigError(
+                f"bounds.{name}: the table of a sweep has a column {name} of its own; rename the parameter"
+            )
         if name.startswith(METRIC):
-            raise ConfigError(f"bounds.{name}: a sweep's table has its metrics under {METRIC}; rename the parameter")
+            raise ConfigError(
+                f"bounds.{name}: in the table of a sweep {METRIC} is the prefix of metrics; rename the parameter"
+            )
 
 
 def own_name(name: str, bounds: Bounds) -> str:
-    """Return what a column of the evaluation is called beside these parameters."""
+    """Return the name of a column of the evaluation, which no parameter has."""
     while name in bounds:
         name = f"evaluation.{name}"
     return name
 
 
 def schema(bounds: Bounds) -> pa.Schema:
-    """Return the Arrow schema of the table, but for the columns of metrics and ``steps``."""
+    """Return the Arrow schema of the table, without the columns of metrics and ``steps``."""
     import pyarrow as pa
 
     parameters = [pa.field(name, _column_type(parameter)) for name, parameter in bounds.items()]
@@ -81,12 +85,12 @@ def schema(bounds: Bounds) -> pa.Schema:
 
 
 def with_optional_columns(types: pa.Schema, bounds: Bounds, metrics: Mapping[str, Kind], *, steps: bool) -> pa.Schema:
-    """Return the schema with the columns of metrics, and with ``steps``.
+    """Return the schema with the columns that not every shard has.
 
     Args:
-        types: of :func:`schema`.
+        types: what :func:`schema` returns.
         bounds: the parameters.
-        metrics: by the names of their columns.
+        metrics: the kinds of the metrics, by column.
         steps: whether there are intermediate reports.
     """
     import pyarrow as pa
@@ -107,17 +111,17 @@ def _column_type(parameter: ParameterConfig) -> pa.DataType:
         return pa.bool_()
     if kinds == {int}:
         return pa.int64()
-    # An int beyond 2**53 beside a float would be rounded; such a mixture is written out like any other.
+    # As floats, whole numbers beyond 2**53 would be rounded: those are written as text.
     if kinds and kinds <= {int, float} and all(abs(c) <= 2**53 for c in described.choices if isinstance(c, int)):
         return pa.float64()
     return pa.string()
 
 
 def pack_rows(bounds: Bounds, start: int, points: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]) -> bytes:
-    """Return the rows ``start .. start + len(points)`` as one Parquet file, its summary in the file's metadata.
+    """Return the rows from index ``start`` on as a Parquet file, with their summary in its metadata.
 
-    Choices of mixed types become text: a string as it is, anything else as JSON; all of them as JSON where two would
-    be the same text.
+    Choices of mixed types become text: strings as they are and anything else as JSON, or all as JSON if two of them
+    would be the same text.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -127,7 +131,7 @@ def pack_rows(bounds: Bounds, start: int, points: Sequence[Mapping[str, Any]], o
     types = schema(bounds)
     arrays = [pa.array(range(start, start + len(points)), pa.int64())]
     arrays += [_parameter(types.field(name).type, name, parameter, points) for name, parameter in bounds.items()]
-    arrays += _own(evaluations)  # those of the schema, in its order
+    arrays += _own(evaluations)  # in the order of the schema
     arrays += [arrow_array(column) for column in metrics]
     steps = (
         steps_array([each.steps for each in evaluations])
@@ -140,7 +144,7 @@ def pack_rows(bounds: Bounds, start: int, points: Sequence[Mapping[str, Any]], o
     arrays += [] if steps is None else [steps]
     summary = json.dumps(summarize(start, points, outcomes, metrics))
     sink = io.BytesIO()
-    # The better compression of texts costs a small shard of numbers more than all else.
+    # zstd compresses text better, but takes longer than everything else for a small shard of numbers.
     texts = steps is not None or any(e.error is not None for e in evaluations) or any(map(_is_long, metrics))
     packing = {"compression": "zstd" if texts else "snappy", **_encoding(types, bounds)}
     with pq.ParquetWriter(sink, types, store_schema=False, **packing) as file:
@@ -154,10 +158,10 @@ def _is_long(column: Column) -> bool:
 
 
 def _encoding(types: pa.Schema, bounds: Bounds) -> dict[str, Any]:
-    """Return how the columns are written: small shards are many, so a column must cost little."""
+    """Return the encoding of each column. There are many small shards, so that a column must cost little."""
     import pyarrow as pa
 
-    # Neighbours differ little in these, and are all different in columns of numbers; the others repeat a few entries.
+    # Neighbouring entries differ little in these; text and whole numbers repeat few entries; floats do neither.
     rising = ["index", own_name("started", bounds), own_name("ended", bounds)]
     few = [f.name for f in types if f.type in (pa.string(), pa.int64()) and f.name not in rising]
     few += [name for name, parameter in bounds.items() if parameter.choices is not None and name not in few]
@@ -198,7 +202,7 @@ def _own(evaluations: Sequence[Evaluation]) -> list[Any]:
 
 
 def _times(seconds: Any) -> Any:
-    """Return seconds since 1970 as timestamps; NaN, where nobody measured it, is null."""
+    """Return seconds since 1970 as timestamps; NaN, an unknown time, becomes null."""
     import pyarrow as pa
 
     unknown = np.isnan(seconds)

@@ -1,4 +1,4 @@
-"""The way of the user's function to the workers."""
+"""Sending the user's function to the workers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from arqon_ray.core.inputs.values import shown
 from arqon_ray.fanout.worker.evaluate import Objective, one_line
 from arqon_ray.fanout.worker.shipping import Shipped
 
-_LARGE = 8 * 2**20  # bytes; Ray warns from 10 MiB on that a function is too large to be sent as one
+_LARGE = 8 * 2**20  # bytes; from 10 MiB on Ray warns that a function is too large
 
 
 class ShippedFunction(NamedTuple):
     """The user's function on its way to the workers.
 
     Attributes:
-        fn: what the remote function captures; None when it is stored.
-        stored: empty, or the one reference to it, which every task is given.
+        fn: the function, for the remote function to capture; None if it is in the object store.
+        stored: the reference to it, in a list that every task is given; empty if it is not in the object store.
     """
 
     fn: Objective | None
@@ -26,13 +26,13 @@ class ShippedFunction(NamedTuple):
 
 
 def pack(fn: Objective) -> ShippedFunction:
-    """Decide how ``fn`` travels.
+    """Prepare ``fn`` for the workers.
 
-    What a remote function captures is unpickled once in a worker, not once a task, so what the user's function
-    caches in globals lasts. One that drags much data along goes through the object store, which has no limit of size.
+    What a remote function captures is unpickled once per worker and not once per task, so what the user's function
+    caches in globals persists. A function with much data goes through the object store, which has no limit of size.
 
     Raises:
-        TypeError: when it is not callable, or cannot be pickled.
+        TypeError: it is not callable, or cannot be pickled.
     """
     import ray
 
@@ -44,7 +44,7 @@ def check_function(fn: Objective) -> int:
     """Return the size of the pickled function in bytes.
 
     Raises:
-        TypeError: when it is not callable, or cannot be pickled.
+        TypeError: it is not callable, or cannot be pickled.
     """
     from ray import cloudpickle
 
@@ -60,10 +60,10 @@ def check_function(fn: Objective) -> int:
 
 
 def _check_class(kind: type) -> None:
-    """Refuse a class that cannot be constructed in the workers and called there."""
+    """Refuse a class that workers could not construct and call."""
     if not any("__call__" in vars(base) for base in kind.__mro__):
-        raise TypeError(f"fn is {shown(kind)}: a class needs __call__, which takes the parameters as one dict")
-    with contextlib.suppress(ValueError):  # some classes of C have no signature
+        raise TypeError(f"fn is {shown(kind)}: a class must have __call__, which takes the parameters as one dict")
+    with contextlib.suppress(ValueError):  # some classes written in C have no signature
         try:
             inspect.signature(kind).bind()
         except TypeError as error:
@@ -76,13 +76,13 @@ _unpacked: dict[str, Objective] = {}
 
 
 def unpack(fn: Objective | None, stored: list[Any]) -> Objective:
-    """Return the function in a worker, where a stored one is fetched and unpickled once."""
+    """Return the function, in a worker. One in the object store is fetched and unpickled once per process."""
     if fn is not None:
         return fn
     key = stored[0].hex()
     if key not in _unpacked:
         import ray
 
-        _unpacked.clear()  # one at a time: it is large
+        _unpacked.clear()  # only one is kept: it is large
         _unpacked[key] = ray.get(stored[0])
     return _unpacked[key]

@@ -1,11 +1,9 @@
-"""The modules beside an objective's file, on their way to the workers together with it.
+"""Sending the modules beside an objective's file to the workers, together with the function.
 
 ``python train.py`` puts the folder of ``train.py`` first on ``sys.path``; a worker on another node has no such folder.
-So the sources below it travel within the pickled function, and an importer serves them there, in the place where that
-folder would stand. Ray's own ``runtime_env`` would change the working directory (``working_dir``), or needs each
-folder to be a package (``py_modules``); and the study's actor, which outlives the job, would inherit either.
-
-A worker imports this module: it needs the standard library alone.
+So the sources in it are part of the pickled function, and in the worker an importer finds them where that folder would
+be searched. Ray's ``runtime_env`` would change the working directory (``working_dir``) or requires every folder to be
+a package (``py_modules``), and the study's actor, which outlives the job, would inherit it.
 """
 
 from __future__ import annotations
@@ -25,19 +23,19 @@ from types import CodeType, ModuleType
 from typing import Any
 
 MOST_FILES = 2000
-"""Python files that travel; those nearest to the objective go first."""
+"""The most Python files that are sent; those nearest to the objective come first."""
 
 MOST_BYTES = 16 * 2**20
-"""Bytes of all the files that travel."""
+"""The most bytes that are sent."""
 
 _MOST_FOLDERS = 5000
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
 def collect(folder: Path) -> dict[str, bytes]:
-    """Return the Python sources that ``import`` could find below a folder, by their path in it, the nearest first.
+    """Return the Python sources that ``import`` could find in a folder, by their relative path, the nearest first.
 
-    Hidden folders, virtual environments and caches are left out. It warns when not all that is there can travel.
+    Hidden folders, virtual environments and caches are left out. Warns if there are too many to send.
     """
     sources: dict[str, bytes] = {}
     size = 0
@@ -45,12 +43,12 @@ def collect(folder: Path) -> dict[str, bytes]:
         try:
             source = path.read_bytes()
         except OSError:
-            continue  # a file that python could not import either
+            continue  # unreadable: Python could not import it either
         size += len(source)
         if len(sources) == MOST_FILES or size > MOST_BYTES:
             warnings.warn(
-                f"{folder} holds more Python files than travel to the workers ({MOST_FILES} files, "
-                f"{MOST_BYTES // 2**20} MiB): only those nearest to the objective do; put it into a folder of its own",
+                f"{folder} has more Python files than are sent to the workers ({MOST_FILES} files, "
+                f"{MOST_BYTES // 2**20} MiB): only those nearest to the objective are; move it to a folder of its own",
                 stacklevel=2,
             )
             break
@@ -59,18 +57,18 @@ def collect(folder: Path) -> dict[str, bytes]:
 
 
 def _python_files(folder: Path) -> Iterator[Path]:
-    """Yield the files breadth-first; no folder twice, whatever links lead in circles."""
+    """Yield the files breadth-first, each folder once even if links form a circle."""
     waiting = deque([folder])
     seen: set[str] = set()
     while waiting and len(seen) < _MOST_FOLDERS:
-        place = waiting.popleft()
-        if (real := os.path.realpath(place)) in seen:
+        current = waiting.popleft()
+        if (real := os.path.realpath(current)) in seen:
             continue
         seen.add(real)
         try:
-            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(current), key=lambda entry: entry.name)
         except OSError:
-            continue  # a folder that may not be read
+            continue  # an unreadable folder
         if any(entry.name == "pyvenv.cfg" for entry in entries):
             continue
         for entry in entries:
@@ -81,11 +79,11 @@ def _python_files(folder: Path) -> Iterator[Path]:
 
 
 class Shipped:
-    """A function whose pickle carries the modules beside it, however often it is pickled and by whom.
+    """A function that is pickled together with the modules beside its file.
 
     Attributes:
         function: the function, or the class.
-        folder: what stands first on the path of the driver.
+        folder: the folder that is first on the driver's ``sys.path``.
     """
 
     def __init__(self, function: Any, folder: str, sources: Mapping[str, bytes]) -> None:
@@ -104,27 +102,27 @@ class Shipped:
         from ray import cloudpickle
 
         pickled = cloudpickle.dumps(self.function)  # type: ignore[no-untyped-call]
-        return _arrive, (self.folder, self._sources, pickled)
+        return _unpickle, (self.folder, self._sources, pickled)
 
 
-def _arrive(folder: str, sources: Mapping[str, bytes], pickled: bytes) -> Shipped:
-    """Make the modules importable in this process, and only then unpickle the function."""
+def _unpickle(folder: str, sources: Mapping[str, bytes], pickled: bytes) -> Shipped:
+    """Make the modules importable in this process, then unpickle the function, which needs them."""
     serve(folder, sources)
     return Shipped(pickle.loads(pickled), folder, sources)
 
 
 def serve(folder: str, sources: Mapping[str, bytes]) -> None:
-    """Let ``import`` find these sources before all that lies on ``sys.path``, and the folder itself where there is one.
+    """Let ``import`` find these sources before anything on ``sys.path``, and files in the folder itself if it exists.
 
     Args:
-        folder: where they lie on the driver's machine.
-        sources: as :func:`collect` returns them.
+        folder: where the sources are on the driver's machine.
+        sources: what :func:`collect` returns.
     """
     importer = _Importer(folder, sources)
     if importer in sys.meta_path:
         return
     if folder not in sys.path:
-        sys.path.insert(0, folder)  # for data and compiled modules, where the file system is shared
+        sys.path.insert(0, folder)  # for data files and compiled modules, if the file system is shared
     sys.meta_path.insert(sys.meta_path.index(PathFinder), importer)
 
 
@@ -132,7 +130,7 @@ def serve(folder: str, sources: Mapping[str, bytes]) -> None:
 class _Importer(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     """Finds and loads modules from sources in memory.
 
-    Their ``__file__`` is where they lie on the driver's machine, as it is for the objective's own file.
+    Their ``__file__`` is the path on the driver's machine, as it is for the objective's own file.
     """
 
     folder: str
@@ -141,10 +139,10 @@ class _Importer(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return where a module is; None when it did not come along."""
+        """Return the spec of a module; None if its source was not sent."""
         parent, _, _ = fullname.rpartition(".")
-        if parent and self._place(parent) not in (path or ()):
-            return None  # inside of somebody else's package
+        if parent and self._path_of(parent) not in (path or ()):
+            return None  # in another package
         if (file := self._file(fullname)) is None:
             return self._namespace(fullname, path)
         where = os.path.join(self.folder, file)
@@ -152,7 +150,7 @@ class _Importer(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return spec_from_file_location(fullname, where, loader=self, submodule_search_locations=inside)
 
     def _namespace(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        """Return a folder without ``__init__.py`` as a package, unless there is a module of this name elsewhere."""
+        """Return a folder without ``__init__.py`` as a namespace package, unless another module has this name."""
         inside = fullname.replace(".", "/") + "/"
         if not any(name.startswith(inside) for name in self.sources):
             return None
@@ -161,24 +159,24 @@ class _Importer(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
             return None
         spec = ModuleSpec(fullname, None, is_package=True)
         others = [] if elsewhere is None else list(elsewhere.submodule_search_locations or ())
-        here = self._place(fullname)
-        spec.submodule_search_locations = [here, *(place for place in others if place != here)]
+        here = self._path_of(fullname)
+        spec.submodule_search_locations = [here, *(path for path in others if path != here)]
         return spec
 
-    def _place(self, fullname: str) -> str:
+    def _path_of(self, fullname: str) -> str:
         return os.path.join(self.folder, *fullname.split("."))
 
     def _file(self, fullname: str) -> str | None:
-        place = fullname.replace(".", "/")
-        return next((name for name in (f"{place}/__init__.py", f"{place}.py") if name in self.sources), None)
+        path = fullname.replace(".", "/")
+        return next((name for name in (f"{path}/__init__.py", f"{path}.py") if name in self.sources), None)
 
     def is_package(self, fullname: str) -> bool:
-        """Tell whether a module is the ``__init__.py`` of a folder."""
+        """Return whether a module is the ``__init__.py`` of a folder."""
         file = self._file(fullname)
         return file is not None and file.endswith("/__init__.py")
 
     def get_source(self, fullname: str) -> str:
-        """Return the text of a module, which tracebacks show."""
+        """Return the source of a module, for tracebacks."""
         return decode_source(self._read(fullname))
 
     def get_code(self, fullname: str) -> CodeType:
@@ -188,5 +186,5 @@ class _Importer(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def _read(self, fullname: str) -> bytes:
         file = self._file(fullname)
         if file is None:
-            raise ImportError(f"no module {fullname!r} came with the objective", name=fullname)
+            raise ImportError(f"module {fullname!r} was not sent with the objective", name=fullname)
         return self.sources[file]

@@ -1,8 +1,4 @@
-"""The remote function of ``optimize``: one evaluation in a worker.
-
-A worker imports this module when an evaluation is timed, or has a context: it needs the standard library, Ray, and
-what the evaluation itself needs.
-"""
+"""The remote function of ``optimize``: one evaluation in a worker."""
 
 from __future__ import annotations
 
@@ -25,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the worker has to know of a candidate whose function takes a context.
+    """What a worker needs to make the context of a candidate.
 
     Attributes:
-        id: the candidate's.
-        seed: the study's.
-        study: takes the reports.
+        id: the candidate's id.
+        seed: the study's seed.
+        study: receives the reports.
     """
 
     id: str
@@ -38,7 +34,7 @@ class Asked:
     study: SolverClient
 
     def context(self, attempt: int, watchdog: Watchdog) -> Context:
-        """Return the context of an evaluation that begins in this process."""
+        """Make the context of an evaluation that begins in this process."""
         index = int(self.id)
         seed = seed_of(self.seed, index)
         return Context(self.id, index, 0, attempt, seed, self._send, lambda: watchdog.cancelled)
@@ -50,15 +46,15 @@ class Asked:
 def make_task(shipped: ShippedFunction, metric: str | None, limit: float | None) -> Any:
     """Make the remote function ``(params, stored, asked, mailbox, attempt) -> Outcome`` of one call.
 
-    What it captures reaches every worker once.
+    What the function captures is sent to each worker once.
 
     Args:
         shipped: the user's function.
-        metric: which entry counts when it returns a dict.
-        limit: seconds that an evaluation may take; None for any time.
+        metric: the entry that counts if it returns a dict.
+        limit: seconds that an evaluation may take; None for no limit.
     """
     fn = shipped.fn
-    warned: set[str] = set()  # each worker has its own: what it has warned of in this call
+    warned: set[str] = set()  # each worker has its own: metrics it has warned of in this call
 
     @ray.remote
     def evaluate(
@@ -82,7 +78,7 @@ def evaluate_watched(
     attempt: int,
     warned: set[str],
 ) -> Outcome:
-    """Evaluate under a watchdog: it ends what takes longer than ``limit``, and sees a cancellation in every thread."""
+    """Evaluate under a watchdog, which interrupts what takes longer than ``limit``, or is cancelled in any thread."""
     context: Context | None = None
 
     def on_exit(trace: str | None) -> None:

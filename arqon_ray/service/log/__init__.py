@@ -1,4 +1,4 @@
 """The durable log of one study: records in segments, group commit, fencing by epochs, snapshots.
 
-The server's room appends and replays; nobody else writes here.
+Only ``server`` appends and replays; no other package writes to it.
 """

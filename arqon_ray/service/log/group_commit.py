@@ -1,4 +1,4 @@
-"""Group commit: of many callers that wait for the storage, one leads and does its work for all."""
+"""Group commit: of all callers that wait for the storage, one leads, and its fsync serves them all."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 
 class GroupCommit:
-    """Whose turn it is to lead, and who waits for which record.
+    """Who leads the present commit, and who waits for which record.
 
-    Exactly those are woken that have something to do: on a busy machine a thread that wakes for nothing costs more
-    than its share of an fsync.
+    Only threads that have something to do are woken: on a busy machine a needless wake-up costs more than a thread's
+    share of an fsync.
     """
 
     def __init__(self) -> None:
@@ -21,29 +21,29 @@ class GroupCommit:
         self._coming: set[int] = set()
 
     def announce(self) -> None:
-        """Say that this thread may soon have a record to wait for, until ``withdraw``."""
+        """Announce that this thread may soon append a record, until ``withdraw``."""
         self._coming.add(threading.get_ident())
 
     def withdraw(self) -> None:
-        """Say that this thread has its record, or will have none for now."""
+        """Announce that this thread has appended its record, or will append none for now."""
         self._coming.discard(threading.get_ident())
 
     def gather(self, longest: float) -> None:
-        """Let those come along who are about to have a record: an fsync costs more than a moment's wait.
+        """Wait for the threads that are about to append a record, so that one fsync serves them too.
 
         Args:
-            longest: seconds.
+            longest: how many seconds to wait at most.
         """
         until = time.monotonic() + longest
         while self._coming and time.monotonic() < until:
             time.sleep(longest / 5)
 
     def lead(self, seq: int, settled: Callable[[], bool]) -> bool:
-        """Wait until there is nothing to wait for, or it is this caller's turn; returns True for the turn.
+        """Wait until this caller leads the next commit, or its record is settled; returns whether it leads.
 
         Args:
-            seq: the record that is waited for.
-            settled: tells whether it is durable, or never will be.
+            seq: the record that it waits for.
+            settled: tells whether the record is durable, or never will be.
         """
         while True:
             with self._lock:
@@ -58,11 +58,11 @@ class GroupCommit:
             called.acquire()
 
     def done(self, synced: int, failed: bool) -> None:
-        """End one's turn: wake those whose records are durable, and one of the others to lead.
+        """End this caller's lead: wake those whose records are durable, and one of the others to lead next.
 
         Args:
             synced: the newest durable record.
-            failed: whether nothing more will become durable: all are woken.
+            failed: whether no further record will become durable; then all are woken.
         """
         with self._lock:
             self._leading = False
@@ -76,7 +76,7 @@ class GroupCommit:
             called.release()
 
     def end(self) -> None:
-        """Wake everybody, and return when nobody leads any more."""
+        """Wake all who wait, and return when nobody leads any more."""
         while True:
             with self._lock:
                 waiting, self._waiting = self._waiting, []

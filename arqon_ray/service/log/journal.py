@@ -1,11 +1,11 @@
-"""The durable log of one study: what was acknowledged is in it, and it is the truth.
+"""The durable log of one study: everything that was acknowledged is in it, and all else is derived from it.
 
 Objects of a study::
 
     study.json                             uuid, config and format version; written once, at the beginning
-    EPOCH, BEGUN                           who may write, see ``epochs``
-    segments/<epoch, 8 digits>-<uuid>.log  the records of one epoch, one writer each, see ``records`` and ``chain``
-    segments/*.torn-*                      tails that were cut, kept
+    EPOCH, BEGUN                           who may write, see ``fencing``
+    segments/<epoch, 8 digits>-<uuid>.log  the records of one epoch, one writer each, see ``records`` and ``segments``
+    segments/*.torn-*                      torn tails, which were cut off and kept
     snapshots/*.snap                       the state at some record, see ``snapshots``
     TOMBSTONE                              the study is being deleted
 """
@@ -22,12 +22,12 @@ from arqon_ray.service.log.fencing import Epoch, FencedError, claim
 from arqon_ray.service.log.group_commit import GroupCommit
 from arqon_ray.service.log.manifest import SEGMENTS
 from arqon_ray.service.log.records import Record, encode
-from arqon_ray.service.log.segments import OffChainError, Part, Position, read_chain
+from arqon_ray.service.log.segments import Position, PositionError, SegmentRecords, read_segments
 from arqon_ray.service.log.snapshots import Snapshot, read_snapshots
 from arqon_ray.service.storage.base import Store
 
 _GATHER = 0.001
-"""Seconds for which the leader of a commit waits at most for calls that are about to append."""
+"""Seconds that the leader of a commit waits at most for calls that are about to append."""
 
 __all__ = ["FencedError", "Journal", "Opened"]
 
@@ -37,9 +37,9 @@ class Opened:
     """What an opening found.
 
     Attributes:
-        journal: the log, to be written.
-        snapshot: the state from which ``records`` go on; None when they begin at the beginning.
-        records: every accepted record after it, in order, this epoch's first one included.
+        journal: the log, open for writing.
+        snapshot: the state that ``records`` continue; None if they are the whole log.
+        records: all accepted records after the snapshot, in order, including this epoch's first one.
     """
 
     journal: Journal
@@ -48,13 +48,13 @@ class Opened:
 
 
 class Journal:
-    """The log, opened for writing by one epoch. Make one with ``Journal.open``.
+    """The log, opened for writing by one epoch with ``Journal.open``.
 
-    ``append`` is called under the study's lock; ``sync`` outside it, by any number of threads, of which one does
-    the storage's work for all (group commit).
+    ``append`` is called under the study's lock; ``sync`` outside it, by any number of threads, one of which writes for
+    all of them (group commit).
 
     Attributes:
-        commits: who waits for the storage, and who is about to.
+        commits: who waits for the storage, and who will soon.
         passed_over: snapshots that could not be used, and why.
         last_seq: the number of the newest record.
     """
@@ -77,22 +77,22 @@ class Journal:
         """Claim the next epoch, read the log and begin a segment.
 
         Args:
-            store: where a study lies (``write_study`` made it).
+            store: the store of a study that ``write_study`` has begun.
             host: who opens it (pid, node, actor); kept in the epoch's first record.
-            own: see ``epochs.claim``.
+            own: see :func:`.fencing.claim`.
 
         Raises:
             StudyRefusedError: the log is damaged (the message names object and offset) or another actor claims it.
             OSError: the storage failed; opening again may succeed.
         """
         epoch = claim(store, own)
-        snapshot, chain, passed_over = _read(store, epoch)
-        if chain:
-            store.fsync(chain[-1].segment)
-        records = [record for part in chain for record in part.records]
+        snapshot, segments, passed_over = _read(store, epoch)
+        if segments:
+            store.fsync(segments[-1].segment)
+        records = [record for segment in segments for record in segment.records]
         last = records[-1].seq if records else snapshot.at.seq if snapshot else 0
         journal = cls(epoch, last, passed_over)
-        previous = [chain[-1].segment, last] if chain else None
+        previous = [segments[-1].segment, last] if segments else None
         body = {"op": "epoch", "n": epoch.n, "uuid": epoch.uuid, "previous": previous, "host": dict(host)}
         try:
             journal.sync(journal.append(body))
@@ -105,21 +105,21 @@ class Journal:
 
     @property
     def torn(self) -> list[str]:
-        """Where the tails lie that were cut when the log was opened, now or earlier."""
+        """Where the torn tails are kept that were cut off when the log was opened, now or earlier."""
         names = self.store.names(SEGMENTS)
         return [self.store.where(f"{SEGMENTS}/{name}") for name in names if ".torn-" in name]
 
     @property
     def position(self) -> Position:
-        """The place after the newest record; to be read under the study's lock."""
+        """The position after the newest record; read it under the study's lock."""
         return Position(self._epoch.segment, self.last_seq, self._size)
 
     def append(self, body: dict[str, Any]) -> int:
-        """Take one record and return its sequence number; it is durable when ``sync`` of it returns.
+        """Append one record and return its sequence number; it is durable once ``sync`` of that number returns.
 
         Raises:
-            ResultsError: it cannot be written, or could not be read again; the journal is as it was. After any other
-                error it takes nothing more: open it again.
+            ResultsError: the record cannot be encoded; the journal is unchanged. After any other error it accepts no
+                further record and must be opened again.
         """
         self.check_open()
         record = encode(self.last_seq + 1, body)
@@ -133,11 +133,11 @@ class Journal:
         return self.last_seq
 
     def sync(self, seq: int) -> None:
-        """Return when the record ``seq`` and all before it are durable and this epoch was still the owner after.
+        """Wait until the record ``seq`` and all before it are durable, and this epoch was still the owner afterwards.
 
         Raises:
             StudyRefusedError: another actor has claimed the study since.
-            OSError: the storage failed; whether the record is there is open until the journal is opened again.
+            OSError: the storage failed; whether the record was written is unknown until the journal is opened again.
         """
         if self._synced >= seq:
             return
@@ -162,34 +162,38 @@ class Journal:
         self._synced = target
 
     def compact(self) -> None:
-        """Merge what lies in many small objects, where the storage makes them."""
+        """Merge small objects of the log, on a storage where it consists of several."""
         self._log.compact()
 
     @property
     def problem(self) -> BaseException | None:
-        """The error after which the journal takes nothing more, or None."""
+        """The error that closed the journal, or None."""
         return self._error
 
     def fail(self, error: BaseException) -> None:
-        """Take nothing more: what is in memory may not be what the log says.
+        """Close the journal after an error, because the state in memory may differ from the log.
 
-        Calls under way meet this error, or where it is not the storage's an OSError that names it: they are to be
-        repeated on the study opened anew.
+        Running calls raise this error or, unless it is a refusal or an error of the storage, an OSError that names it,
+        so that they are repeated once the study is open again.
         """
         if not isinstance(error, OSError | StudyRefusedError):
-            anew = OSError(f"the study is opened anew from its log, after {type(error).__name__}: {error}")
+            anew = OSError(f"the study is opened again from its log, after {type(error).__name__}: {error}")
             anew.__cause__ = error
             error = anew
         self._error = self._error or error
 
     def check_open(self) -> None:
-        """Raise the error after which the journal takes nothing more, if there was one."""
+        """Raise the error that closed or sealed the journal, if there was one."""
         error = self._error or self._sealed
         if error is not None:
             raise error
 
     def check_owner(self) -> None:
-        """Raise FencedError when another actor has claimed the study since; for answers that no record stands for."""
+        """Check that no other actor has claimed the study since; for answers that appended no record.
+
+        Raises:
+            FencedError: one has.
+        """
         try:
             self._epoch.check()
         except (OSError, StudyRefusedError) as error:
@@ -197,18 +201,18 @@ class Journal:
             raise
 
     def seal(self, error: BaseException) -> None:
-        """Append nothing more, every later call raises ``error``; what was appended can still be synced."""
+        """Accept no further record: later calls raise ``error``; what was appended can still be synced."""
         self._sealed = error
 
     def close(self, error: BaseException) -> None:
-        """Take nothing more; every later call raises ``error``."""
+        """Close the log: every later call raises ``error``."""
         self._error = self._error or error
         self.commits.end()
         self._log.close()
 
 
-def _read(store: Store, epoch: Epoch) -> tuple[Snapshot | None, list[Part], list[str]]:
-    """Return the newest usable snapshot, the accepted records after it, and what was passed over; cut torn tails."""
+def _read(store: Store, epoch: Epoch) -> tuple[Snapshot | None, list[SegmentRecords], list[str]]:
+    """Return the newest usable snapshot, the accepted records after it and the ignored ones; cut off torn tails."""
     passed_over: list[str] = []
     snapshot: Snapshot | None = None
     for found in read_snapshots(store):
@@ -216,14 +220,14 @@ def _read(store: Store, epoch: Epoch) -> tuple[Snapshot | None, list[Part], list
             passed_over.append(found)
             continue
         try:
-            chain, torn = read_chain(store, found.at, epoch)
-        except OffChainError as error:
+            segments, torn = read_segments(store, found.at, epoch)
+        except PositionError as error:
             passed_over.append(f"{store.where(found.name)}: {error}")
             continue
         snapshot = found
         break
     else:
-        chain, torn = read_chain(store, None, epoch)
+        segments, torn = read_segments(store, None, epoch)
     for tail in torn:
         store.truncate(tail.name, tail.offset)
-    return snapshot, chain, passed_over
+    return snapshot, segments, passed_over

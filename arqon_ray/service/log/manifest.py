@@ -1,4 +1,4 @@
-"""What a study's folder says of itself: which study it is, and whether it is being deleted."""
+"""The manifest of a stored study, ``study.json``, and the tombstone of one that is being purged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STUDY_KEYS = {"format": int, "uuid": str, "config": dict}
 
 
 def encode_json(value: Mapping[str, Any]) -> bytes:
-    """Return a JSON object as bytes, with a checksum of the rest under the key ``crc``."""
+    """Return a JSON object as bytes, with a checksum of it under the key ``crc``."""
     return json.dumps({**value, "crc": _crc(value)}, indent=1).encode()
 
 
@@ -26,15 +26,15 @@ def _crc(value: Mapping[str, Any]) -> int:
 
 
 def read_json(store: Store, name: str, keys: Mapping[str, type]) -> dict[str, Any] | None:
-    """Return the JSON object of this name, without its checksum, or None when there is none.
+    """Return a stored JSON object without its checksum; None if there is none of this name.
 
     Args:
-        store: where it lies.
-        name: its name.
+        store: the study's.
+        name: the object's name.
         keys: the keys that it must have, with the types of their values.
 
     Raises:
-        StudyRefusedError: it is no such object, or its checksum is another. Those of format 1 have none.
+        StudyRefusedError: a key is missing, or the checksum is wrong. Objects of format 1 have no checksum.
     """
     data = store.read(name)
     if data is None:
@@ -59,15 +59,17 @@ def _damaged(store: Store, name: str, problem: str) -> StudyRefusedError:
 
 
 def read_study(store: Store) -> dict[str, Any] | None:
-    """Return a stored study's description (uuid, config, format), or None when there is no study.
+    """Return a stored study's manifest (uuid, config, format); None if there is no study.
 
     Raises:
-        StudyRefusedError: it is damaged, of a newer format, or its segments lie there without it.
+        StudyRefusedError: it is damaged, of a newer format, or missing although there are segments.
     """
     study = read_json(store, _STUDY, _STUDY_KEYS)
     if study is None:
         if store.names(SEGMENTS):
-            raise StudyRefusedError(f"{store.where(_STUDY)} is missing beside its segments: restore it from a copy")
+            raise StudyRefusedError(
+                f"{store.where(_STUDY)} is missing although there are segments: restore it from a copy"
+            )
         return None
     if study["format"] > FORMAT:
         raise StudyRefusedError(
@@ -78,22 +80,22 @@ def read_study(store: Store) -> dict[str, Any] | None:
 
 
 def write_study(store: Store, study_uuid: str, config: Mapping[str, Any]) -> None:
-    """Begin a study on an empty store."""
+    """Begin a study in an empty store."""
     study = {"format": FORMAT, "uuid": study_uuid, "config": dict(config)}
     store.replace(_STUDY, encode_json(study))
 
 
 def begin_purge(store: Store) -> None:
-    """Delete a study for good: first a tombstone, so that nobody serves half of it, then everything."""
+    """Delete a study for good: write a tombstone first, so that nobody opens half a study, then delete everything."""
     store.replace(_TOMBSTONE, encode_json({"purge": True}))
     finish_purge(store)
 
 
 def finish_purge(store: Store) -> None:
-    """End a deletion that was begun."""
+    """Finish a purge that was begun."""
     store.delete(last=_TOMBSTONE)
 
 
 def is_purging(store: Store) -> bool:
-    """Tell whether a deletion of the study was begun and not ended."""
+    """Tell whether a purge of the study was begun and not finished."""
     return store.read(_TOMBSTONE) is not None

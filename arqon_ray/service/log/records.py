@@ -1,11 +1,11 @@
-"""One record of the log: how it is written, read and told from damage.
+"""One record of the log: how it is encoded, decoded and distinguished from damage.
 
 ::
 
     magic "AQJ" | format version (u8) | seq (u64) | body length (u32) | CRC-32 of the body | CRC-32 of the header
     body: msgpack of plain Python
 
-All integers are little-endian. The two checksums are apart so that a damaged length is never believed.
+All integers are little-endian. Header and body have a checksum each, so that a damaged length is never trusted.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Record:
     """One entry of the log.
 
     Attributes:
-        seq: its place in the study's log, counted from 1 over all segments.
+        seq: its sequence number in the study's log, from 1 over all segments.
         body: what happened, plain Python.
-        end: the offset of the first byte after it, in its segment.
+        end: the offset of the first byte after it in its segment.
     """
 
     seq: int
@@ -46,13 +46,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What one segment holds.
+    """What was read of one segment.
 
     Attributes:
         records: the valid records from its beginning on.
         end: the offset at which they end.
-        torn: True when bytes follow ``end`` that hold no valid record: the rest of an interrupted write.
-        damage: what is wrong at ``end`` when valid records follow the bad bytes, or None.
+        torn: whether bytes without any valid record follow ``end``: the remains of an interrupted write.
+        damage: what is wrong at ``end`` if valid records follow the bad bytes, or None.
     """
 
     records: list[Record]
@@ -65,8 +65,8 @@ def pack(value: Any) -> bytes:
     """Return plain Python as msgpack.
 
     Raises:
-        ResultsError: msgpack has no way to write it: half of a surrogate pair, a whole number past 64 bits, an object,
-            nesting without end.
+        ResultsError: msgpack cannot encode it, such as a lone surrogate, an integer beyond 64 bits, an object that is
+            not plain Python, or endless nesting.
     """
     try:
         packed: bytes = msgpack.packb(value, use_bin_type=True)
@@ -76,12 +76,12 @@ def pack(value: Any) -> bytes:
 
 
 def comfortable(items: Sequence[Any]) -> int:
-    """Return how many of these, from the first on and at least one, make a record that is no burden to handle."""
+    """Return how many of these items, from the first on and at least one, fit into a record of 64 MiB."""
     left = _COMFORTABLE
-    for place, item in enumerate(items[:-1]):
+    for index, item in enumerate(items[:-1]):
         left -= len(pack(item))
         if left < 0:
-            return max(1, place)
+            return max(1, index)
     return len(items)
 
 
@@ -89,7 +89,7 @@ def encode(seq: int, body: dict[str, Any]) -> bytes:
     """Return the bytes of one record.
 
     Raises:
-        ResultsError: it could not be read again: it is too large, or msgpack has no way to write it.
+        ResultsError: it is too large, or msgpack cannot encode it.
     """
     packed = pack(body)
     if len(packed) > MAX_BODY:
@@ -102,7 +102,7 @@ def encode(seq: int, body: dict[str, Any]) -> bytes:
 
 
 def _frame(data: bytes, offset: int) -> tuple[int, int, int, int] | None:
-    """Return (version, seq, start, end) of a record whose two checksums hold at ``offset``, or None."""
+    """Return (version, seq, start, end) of the record at ``offset`` if its two checksums are right, else None."""
     start = offset + HEADER_SIZE
     if start > len(data):
         return None
@@ -119,11 +119,11 @@ def _frame(data: bytes, offset: int) -> tuple[int, int, int, int] | None:
 
 def _another_follows(data: bytes, offset: int) -> bool:
     """Tell whether any valid record begins after ``offset``."""
-    place = data.find(MAGIC, offset + 1)
-    while place >= 0:
-        if _frame(data, place) is not None:
+    found = data.find(MAGIC, offset + 1)
+    while found >= 0:
+        if _frame(data, found) is not None:
             return True
-        place = data.find(MAGIC, place + 1)
+        found = data.find(MAGIC, found + 1)
     return False
 
 
@@ -132,8 +132,8 @@ def scan(data: bytes, upto: int | None = None, last: int = 0) -> Scan:
 
     Args:
         data: the segment's bytes.
-        upto: the last sequence number that is wanted; what follows it is not looked at.
-        last: the sequence number of the record before these, 0 where any may come first.
+        upto: the last sequence number to read; what follows it is not looked at.
+        last: the sequence number of the record before these; 0 if any may come first.
 
     Returns:
         The valid records, and whether what follows them is a torn tail (no valid record after it) or damage.

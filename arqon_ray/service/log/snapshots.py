@@ -1,8 +1,8 @@
-"""Snapshots: a study's state at a place in its log. They shorten replay and are nothing that is needed.
+"""Snapshots: a study's state at a position of its log. They shorten replay and can be deleted safely.
 
-``snapshots/<seq, 16 digits>-<epoch, 8 digits>.snap`` is a run of records, framed and checksummed as those of the log:
-the position, the parts of the state, and the number of parts. It appears whole. One that is damaged, or whose position
-the accepted log does not pass through, is passed over; the newest two are kept, and the whole log.
+``snapshots/<seq, 16 digits>-<epoch, 8 digits>.snap`` is a sequence of records, framed and checksummed like those of the
+log: the position, the parts of the state, and the number of parts. It is written atomically. A snapshot that is
+damaged, or whose position the accepted log does not contain, is ignored. The newest two are kept, and the whole log.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _KEPT = 2
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot that was read whole.
+    """A snapshot, read and checked.
 
     Attributes:
-        name: the object's.
-        at: the record after which it was taken.
-        parts: the state.
+        name: the object's name.
+        at: the position at which it was taken.
+        parts: the state, see :meth:`.StudyState.freeze`.
     """
 
     name: str
@@ -36,17 +36,17 @@ class Snapshot:
     parts: list[dict[str, Any]]
 
     def take(self) -> Iterator[dict[str, Any]]:
-        """Yield the parts and let each go, so that they are not in memory beside all that is made of them."""
+        """Yield the parts and drop each, so that they do not stay in memory beside what is built from them."""
         self.parts.reverse()
         while self.parts:
             yield self.parts.pop()
 
 
 def write_snapshot(store: Store, epoch: int, at: Position, parts: Iterable[dict[str, Any]]) -> str:
-    """Write a snapshot, and delete all but the newest two; returns its name.
+    """Write a snapshot, delete all but the newest two, and return its name.
 
     Raises:
-        OSError: the storage failed; the study is as it was.
+        OSError: the storage failed; the study is unharmed.
     """
     bodies: list[dict[str, Any]] = [{"op": "snapshot", "at": list(astuple(at))}]
     data = bytearray(encode(1, bodies[0]))
@@ -64,19 +64,19 @@ def write_snapshot(store: Store, epoch: int, at: Position, parts: Iterable[dict[
 
 
 def read_snapshots(store: Store) -> Iterator[Snapshot | str]:
-    """Yield the snapshots, newest first; of one that cannot be read, where it lies and what is wrong."""
+    """Yield the snapshots, newest first; a text that says what is wrong in place of one that cannot be read."""
     for name in _names(store):
         try:
             data = store.read(name)
             if data is not None:
                 yield _parse(name, data)
         except (OSError, StudyRefusedError, LookupError, TypeError) as error:
-            # A bad sector under it must not keep a study away whose log is whole.
+            # A bad sector in a snapshot must not make a study unusable whose log is whole.
             yield f"{store.where(name)}: {error}"
 
 
 def _names(store: Store) -> list[str]:
-    """Return the names of the snapshots, the newest epoch's first: an older one may have counted further, in vain."""
+    """Return the names of the snapshots, newest epoch first: a fenced one may have higher, unaccepted numbers."""
     names = sorted(store.names(FOLDER), key=lambda name: name.split("-")[::-1], reverse=True)
     return [f"{FOLDER}/{name}" for name in names if name.endswith(".snap")]
 

@@ -1,4 +1,4 @@
-"""What Ray runs: the actor, its host, and the study behind it, which knows no Ray.
+"""The server: the actor that Ray runs, its host, and the study behind it, which knows nothing of Ray.
 
-The client's room may use the actor's class and ``verify``; reports may use :mod:`.reading`.
+``client`` may use the actor's class and ``verify``; reports may use :mod:`.reading`.
 """

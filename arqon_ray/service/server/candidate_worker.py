@@ -30,7 +30,7 @@ PROBE_AHEAD = 64
 
 AHEAD = 64
 MAX_SHARED = 64
-"""At most so many candidates of any other kind are kept ready; at most so many are computed on one view."""
+"""The most candidates of any other kind that are kept ready, and that are computed on one view."""
 
 _BURST = 1.0
 """Seconds for which a burst (several asks waiting at once) is remembered, and candidates are computed ahead."""
@@ -48,10 +48,10 @@ _SHARE = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A candidate that nobody has asked for yet, and what it rests on.
+    """A candidate that is ready to be handed out, and what it was computed from.
 
     Attributes:
-        candidate: it.
+        candidate: the candidate.
         evidence: the number of the last record that its proposer knew.
         first: the number of the first candidate that the proposer proposed.
         observed: how many observations the proposer knew.
@@ -81,17 +81,17 @@ class Prepared:
 
 
 class CandidateWorker:
-    """The candidates that lie ready, and the thread that computes more; every method is called under the lock.
+    """The candidates that are ready, and the thread that computes more; call every method under the study's lock.
 
     Args:
         lock: the study's.
         solver: the study's.
         guard: knows which proposals killed the process.
         position: returns the number of the log's last record.
-        line: who waits.
+        queue: the asks that wait.
 
     Attributes:
-        told: the number of the newest failure that somebody was told of.
+        told: the number of the newest failure that an ask has raised.
     """
 
     def __init__(
@@ -120,20 +120,20 @@ class CandidateWorker:
 
     @property
     def works(self) -> tuple[Background, ...]:
-        """What goes on in the background."""
+        """The background work, for its troubles."""
         return (self._background,)
 
     def ready(self, wanted: int, begin: bool = True, since: int | None = None) -> int | None:
-        """Return how many candidates lie ready; None when fewer than ``wanted`` do and more can be computed.
+        """Return how many candidates are ready; None if they are fewer than ``wanted`` and more can be computed.
 
         Args:
-            wanted: how many somebody waits for.
-            begin: whether they are to be computed then.
-            since: what ``told`` was when whoever asks began to wait; None for one who does not.
+            wanted: how many an ask wants.
+            begin: whether to start computing them in that case.
+            since: ``told`` as it was when the ask began to wait; None for an ask that does not wait.
 
         Raises:
-            Exception: what computing failed with since then, when nothing lies ready. It is tried again, at once
-                when somebody comes who was not told yet.
+            Exception: computing failed since then and nothing is ready. It is tried again after a pause, or at once
+                for an ask that has not met the failure yet.
         """
         if self._stale():
             self.discard()
@@ -150,24 +150,24 @@ class CandidateWorker:
         return len(self._ready)
 
     def first(self, count: int) -> list[Prepared]:
-        """Return up to ``count`` of what lies ready, lowest number first; it stays until it is taken."""
+        """Return up to ``count`` ready candidates, lowest number first, and leave them."""
         return list(islice(self._ready, count))
 
     def take(self, count: int) -> list[Prepared]:
-        """Take up to ``count`` of what lies ready, lowest number first; call it when they were handed out."""
+        """Remove up to ``count`` ready candidates that were handed out, lowest number first."""
         taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
-        # Not for each one: waking a thread costs more than a probe's point.
+        # Not for every candidate: waking a thread costs more than computing a point of the probe.
         if self._target() >= 2 * len(self._ready) + 1 and not self._exhausted():
             self._background.wake()
         return taken
 
     def discard(self) -> None:
-        """Forget what lies ready or is being computed: its numbers are taken."""
+        """Drop the candidates that are ready or being computed, because their numbers or their view are outdated."""
         self._ready.clear()
         self._generation += 1
 
     def note_burst(self) -> None:
-        """Look how many wait side by side."""
+        """Record how many candidates are wanted if several asks wait."""
         if len(self._queue) > 1:
             now = time.monotonic()
             size, since = self._burst
@@ -176,7 +176,7 @@ class CandidateWorker:
                 self._burst = (wanted, now)
 
     def close(self) -> None:
-        """Compute nothing more."""
+        """Stop computing."""
         self._closed = True
         self._background.close()
 
@@ -198,7 +198,7 @@ class CandidateWorker:
         return missed > _STALE * self._ahead()
 
     def _exhausted(self) -> bool:
-        """Tell whether no further candidate can be proposed as things stand."""
+        """Tell whether no further candidate can be proposed at present."""
         budget = self._solver.config.budget
         spent = budget is not None and self._solver.handed_out + len(self._ready) >= budget
         return spent or self._dry == self._position()
@@ -214,13 +214,13 @@ class CandidateWorker:
 
     def _failed(self, error: BaseException) -> None:
         with self._lock:
-            # SystemExit and its like would end the process of whoever meets it.
+            # An ask that raised SystemExit or the like would end its process.
             self._error = error if isinstance(error, Exception) else RuntimeError(f"a candidate failed: {short(error)}")
             self._failures += 1
-            self._queue.call()  # each who waited meets it in its turn
+            self._queue.call()  # each ask that waits raises it in its turn
 
     def _prepare(self) -> None:
-        """Compute one proposer's candidates and lay them ready as they come; the lock is held on entry and exit."""
+        """Compute one proposer's candidates and add them to the ready ones; the lock is held on entry and exit."""
         proposer = self._solver.proposer()
         for prepared in self._ready:
             proposer.admit(prepared.candidate)
@@ -250,7 +250,7 @@ class CandidateWorker:
     def _propose(
         self, proposer: Proposer, view: tuple[int, int, int], wanted: int
     ) -> tuple[list[Prepared], BaseException | None]:
-        """Compute up to ``wanted`` candidates, for a few milliseconds or at least one, without the lock."""
+        """Compute up to ``wanted`` candidates, at least one and then for a few milliseconds, without the lock."""
         evidence, first, observed = view
         fresh: list[Prepared] = []
         until = time.monotonic() + _SHARE
@@ -262,7 +262,7 @@ class CandidateWorker:
                     failpoint("propose")
                     candidate = proposer.propose(probe=forced)
             except BaseException as error:
-                # What came before is handed out; whoever waits for more meets the error.
+                # Those before it are handed out; the asks that wait for more raise the error.
                 return fresh, error
             if candidate is None:
                 break
@@ -272,6 +272,6 @@ class CandidateWorker:
         return fresh, None
 
     def _forced(self, number: int) -> bool:
-        """Tell whether the probe must stand in: a proposal killed the process thrice, here or a little before."""
+        """Tell whether the probe must stand in: proposing this candidate, or one shortly before, was fatal 3 times."""
         fatal = sorted(int(text) for text in self._guard.poisoned("propose:"))
         return any(at <= number < at + 8 * 2**k for k, at in enumerate(fatal))

@@ -1,13 +1,13 @@
-"""What can happen to a study: one class for each kind of record in its log.
+"""The changes of a study: one class for each kind of record in its log.
 
-A change is made in three steps, the same ones live and in a replay::
+A change is made in three steps, which are the same live and in a replay::
 
-    resolved = change.resolve(state)   # whether it can be made, and what it means; nothing is changed
-    body = change.body()               # its record; live, it is encoded and appended here
-    change.apply(state, resolved)      # the study's memory changes; nothing of it fails
+    resolved = change.resolve(state)   # check that it can be made, and what it means; nothing is changed
+    body = change.body()               # live only: encode the record and append it to the log
+    change.apply(state, resolved)      # change the state; this cannot fail
 
-so that a study's memory is never ahead of its log, and never other than what its log makes. Those by which candidates
-are handed out and come back are here, those by what came of them in ``outcomes``.
+So a study's state is never ahead of its log, and always equals what a replay of the log builds. Changes that hand
+out candidates and take them back are here, those by results in ``outcomes``.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from arqon_ray.service.server.state import StudyState
 
 
 class Change(Protocol):
-    """One change of a study; the attributes are what its record holds."""
+    """One change of a study; its attributes are the contents of its record."""
 
     OP: ClassVar[str]
-    """How records name this kind."""
+    """The name of this kind of change in records."""
 
     @classmethod
     def of(cls, body: Body) -> Self:
@@ -39,11 +39,11 @@ class Change(Protocol):
         ...
 
     def body(self) -> Body:
-        """Return the record, plain Python."""
+        """Return the record's body, plain Python."""
         ...
 
     def resolve(self, state: StudyState) -> Any:
-        """Return what ``apply`` needs to know; nothing is changed.
+        """Check the change and return what ``apply`` needs; nothing is changed.
 
         Raises:
             ArqonError: the change cannot be made.
@@ -51,22 +51,22 @@ class Change(Protocol):
         ...
 
     def apply(self, state: StudyState, resolved: Any) -> None:
-        """Change the memory."""
+        """Change the state; this cannot fail."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Candidates were handed out: fresh ones, and such as were handed out before.
+    """Candidates were handed out: fresh ones, and ones that were handed out before.
 
     Attributes:
         fresh: the new candidates.
-        plain: the same as the record holds them, each with what it was computed from.
+        plain: the same ones as the record holds them, each with what it was computed from.
         again: the numbers of those that were handed out before.
         key: the operation id.
         owner: who holds them.
         lease: in seconds.
-        digest: what the operation's arguments are known by; None in records of 0.1.0.
+        digest: of the operation's arguments; None in records of 0.1.0.
     """
 
     OP: ClassVar[str] = "ask"
@@ -80,14 +80,14 @@ class Ask:
 
     @classmethod
     def of(cls, body: Body) -> Ask:
-        """Return the change that a record holds; in formats 1 and 2 it has the candidates one by one."""
+        """Return the change that a record holds; formats 1 and 2 list the candidates one by one."""
         plain = body["fresh"] if "fresh" in body else _rows(body)
         key, digest = from_record(body)
         fresh = [candidate_of(each) for each in plain]
         return cls(fresh, plain, body.get("again", []), key, body.get("owner"), body.get("lease"), digest)
 
     def body(self) -> Body:
-        """Return the record: the candidates as columns, which begin at their first number."""
+        """Return the record: the candidates as columns, and the number of the first."""
         body: Body = {"op": self.OP, **to_record(self.key, self.digest)}
         body |= {name: each for name, each in (("owner", self.owner), ("lease", self.lease)) if each is not None}
         if self.again:
@@ -105,7 +105,7 @@ class Ask:
         return state.solver.locate(self.fresh)
 
     def apply(self, state: StudyState, resolved: list[Candidate]) -> None:
-        """Lease them."""
+        """Lease the candidates."""
         for candidate in resolved:
             state.solver.adopt(candidate)
         numbers = [candidate.number for candidate in resolved]
@@ -115,12 +115,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Enqueue:
-    """Points came in that are to be handed out before the solver's own.
+    """Points were enqueued, to be handed out before the solver's own.
 
     Attributes:
-        points: whole ones.
+        points: with all their parameters.
         key: the operation id.
-        digest: what the operation's arguments are known by.
+        digest: of the operation's arguments.
     """
 
     OP: ClassVar[str] = "enqueue"
@@ -138,11 +138,11 @@ class Enqueue:
         return {"op": self.OP, **to_record(self.key, self.digest), "points": self.points}
 
     def resolve(self, state: StudyState) -> list[dict[str, Any]]:
-        """Check that they fit the space."""
+        """Check that the points fit the space."""
         return state.solver.complete(self.points)
 
     def apply(self, state: StudyState, resolved: list[dict[str, Any]]) -> None:
-        """Put them into the queue."""
+        """Put the points into the solver's queue."""
         state.solver.put(resolved)
         state.remember(self.OP, self.key, resolved, self.digest)
 
@@ -152,11 +152,11 @@ class Release:
     """Candidates went back to the pool.
 
     Attributes:
-        numbers: theirs.
+        numbers: those of the candidates.
         why: ``released`` or ``expired``.
         key: the operation id.
-        answers: what whoever released them was answered.
-        digest: what the operation's arguments are known by; None in records of 0.1.0.
+        answers: those of the call that released them.
+        digest: of the operation's arguments; None in records of 0.1.0.
     """
 
     OP: ClassVar[str] = "release"
@@ -174,17 +174,17 @@ class Release:
 
     def body(self) -> Body:
         """Return the record."""
-        told = {**to_record(self.key, self.digest), "answers": self.answers} if self.answers else {}
-        return {"op": self.OP, "numbers": self.numbers, "why": self.why, **told}
+        call = {**to_record(self.key, self.digest), "answers": self.answers} if self.answers else {}
+        return {"op": self.OP, "numbers": self.numbers, "why": self.why, **call}
 
     def resolve(self, state: StudyState) -> None:
-        """Check that they are held."""
+        """Check that the candidates are held."""
         free = [number for number in self.numbers if number not in state.leases]
         if free:
             raise StateError(f"candidates {free} are released and nobody holds them")
 
     def apply(self, state: StudyState, resolved: None) -> None:
-        """Put them into the pool."""
+        """Put the candidates into the pool."""
         state.put_back(self.numbers)
         if self.answers:
             state.remember(self.OP, self.key, list(self.answers), self.digest)
@@ -207,17 +207,17 @@ class Budget:
         return {"op": self.OP, "budget": self.budget}
 
     def resolve(self, state: StudyState) -> StudyConfig:
-        """Check that it is larger than the present one."""
+        """Check that the budget is larger than the present one."""
         return state.solver.with_budget(self.budget)
 
     def apply(self, state: StudyState, resolved: StudyConfig) -> None:
-        """Set it."""
+        """Set the budget."""
         state.solver.extend_budget(resolved.budget)
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """The study was opened; ``Journal.open`` writes this record, and it is replayed alone."""
+    """The study was opened; ``Journal.open`` writes this record, so this change is only replayed."""
 
     OP: ClassVar[str] = "epoch"
     record: Body
@@ -237,19 +237,19 @@ class Epoch:
         return host
 
     def apply(self, state: StudyState, resolved: dict[str, Any]) -> None:
-        """Remember who."""
+        """Remember who opened it."""
         state.hosts.append(resolved)
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """The study, which had nothing yet, goes on from another one's snapshot.
+    """The study, which was empty, continues another one's snapshot.
 
     Attributes:
-        uuid: the other study's.
-        seq: the number of the last record of its log that the snapshot knows.
+        uuid: that of the other study.
+        seq: the number of the last record of its log that the snapshot contains.
         export: its solver's state.
-        keys: the candidates of the asks that are under way, by the keys of these.
+        keys: the candidates that were handed out and are being evaluated, by the key of their ask.
     """
 
     OP: ClassVar[str] = "import"
@@ -268,14 +268,14 @@ class Import:
         return {"op": self.OP, "uuid": self.uuid, "seq": self.seq, "export": self.export, "keys": self.keys}
 
     def resolve(self, state: StudyState) -> ArqonSolver:
-        """Return the other study's solver, in which the candidates without a result are held by nobody."""
+        """Return the other study's solver, with all candidates without a result withdrawn."""
         solver = ArqonSolver.from_state(self.export)
         for number in solver.pending:
             solver.withdraw(number)
         return solver
 
     def apply(self, state: StudyState, resolved: ArqonSolver) -> None:
-        """Begin with it; in this log all of it came with this record."""
+        """Begin with that solver; as seen from this log, all of its results came with this record."""
         resolved.rebase(state.seq)
         state.begin_from(resolved, self.uuid, self.seq)
         for key, number in self.keys.items():
@@ -288,10 +288,10 @@ _KINDS = {kind.OP: kind for kind in _ALL}
 
 
 def replay(state: StudyState, record: Record) -> None:
-    """Make the change that a record holds.
+    """Apply the change that a record holds.
 
     Raises:
-        StateError: the record's operation is not known here.
+        StateError: the record's kind is unknown to this version.
         ArqonError, LookupError, TypeError, ValueError: the record cannot be applied.
     """
     op = record.body["op"]
@@ -311,7 +311,7 @@ _COLUMNS: dict[str, Any] = {
     "first": None,
     "forced": False,
 }
-"""What the record of an ask says of each fresh candidate beside its number, with the defaults."""
+"""The columns of an ask's record, with the default of each; a column of defaults only is left out."""
 
 
 def _rows(body: Body) -> list[dict[str, Any]]:
@@ -319,10 +319,10 @@ def _rows(body: Body) -> list[dict[str, Any]]:
     count, first = len(body.get("params", ())), body.get("number", 0)
     columns = {name: body.get(name) or [default] * count for name, default in _COLUMNS.items()}
     rows = enumerate(zip(*columns.values(), strict=True), first)
-    return [{"number": number, **dict(filter(_is_said, zip(columns, row, strict=True)))} for number, row in rows]
+    return [{"number": number, **dict(filter(_is_given, zip(columns, row, strict=True)))} for number, row in rows]
 
 
-def _is_said(entry: tuple[str, Any]) -> bool:
+def _is_given(entry: tuple[str, Any]) -> bool:
     name, value = entry
     return name == "memory" or value is not _COLUMNS[name]
 

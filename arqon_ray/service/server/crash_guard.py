@@ -1,8 +1,8 @@
-"""Which calls were running when the process died: those that were so three times are not tried again.
+"""Finds the calls that kill the process: one that was running at three deaths of it is refused from then on.
 
-Ray repeats a call whose actor dies. One that kills the process each time, by a crash inside native code, would do so
-for ever. So whoever is about to work leaves its label in a small file that is mapped into memory: it costs a
-microsecond, and the kernel keeps it when the process dies. It need not survive the node.
+Ray repeats a call whose actor dies. A call that crashes the process each time, inside native code, would be repeated
+for ever. So every call writes its label into a small memory-mapped file while it works, which costs a microsecond; the
+kernel keeps the file when the process dies. It need not survive the node.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _log = logging.getLogger(__name__)
 
 
 class CrashGuard:
-    """The labels of what runs now, and how often each of them was running at a death.
+    """The labels of the calls that are running, and at how many deaths of the process each label was running.
 
     Args:
-        folder: of this actor on this node; None to guard nothing.
+        folder: where this actor keeps files on this node; None to guard nothing.
     """
 
     def __init__(self, folder: str | None) -> None:
@@ -40,7 +40,7 @@ class CrashGuard:
         try:
             self._open(Path(folder))
         except (OSError, ValueError) as error:
-            # Without it a call that kills the process is repeated for ever; with an error here nothing would work.
+            # Without it a fatal call is repeated for ever; but raising here would fail every call.
             _log.warning("calls that kill the process cannot be told from others: %s", error)
 
     def _open(self, folder: Path) -> None:
@@ -49,8 +49,8 @@ class CrashGuard:
         left = running.read_bytes() if running.exists() else b""
         if counts.exists():
             self._deaths = dict(json.loads(counts.read_text()))
-        for place in range(0, len(left), _SIZE):
-            label = left[place : place + _SIZE].rstrip(b"\0").decode(errors="replace")
+        for start in range(0, len(left), _SIZE):
+            label = left[start : start + _SIZE].rstrip(b"\0").decode(errors="replace")
             if label:
                 self._deaths[label] = self._deaths.pop(label, 0) + 1
         self._deaths = dict(list(self._deaths.items())[-_REMEMBERED:])
@@ -62,22 +62,22 @@ class CrashGuard:
             self._map = mmap.mmap(file.fileno(), 0)
 
     def deaths(self, label: str) -> int:
-        """Return at how many deaths of the process this label was running."""
+        """Return at how many deaths of the process a label was running."""
         return self._deaths.get(_short(label), 0)
 
     def poisoned(self, prefix: str) -> list[str]:
-        """Return what follows ``prefix`` in the labels that were running at three deaths or more."""
+        """Return, without ``prefix``, the labels with that prefix that were running at three deaths or more."""
         return [label[len(prefix) :] for label, n in self._deaths.items() if label.startswith(prefix) and n >= LIMIT]
 
     def label(self, label: str | None) -> None:
-        """Give what this thread does from now on a label; None for what needs none."""
+        """Set the label of what this thread does from now on; None for no label."""
         self._here.label = label
 
     def enter(self) -> int:
-        """Mark this thread's label as running, until ``leave``; waiting for others belongs outside.
+        """Mark this thread's label as running until ``leave``; do not wait for other threads in between.
 
         Returns:
-            What ``leave`` wants.
+            The slot, for ``leave``.
         """
         label = getattr(self._here, "label", None)
         if self._map is None or label is None or not self._free:
@@ -88,7 +88,7 @@ class CrashGuard:
         return slot
 
     def leave(self, slot: int) -> None:
-        """Take the mark away that ``enter`` made."""
+        """Clear the slot that ``enter`` returned."""
         if slot >= 0:
             assert self._map is not None  # enter wrote to it
             self._map[slot * _SIZE : (slot + 1) * _SIZE] = _EMPTY
@@ -105,8 +105,8 @@ class CrashGuard:
 
 
 def _short(label: str) -> str:
-    """Return a label that fits into a slot."""
-    data = label.encode(errors="replace")  # of a key that is no Unicode, which the call refuses
+    """Return a label, shortened to fit into a slot."""
+    data = label.encode(errors="replace")  # a key may hold lone surrogates, which the call refuses
     if len(data) < _SIZE:
         return data.decode()
     return data[:16].decode(errors="ignore") + blake2b(data, digest_size=16).hexdigest()

@@ -1,7 +1,7 @@
-"""A study's state and its log behind one lock: the ground that every call of the study stands on.
+"""A study's state and its log behind one lock, which every call of the study uses.
 
-Every call that changes something appends one record and applies it under the lock, and then, outside the lock, waits
-until the record is durable. Opening a study applies the same records in the same way, and computes nothing.
+A call that changes something appends a record and applies it to the state under the lock; then, without the lock, it
+waits until the record is durable. Opening a study applies the same records in the same way, and computes nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from arqon_ray.service.failpoints import failpoint
 from arqon_ray.service.log.journal import Journal, Opened
 from arqon_ray.service.log.manifest import read_study
 from arqon_ray.service.log.records import Record
-from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.log.segments import accepted_records, read_segments
 from arqon_ray.service.server.candidate_worker import CandidateWorker
 from arqon_ray.service.server.changes import Change, Release, replay
 from arqon_ray.service.server.crash_guard import CrashGuard
@@ -33,14 +33,14 @@ from arqon_ray.service.storage.base import Store
 
 
 class DurableState:
-    """A study's state, and the log that makes every change of it durable; open one with ``open``.
+    """A study's state, and the log that makes every change of it durable; make one with ``open``.
 
     Args:
-        state: what the log's records made.
-        journal: the opened log.
+        state: what a replay of the log built.
+        journal: the log, open for writing.
         clock: returns seconds, never going back.
         guard: knows which calls killed the process.
-        snapshot_seq: the record that the newest snapshot stands at.
+        snapshot_seq: the last record that the newest snapshot contains.
         uuid: the study's.
     """
 
@@ -75,11 +75,11 @@ class DurableState:
         """Open a stored study for writing.
 
         Args:
-            store: where ``description.write_study`` put it.
+            store: the store in which ``manifest.write_study`` began it.
             host: who opens it: pid, node, actor.
             clock: returns seconds, never going back.
             guard: knows which calls killed the process.
-            own: remembers the claims of whoever opens it again and again; see ``epochs.claim``.
+            own: the claims of the actor that opens it, see :func:`.fencing.claim`.
 
         Raises:
             StudyRefusedError: it is missing, damaged, of a newer format or owned by another actor.
@@ -87,7 +87,7 @@ class DurableState:
         """
         described = read_study(store)
         if described is None:
-            raise StudyRefusedError(f"there is no study in {store} where one must be: restore its journal there")
+            raise StudyRefusedError(f"{store} has to hold a study and holds none: restore its journal there")
         opened = Journal.open(store, host, own)
         try:
             state, snapshot_seq = _restored(described["config"], opened, clock)
@@ -98,19 +98,19 @@ class DurableState:
         return cls(state, opened.journal, clock, guard, snapshot_seq, described["uuid"])
 
     def drain(self, error: BaseException) -> None:
-        """Take no new call and let those under way become durable; then as ``close``."""
+        """Refuse new calls, wait until those that are running are durable, and then ``close``."""
         with self._lock:
             self._journal.seal(error)
             seq = self._journal.last_seq
             self._queue.call_all()
-        # Whoever waits for one of these records meets the same failure in its own sync.
+        # A call that waits for one of these records gets the same failure from its own sync.
         with contextlib.suppress(OSError, StudyRefusedError):
             self._journal.sync(seq)
             self._snapshotting.finish()
         self.close(error)
 
     def close(self, error: BaseException) -> None:
-        """Serve nothing more: calls that wait and calls to come raise ``error``."""
+        """Close the study: calls that wait and later calls raise ``error``."""
         self._journal.close(error)
         with self._lock:
             self._worker.close()
@@ -119,12 +119,12 @@ class DurableState:
 
     @property
     def trouble(self) -> list[TroubleRow]:
-        """What does not work in the background at present; see ``background.Trouble``."""
+        """The background work that fails at present."""
         return troubles(*self._worker.works, *self._snapshotting.works)
 
     @property
     def problem(self) -> BaseException | None:
-        """Why the log takes nothing more; None while it does. Open the study again then."""
+        """Why the log accepts no further record, so that the study must be opened again; None if it does."""
         return self._journal.problem
 
     def _commit(self, change: Change, resolved: Any = ...) -> None:
@@ -151,7 +151,7 @@ class DurableState:
         """Mark the block as this call's work, in case it kills the process; the lock is held and never released.
 
         Raises:
-            BaseException: why the journal takes nothing more, if it does not.
+            BaseException: the error that closed or sealed the journal, if there was one.
         """
         self._journal.check_open()
         slot = self._guard.enter()
@@ -165,8 +165,12 @@ class DurableState:
     def _durably(self) -> Iterator[None]:
         """Hold the lock within the block; at its end, release it and wait until all that the block saw is durable.
 
-        The block may return its answer: whoever called gets it only after that. It may release the lock while it waits
-        for something, and does its work within ``_working``.
+        A value that the block returns reaches the caller only after that. The block may release the lock while it
+        waits for something; what it does in between belongs within ``_working``.
+
+        Raises:
+            StudyRefusedError: another actor has claimed the study since.
+            OSError: the storage failed; whether the change was written is unknown until the study is opened again.
         """
         commits = self._journal.commits
         commits.announce()
@@ -179,7 +183,7 @@ class DurableState:
             commits.withdraw()
         self._journal.sync(seq)
         if seq == before:
-            # No record stands for this answer: it counts only if nobody else has the study since.
+            # The call appended no record, so its answer is right only if nobody has claimed the study since.
             self._journal.check_owner()
         self._snapshotting.look()
 
@@ -191,22 +195,22 @@ class DurableState:
 
 
 def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], float]) -> tuple[StudyState, int]:
-    """Return the state that a snapshot and the records after it make, and the number of the snapshot's record."""
+    """Return the state that a snapshot and the records after it build, and the snapshot's last record."""
     journal, snapshot = opened.journal, opened.snapshot
     if snapshot is not None:
         try:
             state = StudyState.thaw(snapshot.take(), clock, snapshot.at.seq)
         except StateError as error:
-            # Whole, and yet not to be read: another release wrote it. The log holds everything.
+            # Undamaged, but another release wrote it. The log holds everything.
             journal.passed_over.append(f"{journal.store.where(snapshot.name)}: {error}")
         else:
             return replayed(state, opened.records, journal.store), snapshot.at.seq
-    records = opened.records if snapshot is None else list(accepted(read_chain(journal.store)[0]))
+    records = opened.records if snapshot is None else list(accepted_records(read_segments(journal.store)[0]))
     return replayed(StudyState(ArqonSolver(load_config(config)), clock), records, journal.store), 0
 
 
 def replayed(state: StudyState, records: list[Record], store: Store) -> StudyState:
-    """Apply the records that come after a state.
+    """Apply records to a state, and return it.
 
     Raises:
         StudyRefusedError: one of them cannot be applied.

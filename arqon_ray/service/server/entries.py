@@ -1,4 +1,4 @@
-"""Results and reports as calls bring them: checked as a whole, before anything is changed."""
+"""Parses the results and reports that calls bring; a call is checked as a whole before anything is changed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from arqon_ray.errors import ResultsError
 from arqon_ray.service.server.outcomes import Reported
 from arqon_ray.service.validation import check_batch, check_id
 
-_SAYS = frozenset({"value", "values", "metrics"})
+_VALUES = frozenset({"value", "values", "metrics"})
 _REPORT = frozenset({"id", "step", "value", "metrics", "time"})
 
 
 def tell_entries(results: Any, rest: Mapping[str, Any], metric: str | None = None) -> list[Entry]:
-    """Return what ``tell(id, value, ...)`` or ``tell([{...}, ...])`` says, as checked entries.
+    """Return the checked results of ``tell(id, value, ...)`` or ``tell([{...}, ...])``.
 
     Args:
         results: an id, or a list of dicts (or one dict) with ``id`` and ``value``.
-        rest: the other arguments of the call; without ``value`` when none was given.
-        metric: the config's, whose value counts where metrics alone are given.
+        rest: the other arguments of the call; without ``value`` if none was given.
+        metric: the config's; names the value of results that have only metrics.
+
+    Raises:
+        ResultsError: the arguments are malformed; see :func:`checked_entries` too.
     """
     if isinstance(results, str):
         check_id(results)
-        if not _SAYS.intersection(rest) and rest.get("status") != "failed":
+        if not _VALUES.intersection(rest) and rest.get("status") != "failed":
             raise ResultsError(f"tell({results!r}) has no value: give a number, or None for a failed evaluation")
         results = [{"id": results, **rest}]
     elif "value" in rest:
@@ -40,26 +43,26 @@ def tell_entries(results: Any, rest: Mapping[str, Any], metric: str | None = Non
 
 
 def checked_entries(results: Any, metric: str | None = None) -> list[Entry]:
-    """Check a list of candidates' results as a whole and return its entries.
+    """Return the entries of a list of candidates' results.
 
     Raises:
-        ResultsError: when any entry is malformed, or lacks its id, or failed of what says nothing about its point.
+        ResultsError: an entry is malformed, has no id, or failed for a reason that says nothing about its point.
     """
-    entries = parse_results([_ended(row) for row in _at_once(results)], metric)
-    for place, entry in enumerate(entries):
+    entries = parse_results([_ended(row) for row in _rows(results)], metric)
+    for row, entry in enumerate(entries):
         if entry.number is None:
-            raise ResultsError(f"results[{place}] has no id: give the one that ask gave; seed() takes outside points")
+            raise ResultsError(f"results[{row}] has no id: give the one that ask gave; seed() takes outside points")
         error = entry.told.error
         if error is not None and error.kind in NOT_THE_POINTS_FAULT:
             raise ResultsError(
-                f"results[{place}].error.kind is {error.kind!r}, which says nothing about the point: "
+                f"results[{row}].error.kind is {error.kind!r}, which says nothing about the point: "
                 f"release('{entry.number}') gives it back, and it is handed out again"
             )
     return entries
 
 
 def _ended(row: Any) -> Any:
-    """Return a result; of a row of ``pending``, which brings its value, what is the result's."""
+    """Return a result; a row of ``pending()`` to which a value was added is turned into one."""
     status = row.get("status") if isinstance(row, Mapping) else None
     if not isinstance(status, str) or status != "running":
         return row
@@ -69,19 +72,22 @@ def _ended(row: Any) -> Any:
 def seed_entries(
     results: Any, space: Space, out_of_bounds: str, metric: str | None = None
 ) -> tuple[list[Entry], list[str | None]]:
-    """Return what ``seed`` was given: the entries that fit the space, and why the others are skipped; see ``fit``."""
-    return fit(parse_seeds(_at_once(results), metric), space, out_of_bounds)
+    """Return the entries given to ``seed`` that fit the space, and why the others are skipped; see ``fit``."""
+    return fit(parse_seeds(_rows(results), metric), space, out_of_bounds)
 
 
 def report_entries(id: Any, step: Any, value: Any, metrics: Any, now: Callable[[], float]) -> list[Reported]:
-    """Return what ``report(id, step, value, ...)`` or ``report([{...}, ...])`` says, checked.
+    """Return the checked reports of ``report(id, step, value, ...)`` or ``report([{...}, ...])``.
 
     Args:
         id: an id, or a list of dicts (or one dict) with ``id``, ``step`` and ``value``.
-        step: of the one, ``...`` when none was given.
+        step: that of a single report; ``...`` if none was given.
         value: likewise.
-        metrics: of the one; None when there are none.
-        now: returns the time of those that bring none.
+        metrics: those of a single report; None if there are none.
+        now: returns the time for reports that bring none, in seconds since 1970.
+
+    Raises:
+        ResultsError: a report is malformed.
     """
     if isinstance(id, str):
         if step is ... or value is ...:
@@ -91,7 +97,7 @@ def report_entries(id: Any, step: Any, value: Any, metrics: Any, now: Callable[[
         raise ResultsError(values.broken("id", id, "the string that ask gave as id"))
     if step is not ... or value is not ... or metrics is not None:
         raise ResultsError("report([...]) has arguments beside the list: put them into the reports that they are about")
-    return [_reported(each, f"reports[{place}].", now) for place, each in enumerate(_at_once(id))]
+    return [_reported(each, f"reports[{row}].", now) for row, each in enumerate(_rows(id))]
 
 
 def _reported(given: Any, where: str, now: Callable[[], float]) -> Reported:
@@ -110,7 +116,7 @@ def _reported(given: Any, where: str, now: Callable[[], float]) -> Reported:
     )
 
 
-def _at_once(results: Any) -> Any:
+def _rows(results: Any) -> Any:
     rows = rows_of(results)
     check_batch("results", rows)
     return rows

@@ -1,4 +1,4 @@
-"""What a study is begun from when it goes on elsewhere, checked whole before anything of it is written."""
+"""Checks of the snapshot from which a study continues elsewhere, made before anything of it is written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Snapshot(Strict):
 
 
 def read_snapshot(snapshot: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a snapshot as a plain dict, its keys and types checked.
+    """Return a snapshot as a plain dict, with its keys and types checked.
 
     Raises:
         StateError: a key is missing or malformed.
@@ -38,15 +38,15 @@ def read_snapshot(snapshot: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_handover(snapshot: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    """Refuse a snapshot from which the study of a config cannot go on.
+    """Check that a study can continue from a snapshot.
 
     Args:
-        snapshot: what ``start`` was given.
+        snapshot: as it was given to ``start``.
         config: that of the study that is to begin from it.
 
     Raises:
-        StateError: it is malformed, or its export cannot be read.
-        IdentityError: it is another study's.
+        StateError: the snapshot is malformed, or its export cannot be read.
+        IdentityError: the snapshot is that of another study.
     """
     read_snapshot(snapshot)
     solver = ArqonSolver.from_state(snapshot["export"])

@@ -1,6 +1,6 @@
-"""Opens a study when it is first needed, again when its storage failed, and never an empty one in its place.
+"""Opens a study when it is first needed and again after its storage failed, but never an empty one in its place.
 
-Runs in the actor's process, behind the facade of ``actor.py``; knows nothing of Ray itself.
+It runs in the actor's process behind the facade of ``actor.py`` and knows nothing of Ray.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 _PATIENCE = 30.0
 _PATIENCE_TO_BEGIN = 5.0
-"""Seconds for which calls wait while the storage fails; and the first call of all, whose path may be mistyped."""
+"""Seconds for which calls wait while the storage fails; fewer for the first call, whose path may be mistyped."""
 
 _PAUSES = (0.1, 2.0)
 """Seconds between two attempts: the first pause, doubled each time, and the longest."""
@@ -43,22 +43,22 @@ _NOTHING: dict[str, Any] = {
     "version": __version__,
     "trouble": [],
 }
-"""What a refused study's status has in the place of what is not known."""
+"""The part of a refused study's status that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActorSpec:
-    """What the actor was created with; the same at every restart, and small.
+    """The arguments with which the actor was created; the same at every restart, and small.
 
-    Ray puts what is larger than 100 KB into the object store, which does not outlive the creator, and then cannot
-    restart the actor. So the config comes with ``begin`` and lies beside the journal after that.
+    Ray puts arguments larger than 100 KB into the object store, which does not outlive the creator, and then cannot
+    restart the actor. So the config comes with ``begin`` and is read from the storage after that.
 
     Attributes:
         name: the study's.
         token: the creator's secret, and the uuid of the study if a new one is begun.
-        resume: False to set a stored study aside and begin anew.
-        awaited: whether a new study is begun from a snapshot, which a ``begin`` brings.
-        config: of an actor that release 0.1.0 created, its creator's.
+        resume: False to set a stored study aside and begin a new one.
+        awaited: whether a new study begins from a snapshot, which a call of ``begin`` brings.
+        config: the creator's config, for actors that release 0.1.0 created.
     """
 
     name: str
@@ -69,22 +69,22 @@ class ActorSpec:
 
 
 class MissingJournalError(StudyRefusedError):
-    """The storage is there and the study is not; it may be brought back."""
+    """The storage can be reached but the study is missing; it may be brought back."""
 
 
 class _NotBegunError(Exception):
-    """The actor is there, and the ``begin`` of its creator has not come yet."""
+    """The creator of the actor has not called ``begin`` yet."""
 
 
 class StudyHost:
     """Serves one study, whatever state its storage is in.
 
     Args:
-        birth: what the actor was created with.
+        spec: the arguments with which the actor was created.
         root: the directory or URI that holds the studies.
         restarted: whether Ray has restarted the actor: then the journal must be there.
         host: who opens the study: pid, node, actor.
-        scratch: a folder of this actor on this node, which need not survive the node; None to do without.
+        scratch: where this actor keeps files on this node, which need not survive the node; None for nowhere.
     """
 
     def __init__(
@@ -111,28 +111,28 @@ class StudyHost:
         snapshot: Mapping[str, Any] | None = None,
         storage_path: str | None = None,
     ) -> StudyStatus:
-        """Join the study, or begin it, from a snapshot where one is brought; a larger budget extends it.
+        """Join the study, or begin it, from a snapshot if one is given; a larger budget extends it.
 
         Args:
             config: the study's.
-            token: whose call this is.
+            token: the caller's.
             snapshot: what a new study begins from.
-            storage_path: where the caller wants it to lie; None for wherever it lies.
+            storage_path: where the caller expects the study; None for anywhere.
 
         Raises:
-            IdentityError: the config is of another study, or it lies elsewhere.
+            IdentityError: the config describes another study, or the study is stored elsewhere.
             StudyRefusedError: the study cannot be served.
         """
         if storage_path is not None and not same_place(self._root, storage_path):
             raise IdentityError(
-                f"the study {self._spec.name!r} runs and lies in {self._store}, not in "
+                f"the study {self._spec.name!r} is running and stored in {self._store}, not in "
                 f"{open_store(storage_path, self._spec.name)}: leave storage_path out to join it, use another name, "
                 "or stop() it first"
             )
         checked = load_config(config)
         with self._lock:
             if self._config is None or (snapshot is not None and self._study is None):
-                # A snapshot stays with the config that came with it, whoever else comes first or next.
+                # A snapshot stays with the config that came with it, whoever else calls before or after.
                 self._config, self._snapshot = config, snapshot
         creating = token == self._spec.token or snapshot is not None
         self.call(lambda study: study.join(checked), creating=creating)
@@ -145,24 +145,22 @@ class StudyHost:
         name: Callable[[], str | None] = lambda: "this call",
         creating: bool = False,
     ) -> T:
-        """Call the study, again and again while its storage fails.
-
-        A change needs an operation id, so that repeating it after a failed write is safe.
+        """Call the study, and again after a failed write; that is safe because changes have an operation id.
 
         Args:
             work: the call.
-            label: what is the same whenever this call is repeated; None for a call that cannot be dangerous.
-            name: returns what messages call it.
-            creating: whether the study may be begun for it.
+            label: the same for every repetition of this call; None for a call that cannot kill the process.
+            name: returns the call's name for messages.
+            creating: whether the study may be begun for this call.
 
         Raises:
-            PoisonedCallError: this call was running at three deaths of the process.
+            PoisonedCallError: the call was running at three deaths of the process.
             StudyRefusedError: the study cannot be served, or its storage fails for long.
         """
         if label is not None and self._guard.deaths(label) >= LIMIT:
             raise PoisonedCallError(
                 f"{name()} was running at {self._guard.deaths(label)} deaths of the actor's process, so it is not "
-                "tried again: see the actor's log in Ray's session directory for the cause, and call otherwise"
+                "tried again: see the actor's log in Ray's session directory for the cause, and change the call"
             )
         self._guard.label(label)
         began = time.monotonic()
@@ -195,7 +193,7 @@ class StudyHost:
             pause = min(2.0 * pause, _PAUSES[1])
 
     def status(self) -> StudyStatus:
-        """Return the study's status; of one that cannot be served, ``refused`` with the reason."""
+        """Return the study's status; ``refused``, with the reason, if it cannot be served."""
         try:
             told = self.call(lambda study: study.status())
         except StudyRefusedError as error:
@@ -203,15 +201,15 @@ class StudyHost:
         return cast("StudyStatus", {"name": self._spec.name, **self._host, **told})
 
     def snapshot(self, since: Mapping[str, Any] | None = None) -> StudySnapshot | None:
-        """Return the study's snapshot, and where its journal lies; None when nothing changed ``since``."""
+        """Return the study's snapshot and where its log is stored; None if nothing changed ``since``."""
         found = self.call(lambda study: study.snapshot(since))
         return None if found is None else cast("StudySnapshot", {**found, "storage_path": self._root})
 
     def stop(self, purge: bool) -> None:
-        """Serve nothing more; what was acknowledged stays on the storage, or with ``purge`` is deleted.
+        """Stop serving the study; it stays on the storage or, with ``purge``, is deleted.
 
         Raises:
-            StudyRefusedError: a purge of a study that another actor owns now.
+            StudyRefusedError: ``purge`` of a study that another actor owns now.
         """
         with self._lock:
             if purge and isinstance(self._refused, FencedError):
@@ -239,13 +237,13 @@ class StudyHost:
                     self._refused = error
                     raise
                 self._must_exist = True
-                self._snapshot = None  # It may be large, and is in the journal now.
+                self._snapshot = None  # It may be large, and is in the log now.
             return self._study
 
     def _open(self, creating: bool) -> Study:
         store, spec = self._store, self._spec
         if self._must_exist and not creating and not is_shared(self._root) and not os.path.isdir(self._root):
-            where = f"no such folder on node {self._host.get('node')}, where a journal must be"
+            where = f"no such folder on node {self._host.get('node')}, where a journal is required"
             raise FileNotFoundError(errno.ENOENT, where, self._root)
         if is_purging(store):
             if self._must_exist:
@@ -258,7 +256,7 @@ class StudyHost:
         if described is None:
             if self._must_exist and not creating:
                 raise MissingJournalError(
-                    f"no journal in {store} on node {self._host.get('node')}, where one must be: bring it back there, "
+                    f"no journal in {store} on node {self._host.get('node')}, where one is required: bring it back, "
                     f"or stop() this actor and start() anew"
                 )
             if self._config is None:
@@ -277,7 +275,11 @@ class StudyHost:
         return Study.open(store, self._opener, guard=self._guard, own=self._claims)
 
     def _check_brought(self) -> Mapping[str, Any]:
-        """Return the snapshot that a new study begins from; nobody but who brings it may begin the study."""
+        """Return the snapshot from which a new study begins, checked; empty if it begins from none.
+
+        Raises:
+            MissingJournalError: the study must begin from a snapshot, and it has not been brought yet.
+        """
         if self._spec.awaited and self._snapshot is None:
             raise MissingJournalError(f"the study in {self._store} is about to be begun from a snapshot: call again")
         if self._snapshot is None:
@@ -291,7 +293,7 @@ class StudyHost:
                 self._refused = self._refused or error
 
     def _drop_if_broken(self, study: Study | None) -> None:
-        """Forget a study whose log takes nothing more: what it knows may be ahead of the log."""
+        """Drop a study whose log accepts no further record: its state may be ahead of the log."""
         if study is None or study.problem is None:
             return
         with self._lock:

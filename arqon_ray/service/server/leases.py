@@ -1,8 +1,8 @@
-"""Who holds which candidate, and until when.
+"""Leases: who holds which candidate, and until when.
 
-A candidate that was asked for under an owner's name lives as long as the owner does: one heartbeat renews
-all of them. One without an owner has a term of its own. The clock is injected and monotonic; nothing is
-written down, so that after a restart every lease has its full length again.
+All candidates of one owner share a deadline, which a heartbeat renews. A candidate without an owner has a deadline of
+its own. The clock is injected and monotonic. Deadlines are not stored: after a restart every lease has its full length
+again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 _SPARE = 64
-"""Alarms of leases that have ended which are not worth clearing."""
+"""How many alarms of ended leases are left in the heap before it is rebuilt."""
 
 OWNER_TERM = 60.0
 LONE_TERM = 24 * 3600.0
@@ -21,7 +21,7 @@ LONE_TERM = 24 * 3600.0
 
 @dataclass(slots=True)
 class _Holding:
-    """Candidates that run out together: all of one owner, or a single one without an owner."""
+    """Candidates whose leases expire together: all of one owner, or a single one without an owner."""
 
     term: float
     deadline: float
@@ -39,7 +39,7 @@ class Leases:
         self._clock = clock
         self._holdings: dict[str | int, _Holding] = {}
         self._holder: dict[int, str | int] = {}
-        # A lower bound of each holding's deadline; renewals do not touch it, so it is looked at again when it comes.
+        # A lower bound of each holding's deadline: renewals leave it alone, so the deadline is checked when it comes.
         self._alarms: list[tuple[float, int, _Holding]] = []
         self._order = itertools.count()
 
@@ -50,12 +50,13 @@ class Leases:
         return len(self._holder)
 
     def grant(self, number: int, owner: str | None = None, term: float | None = None) -> float:
-        """Give a candidate to an owner, or to nobody by name; whoever held it before holds it no longer.
+        """Lease a candidate; an earlier lease of it ends.
 
         Args:
             number: the candidate.
-            owner: who holds it; a sign of life for all else that this owner holds.
-            term: seconds until it runs out: 60 with an owner (then of all that the owner holds), 24 h without.
+            owner: who holds it, which also renews everything else that the owner holds; None for an anonymous holder.
+            term: seconds until the lease expires; by default 60 with an owner (and then of all that the owner holds),
+                24 h without.
 
         Returns:
             The term in force, in seconds.
@@ -79,13 +80,13 @@ class Leases:
 
     def _alarm(self, holding: _Holding, deadline: float) -> None:
         heapq.heappush(self._alarms, (deadline, next(self._order), holding))
-        # Most leases end long before they would run out: those alarms must not stay for as long.
+        # Most leases end long before they expire: their alarms must not pile up until then.
         if len(self._alarms) > 2 * len(self._holdings) + _SPARE:
             self._alarms = [(held.deadline, next(self._order), held) for held in self._holdings.values()]
             heapq.heapify(self._alarms)
 
     def renew(self, owner: str) -> int:
-        """Give all that an owner holds its full term again; returns how many candidates that is."""
+        """Renew all leases of an owner for their full term; returns how many there are."""
         holding = self._holdings.get(owner)
         if holding is None:
             return 0
@@ -93,14 +94,14 @@ class Leases:
         return len(holding.numbers)
 
     def touch(self, number: int) -> None:
-        """Give a candidate, and all that its owner holds, its full term again; nothing when it is not held."""
+        """Renew the lease of a candidate, and of all that its owner holds; without a lease nothing happens."""
         holder = self._holder.get(number)
         if holder is not None:
             holding = self._holdings[holder]
             holding.deadline = self._clock() + holding.term
 
     def drop(self, number: int) -> None:
-        """Forget the lease of a candidate that was told or released; nothing happens when it has none."""
+        """End the lease of a candidate, if it has one."""
         holder = self._holder.pop(number, None)
         if holder is not None:
             holding = self._holdings[holder]
@@ -109,7 +110,7 @@ class Leases:
                 del self._holdings[holder]
 
     def expired(self) -> list[int]:
-        """Return the candidates whose lease has run out, lowest number first; they stay until dropped."""
+        """Return the candidates whose lease has expired, lowest number first; they are held until they are dropped."""
         now = self._clock()
         over: list[_Holding] = []
         while self._alarms and self._alarms[0][0] <= now:
@@ -125,29 +126,29 @@ class Leases:
         return sorted({number for holding in over for number in holding.numbers})
 
     def next_deadline(self) -> float | None:
-        """Return a reading of the clock before which no lease runs out, or None when nothing is held."""
+        """Return a reading of the clock before which no lease expires; None if nothing is held."""
         while self._alarms and not self._alarms[0][2].numbers:
             heapq.heappop(self._alarms)
         return self._alarms[0][0] if self._alarms else None
 
     def owner(self, number: int) -> str | None:
-        """Return the owner of a candidate; None when it has none or is not held."""
+        """Return the owner of a candidate; None if it has none or is not held."""
         holder = self._holder.get(number)
         return holder if isinstance(holder, str) else None
 
     def held_by(self, owner: str) -> list[int]:
-        """Return what an owner holds, lowest number first."""
+        """Return the candidates that an owner holds, lowest number first."""
         holding = self._holdings.get(owner)
         return sorted(holding.numbers) if holding is not None else []
 
     def held(self) -> Iterator[tuple[int, str | None, float]]:
-        """Yield number, owner and term of all that is held, so that granting them again makes the same leases."""
+        """Yield number, owner and term of every lease, in an order in which ``grant`` restores them."""
         for holder, holding in self._holdings.items():
             for number in holding.numbers:
                 yield number, holder if isinstance(holder, str) else None, holding.term
 
     def restart(self) -> None:
-        """Give every lease its full term again, as after a restart."""
+        """Renew every lease for its full term."""
         now = self._clock()
         self._alarms.clear()
         for holding in self._holdings.values():

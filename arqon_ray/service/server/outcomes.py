@@ -1,4 +1,4 @@
-"""Changes by what came of evaluations: results, intermediate ones, and results that were taken back."""
+"""Changes by the outcomes of evaluations: results, intermediate results and retractions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Body = dict[str, Any]
 class Tell:
     """Results came in: of candidates, or of points from outside.
 
-    Its record has the columns of what was told, with the candidates' numbers and, of points from outside, the params.
+    The record holds them as columns, with the candidates' numbers or, for points from outside, their params.
 
     Attributes:
         entries: the results.
         key: the operation id.
-        digest: what the operation's arguments are known by; None in records of 0.1.0.
+        digest: of the operation's arguments; None in records of 0.1.0.
     """
 
     OP: ClassVar[str] = "tell"
@@ -37,7 +37,7 @@ class Tell:
 
     @classmethod
     def of(cls, body: Body) -> Tell:
-        """Return the change that a record holds; in formats 1 and 2 its results are dicts and rows."""
+        """Return the change that a record holds; in formats 1 and 2 the results are dicts or rows."""
         if "results" in body:
             return cls([replace(entry, unsaid=True) for entry in parse_results(body["results"])], body.get("key"))
         if "rows" in body:
@@ -57,11 +57,11 @@ class Tell:
         return {**body, **columns.pack([entry.told for entry in self.entries])}
 
     def resolve(self, state: StudyState) -> list[Verdict]:
-        """Return which results count, and whose they are."""
+        """Return which results are accepted, and whose they are."""
         return state.solver.resolve(self.entries)
 
     def apply(self, state: StudyState, resolved: list[Verdict]) -> None:
-        """Take those that count."""
+        """Take the accepted results."""
         state.solver.apply(resolved, state.seq)
         state.take(resolved)
         state.remember(self.OP, self.key, [verdict.answer for verdict in resolved], self.digest)
@@ -72,10 +72,10 @@ class Reported:
     """One intermediate result.
 
     Attributes:
-        number: the candidate's.
+        number: that of the candidate.
         step: how far its evaluation has come.
-        value: native; None is one that was not finite.
-        metrics: what else was known, by name; None when nothing was said.
+        value: the objective's value; None if it was not finite.
+        metrics: what else was reported, by name; None if nothing was.
         time: when it was reported, in seconds since 1970.
     """
 
@@ -88,14 +88,14 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Intermediate results of candidates' evaluations came in, of one or of many."""
+    """Intermediate results came in, of one candidate or of many."""
 
     OP: ClassVar[str] = "report"
     reports: Sequence[Reported]
 
     @classmethod
     def of(cls, body: Body) -> Report:
-        """Return the change that a record holds; in formats 1 and 2 it is a single one."""
+        """Return the change that a record holds; in formats 1 and 2 that is a single report."""
         numbers = body["number"]
         if isinstance(numbers, int):
             return cls([Reported(numbers, body["step"], body["value"])])
@@ -117,27 +117,27 @@ class Report:
         return body
 
     def resolve(self, state: StudyState) -> None:
-        """Check that the candidates have no result yet."""
+        """Check that no candidate has a result yet."""
         for number in dict.fromkeys(report.number for report in self.reports):
             state.solver.candidate(number)
             if not state.is_open(number):
                 raise StateError(f"candidate {number} was told before: it has no intermediate results any more")
 
     def apply(self, state: StudyState, resolved: None) -> None:
-        """Keep them."""
+        """Keep the reports."""
         for each in self.reports:
             state.solver.report(each.number, each.step, each.value, each.metrics, each.time)
 
 
 @dataclass(frozen=True, slots=True)
 class Retract:
-    """The result of a candidate was taken back, since it was wrong.
+    """The result of a candidate was retracted because it was wrong.
 
     Attributes:
-        number: the candidate's.
-        reason: why; the log alone keeps it.
+        number: that of the candidate.
+        reason: why; only the log keeps it.
         key: the operation id.
-        digest: what the operation's arguments are known by.
+        digest: of the operation's arguments.
     """
 
     OP: ClassVar[str] = "retract"
@@ -157,7 +157,7 @@ class Retract:
         return {"op": self.OP, "number": self.number, **why, **to_record(self.key, self.digest)}
 
     def resolve(self, state: StudyState) -> Evaluation:
-        """Return what is taken back."""
+        """Return the evaluation that is retracted."""
         return state.solver.check_retraction(self.number)
 
     def apply(self, state: StudyState, resolved: Evaluation) -> None:
@@ -168,12 +168,12 @@ class Retract:
 
 
 def digest_of_results(method: str, entries: Sequence[Entry]) -> bytes:
-    """Return the digest of results; of such as earlier releases could tell the one that these made of them."""
+    """Return the digest of results; for results that earlier releases knew, the same one as theirs."""
     return digest_of(method, [_row(entry) + _rest(entry.told) for entry in entries])
 
 
 def _row(entry: Entry) -> list[Any]:
-    """Return what formats 1 and 2 knew of a result."""
+    """Return the fields of a result that formats 1 and 2 have."""
     params = None if entry.params is None else dict(entry.params)
     told = entry.told
     values = [] if told.values is None else [list(told.values)]
@@ -182,11 +182,11 @@ def _row(entry: Entry) -> list[Any]:
 
 
 def _rest(told: Evaluation) -> list[Any]:
-    """Return what else is said of an evaluation; nothing where it is what earlier releases knew."""
+    """Return the other fields of an evaluation; nothing if it has only those of earlier releases."""
     error = told.error
     times = (told.started, told.ended, told.seconds)
     where = (told.node, told.pid, told.attempt)
-    # What raised and what gave no number was not told apart.
+    # Earlier releases did not distinguish an exception from a value that is no number.
     why = None if error is None or error[::2] in ((RAISED, None), (BAD_VALUE, None)) else error[::2]
     if not (told.metrics or told.steps or why) and times == (None, None, None) and where == (None, None, 1):
         return []

@@ -1,4 +1,4 @@
-"""A stored study as it stands, read beside whoever serves it: nothing is claimed, cut or written."""
+"""Reads a stored study while somebody else may be serving it: nothing is claimed, truncated or written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import load_config
 from arqon_ray.errors import ConfigError, StateError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.log.manifest import read_study
-from arqon_ray.service.log.segments import OffChainError, accepted, read_chain
+from arqon_ray.service.log.segments import PositionError, accepted_records, read_segments
 from arqon_ray.service.log.snapshots import read_snapshots
 from arqon_ray.service.server.durable import replayed
 from arqon_ray.service.server.state import StudyState
@@ -21,7 +21,7 @@ _ATTEMPTS, _PAUSE = 4, 0.25
 
 
 def read_state(storage_path: str, name: str) -> StudyState:
-    """Return the state of a stored study, as far as its log is written.
+    """Return the state of a stored study, as far as its log has been written.
 
     Args:
         storage_path: as it was given to ``start``: a directory or a URI.
@@ -38,7 +38,7 @@ def read_state(storage_path: str, name: str) -> StudyState:
         try:
             return _read(store)
         except StudyRefusedError:
-            # An actor that opens the study meanwhile begins a segment after they were listed.
+            # An actor that opens the study meanwhile may add a segment after they were listed.
             if attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(_PAUSE)
@@ -53,40 +53,40 @@ def _read(store: Store) -> StudyState:
         if isinstance(snapshot, str):
             continue
         try:
-            parts, _ = read_chain(store, snapshot.at)
+            segments, _ = read_segments(store, snapshot.at)
             state = StudyState.thaw(snapshot.take(), time.monotonic, snapshot.at.seq)
-        except (OffChainError, StateError):
+        except (PositionError, StateError):
             continue  # the log holds everything
-        return replayed(state, list(accepted(parts)), store)
-    parts, _ = read_chain(store)
+        return replayed(state, list(accepted_records(segments)), store)
+    segments, _ = read_segments(store)
     fresh = StudyState(ArqonSolver(load_config(described["config"])), time.monotonic)
-    return replayed(fresh, list(accepted(parts)), store)
+    return replayed(fresh, list(accepted_records(segments)), store)
 
 
-def find_study(place: str) -> tuple[str, str] | None:
-    """Return ``storage_path`` and name of the study at a place; None when there is none.
+def find_study(path: str) -> tuple[str, str] | None:
+    """Return ``storage_path`` and name of the study at a path; None if there is none.
 
     Args:
-        place: a study's own folder, or a ``storage_path`` that holds one study; a directory or a URI.
+        path: a study's own folder, or a ``storage_path`` that holds one study; a directory or a URI.
 
     Raises:
-        ConfigError: it is no place for a study, or holds several.
-        StudyRefusedError: what lies there is damaged.
+        ConfigError: no study can be stored there, or there are several.
+        StudyRefusedError: the study there is damaged.
         OSError: the storage failed.
     """
-    root = check_storage_path(place)
+    root = check_storage_path(path)
     parent, name = _split(root)
     if name and _is_study(parent, name):
         return parent, name
     names = [each for each in _folders(root) if _is_study(root, each)]
     if len(names) > 1:
         shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-        raise ConfigError(f"{place} holds {len(names)} studies: name one of {shown}, as {_joined(root, names[0])}")
+        raise ConfigError(f"{path} holds {len(names)} studies: name one of {shown}, as {_joined(root, names[0])}")
     return (root, names[0]) if names else None
 
 
 def _split(root: str) -> tuple[str, str]:
-    """Return where a study's folder lies and its name; no name for what has no parent."""
+    """Return parent and name of a study's folder; an empty name if there is no parent."""
     address, mark, query = root.partition("?") if is_shared(root) else (root, "", "")
     parent, _, name = address.rpartition("/")
     return (parent + mark + query, name) if parent and not parent.endswith("/") else (root, "")

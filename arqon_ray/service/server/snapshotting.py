@@ -1,4 +1,4 @@
-"""Snapshots and tidying, in a thread of its own, when the log has grown by so much that it pays."""
+"""Takes snapshots and compacts the log in the background, each when the log has grown enough to be worth it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from arqon_ray.service.server.state import StudyState
 
 _EVERY = 5_000
 _SHARE = 8
-"""A snapshot is due after this many records, or after an eighth of all, whichever is more: it costs no more than that
-share of what was written, and a replay is never longer."""
+"""A snapshot is due after this many records or an eighth of the log, whichever is more. That bounds both the cost of
+snapshots, as a share of what is written, and the length of a replay."""
 
-_TIDY_EVERY = 256
+_COMPACT_EVERY = 256
 _PAUSES = (1.0, 600.0)
-"""Seconds until what failed is tried again, at first and at most. It is not needed, the log holds everything, but it
-takes the study's lock for a moment and may take the storage's time."""
+"""Seconds until failed work is tried again, at first and at most. There is no hurry, since the log holds everything,
+and each attempt takes the study's lock for a moment and loads the storage."""
 
-_PARTING = 10.0
-"""Seconds for which whoever leaves waits for what is under way."""
+_CLOSING = 10.0
+"""Seconds for which closing a study waits for a snapshot that is being taken."""
 
 _log = logging.getLogger(__name__)
 
 
 class Snapshotting:
-    """Keeps the log short to read.
+    """Keeps the replay of a study's log short.
 
     Args:
         lock: the study's.
@@ -42,40 +42,40 @@ class Snapshotting:
         self._state = state
         self._journal = journal
         self._snapshot = snapshot_seq
-        self._tidied = journal.last_seq
+        self._compacted = journal.last_seq
         self._snapshots = Background("taking a snapshot of the study", self._shorten, pauses=_PAUSES)
         self._merges = Background("merging the parts of the log", self._merge, pauses=_PAUSES)
 
     @property
     def works(self) -> tuple[Background, ...]:
-        """What goes on in the background."""
+        """The background work, for its troubles."""
         return self._snapshots, self._merges
 
     def look(self) -> None:
-        """Begin what is due; called often, without the study's lock. What goes wrong fails no call."""
+        """Start the work that is due, without the study's lock; a failure of it fails no call."""
         if self._due():
             self._snapshots.wake()
-        if self._untidy():
+        if self._fragmented():
             self._merges.wake()
 
     def settle(self, timeout: float) -> bool:
-        """Wait until what is due is done, at most so many seconds; returns whether it is."""
+        """Wait at most ``timeout`` seconds until the work that is due is done; returns whether it is."""
         return all(each.settle(timeout) for each in self.works)
 
     def finish(self) -> None:
-        """Take a snapshot now, if there is more than a little to replay; for whoever leaves in order.
+        """Take a last snapshot if there is more than a little to replay; for a study that is closed in order.
 
-        What is under way is waited for, ten seconds at most. What goes wrong is logged: the log holds everything.
+        It waits at most ten seconds for one that is being taken. A failure is logged only: the log holds everything.
         """
         self.close()
-        if self._snapshots.join(_PARTING) and self._journal.last_seq - self._snapshot > _EVERY // 10:
+        if self._snapshots.join(_CLOSING) and self._journal.last_seq - self._snapshot > _EVERY // 10:
             try:
                 self._take()
             except Exception as error:
                 _log.warning("no snapshot was taken of the study in %s: %s", self._journal.store, short(error))
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Start no further work."""
         for each in self.works:
             each.close()
 
@@ -83,8 +83,8 @@ class Snapshotting:
         seq = self._journal.last_seq
         return seq - self._snapshot >= max(_EVERY, seq // _SHARE)
 
-    def _untidy(self) -> bool:
-        return self._journal.last_seq - self._tidied >= _TIDY_EVERY
+    def _fragmented(self) -> bool:
+        return self._journal.last_seq - self._compacted >= _COMPACT_EVERY
 
     def _shorten(self) -> float:
         if not self._due():
@@ -93,18 +93,18 @@ class Snapshotting:
         return 0.0
 
     def _merge(self) -> float:
-        if not self._untidy():
+        if not self._fragmented():
             return math.inf
         at = self._journal.last_seq
         self._journal.compact()
-        self._tidied = at
+        self._compacted = at
         return 0.0
 
     def _take(self) -> None:
         with self._lock:
             at = self._journal.position
             parts = self._state.freeze()
-        # Only what is durable, and acknowledged by an epoch that was not fenced, may stand in a snapshot.
+        # A snapshot may contain only what is durable, and written by an epoch that was not fenced.
         self._journal.sync(at.seq)
         write_snapshot(self._journal.store, self._journal.epoch, at, parts)
         self._snapshot = at.seq

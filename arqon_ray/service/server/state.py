@@ -1,6 +1,6 @@
-"""What a study knows: the solver, the leases and the operations that were done, as its log makes them.
+"""A study's state in memory: its solver, leases and idempotency, as the records of its log build them.
 
-What can change it, and how, is in ``changes``.
+What can change it is in ``changes`` and ``outcomes``.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _PART = 5000
 
 
 class StudyState:
-    """The memory of one study; not safe for several threads.
+    """The state of one study; not thread-safe.
 
     Args:
         solver: a fresh solver of the study's config.
         clock: returns seconds, never going back.
 
     Attributes:
-        solver: every candidate is pending or withdrawn in it, or told.
+        solver: every candidate is pending, withdrawn, told or retracted in it.
         leases: every pending candidate has one.
-        pool: candidates that were released or ran out; withdrawn in the solver.
-        asker: the key under which a candidate without a result was handed out last.
-        done: what the asks (their numbers), and the tells and releases (their answers) of each key gave.
+        pool: candidates that were released or whose lease expired; withdrawn in the solver.
+        asker: the key under which each candidate without a result was handed out last.
+        done: the answers of the operations that had a key.
         seq: the number of the last record that was applied.
         hosts: who opened the study, in the order of the epochs.
-        imported: the uuid and the log's position of the study that this one goes on from; None for one of its own.
+        imported: uuid and log position of the study that this one continues; None if it continues none.
     """
 
     def __init__(self, solver: ArqonSolver, clock: Callable[[], float]) -> None:
@@ -50,12 +50,12 @@ class StudyState:
         self.imported: dict[str, Any] | None = None
         self._counts = dict.fromkeys(("asked", "told", "failed", "seeded", "retracted"), 0)
 
-    # Changing: each is a part of a change, see ``changes``, which has made sure that it cannot fail.
+    # Changing: each method is part of a change, see ``changes``, whose ``resolve`` has made sure that it cannot fail.
 
     def hand_out(
         self, fresh: Sequence[int], again: Sequence[int], key: str | None, owner: str | None, lease: float | None
     ) -> None:
-        """Lease candidates: fresh ones, which the solver has adopted, and such as were handed out before."""
+        """Lease candidates: fresh ones, which the solver has adopted, and ones that were handed out before."""
         self._counts["asked"] += len(fresh)
         for number in again:
             if number in self.pool:
@@ -66,7 +66,7 @@ class StudyState:
             self.asker[number] = key
 
     def take(self, verdicts: Sequence[Verdict]) -> None:
-        """Count results that the solver has taken, and forget what was kept for their candidates."""
+        """Count results that the solver has taken, and end the leases of their candidates."""
         for verdict in verdicts:
             if verdict.evaluation is None:
                 continue
@@ -89,14 +89,14 @@ class StudyState:
         self.asker.pop(number, None)
 
     def put_back(self, numbers: Sequence[int]) -> None:
-        """End the leases of candidates without a result."""
+        """Put candidates without a result into the pool."""
         for number in numbers:
             self.leases.drop(number)
             self.solver.withdraw(number)
             self.pool.add(number)
 
     def begin_from(self, solver: ArqonSolver, uuid: str, seq: int) -> None:
-        """Begin with another study's solver: all without a result are in the pool here."""
+        """Begin with another study's solver; its candidates without a result go into the pool."""
         self.solver = solver
         self.pool = set(solver.withdrawn)
         rows = solver.evaluations()
@@ -111,14 +111,19 @@ class StudyState:
         self.imported = {"uuid": uuid, "seq": seq}
 
     def remember(self, kind: str, key: str | None, answer: list[Any], digest: bytes | None) -> None:
-        """Keep what an operation was answered, so that its repetition is answered the same."""
+        """Remember an operation's answer for its repetitions, if it has a key."""
         if key is not None:
             self.done.put(kind, key, answer, digest)
 
-    # Looking
+    # Reading
 
     def item(self, number: int, key: str | None) -> AskedCandidate:
-        """Return a candidate as an ask under ``key`` answers it, with a note when the asker does not hold it."""
+        """Return the answer to an ask for a candidate, with a note if the asker does not hold it.
+
+        Args:
+            number: the candidate.
+            key: that of the ask.
+        """
         item: AskedCandidate = {"id": str(number), "params": dict(self.solver.candidate(number).params)}
         if number not in self.leases:
             item["note"] = f"it was {self.ended(number)}"
@@ -127,11 +132,11 @@ class StudyState:
         return item
 
     def is_open(self, number: int) -> bool:
-        """Tell whether a known candidate still waits for its result."""
+        """Tell whether a candidate that was handed out still has no result."""
         return number in self.leases or number in self.pool
 
     def ended(self, number: int) -> str:
-        """Say what became of a candidate that waits for no result."""
+        """Return what became of a candidate that is not open any more: "told already" or "retracted"."""
         return "told already" if self.solver.is_told(number) else "retracted"
 
     @property
@@ -141,12 +146,7 @@ class StudyState:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many candidates were handed out, and what became of them.
-
-        ``asked`` is told + pending + released, and those whose result was retracted and not told again. ``failed`` are
-        among the told; ``seeded`` are points from outside; ``retracted`` says how often a result was taken back;
-        ``enqueued`` are points that wait to be handed out.
-        """
+        """How many candidates and results there are, see :class:`.StudyCounts`."""
         here = self._counts
         waiting = {"pending": len(self.leases), "released": len(self.pool)}
         return {
@@ -158,16 +158,17 @@ class StudyState:
 
     @property
     def restarts(self) -> int:
-        """How often the present actor's process began anew."""
+        """How often the process of the present actor was restarted."""
         last = self.hosts[-1]
         return len({host.get("pid") for host in self.hosts if host.get("actor") == last.get("actor")}) - 1
 
     # Snapshots
 
     def freeze(self) -> Iterator[dict[str, Any]]:
-        """Return the state in parts for ``thaw``: copied at the call, written down as they are taken.
+        """Return the state in parts for ``thaw``, as it is at the call.
 
-        What is copied at the call is what is in flight, and the answers of the last operations.
+        The call copies only the candidates in flight and the answers of the last operations; the rest is converted
+        while the parts are consumed, and may be so without the study's lock.
         """
         frozen = self.solver.freeze()
         head = {
@@ -183,7 +184,7 @@ class StudyState:
         def parts() -> Iterator[dict[str, Any]]:
             yield head
             while rows := list(islice(done, _PART)):
-                # Apart, so that 0.1.0 reads the rest.
+                # The digests apart from the rows, so that 0.1.0 reads the rows.
                 yield {"done": [row[:3] for row in rows], "digests": [row[3] for row in rows]}
             yield from frozen.parts()
 
@@ -194,9 +195,9 @@ class StudyState:
         """Return the state that ``freeze`` wrote.
 
         Args:
-            parts: the state.
+            parts: those of the state.
             clock: returns seconds, never going back.
-            seq: the number of the record after which it was taken.
+            seq: the number of the last record that the state contains.
 
         Raises:
             StateError: the parts are malformed.
@@ -235,9 +236,9 @@ def _done(part: dict[str, Any]) -> Iterator[Done]:
 def _with_reports(
     head: dict[str, Any], rest: Iterator[dict[str, Any]], reports: Iterable[Any]
 ) -> Iterator[dict[str, Any]]:
-    """Yield a solver's parts with the intermediate results that a snapshot of format 2 has beside them.
+    """Yield a solver's parts, with the intermediate results that snapshots of format 2 keep outside of them.
 
-    One of 0.1.0 has those of candidates that were told, too.
+    Those of 0.1.0 also have the ones of candidates that were told, which are dropped.
     """
     waiting = {candidate[0] for candidate in (*head["pending"], *head["withdrawn"])}
     running = []

@@ -1,7 +1,7 @@
-"""Recompute every candidate of a study from its log, and compare: bit for bit, or it says where not.
+"""Verifies a study: recomputes every candidate from its log and compares it bit by bit.
 
-Each candidate's record names what it was computed from: the number of the last record that was known, and the number
-at which its proposer began. Nothing is claimed and nothing is written, so a study that runs can be verified too.
+Each candidate's record names what it was computed from: the last record that its proposer knew, and the number at
+which that proposer began. Nothing is claimed or written, so a running study can be verified too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from arqon_ray.core.propose.proposer import Proposer
 from arqon_ray.errors import ArqonError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.log.manifest import read_study
 from arqon_ray.service.log.records import Record
-from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.log.segments import accepted_records, read_segments
 from arqon_ray.service.server.changes import Ask, candidate_of, replay
 from arqon_ray.service.server.state import StudyState
 from arqon_ray.service.storage.base import Store
@@ -27,13 +27,13 @@ from arqon_ray.service.storage.paths import check_name
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A candidate that comes out otherwise than its record says.
+    """A candidate that differs from its record when it is recomputed.
 
     Attributes:
-        id: the candidate's.
+        id: that of the candidate.
         seq: the number of the record that handed it out.
         recorded: params, origin and memory in the record.
-        recomputed: the same, as they come out now; or ``{"error": ...}``.
+        recomputed: the same as recomputed now, or ``{"error": ...}``.
     """
 
     id: str
@@ -44,13 +44,13 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What ``verify`` found.
+    """The result of ``verify``.
 
     Attributes:
-        storage: where the study lies.
+        storage: where the study is stored.
         records: how many records its log has.
         candidates: how many candidates were recomputed.
-        mismatches: those that came out otherwise.
+        mismatches: the candidates that differ.
 
     Example:
         >>> from arqon_ray import Verification
@@ -65,7 +65,7 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether every candidate came out as recorded."""
+        """Whether every candidate equals its record."""
         return not self.mismatches
 
 
@@ -74,7 +74,7 @@ def verify(
 ) -> Verification:
     """Recompute every candidate of a stored study from its log.
 
-    Promised are equal bits on the same platform with the same versions of numpy, scipy and arqon_ray. The log alone
+    They are equal bit by bit on the same platform with the same versions of numpy, scipy and arqon_ray. Only the log
     is read, no snapshot, and the study may be running.
 
     Args:
@@ -83,7 +83,7 @@ def verify(
         progress: called after each candidate with how many were recomputed, and how many there are.
 
     Returns:
-        How many candidates were recomputed, and which came out otherwise.
+        How many candidates were recomputed, and which of them differ.
 
     Raises:
         ConfigError: the path or the name breaks a rule.
@@ -105,8 +105,8 @@ def verify(
     described = read_study(store)
     if described is None:
         raise StudyNotFoundError(f"no study in {store}: give the storage_path and the name that start() was given")
-    parts, _ = read_chain(store)
-    records = list(accepted(parts))
+    segments, _ = read_segments(store)
+    records = list(accepted_records(segments))
     total = sum(len(_fresh(record)) for record in records)
     mismatches = []
     done = 0
@@ -124,7 +124,7 @@ def _fresh(record: Record) -> Sequence[dict[str, Any]]:
 
 
 class _Replay:
-    """A study that is replayed as far as the next candidate's proposer knew it."""
+    """A replay of a study, always as far as the next candidate's proposer knew it."""
 
     def __init__(self, config: dict[str, Any], records: list[Record], store: Store) -> None:
         self._state = StudyState(ArqonSolver(load_config(config)), lambda: 0.0)
@@ -136,7 +136,7 @@ class _Replay:
         self._view = (-1, -1)
 
     def compare(self) -> Iterator[Mismatch | None]:
-        """Yield for each candidate None, or how it differs."""
+        """Yield a mismatch for each candidate that differs, and None for each other one."""
         for record in self._records:
             if record.body["op"] == "import":
                 self._apply(record.seq)
@@ -148,7 +148,7 @@ class _Replay:
 
     def _compare(self, record: Record, plain: dict[str, Any]) -> Mismatch | None:
         number = plain["number"]
-        # Format 1 names what was known once a record, and computed each candidate for itself.
+        # Format 1 names the evidence once for a whole record, and had a proposer for each candidate.
         view = int(plain.get("evidence", record.body.get("evidence", 0))), int(plain.get("first", number))
         recorded = {key: plain[key] for key in ("params", "origin", "memory")}
         try:
@@ -169,7 +169,7 @@ class _Replay:
             self._proposer, self._view = self._state.solver.proposer(), view
             for candidate in self._candidates[self._proposer.number : view[1]]:
                 self._proposer.admit(candidate)
-        # Those between the proposer's beginning and this one, where a mismatch broke the proposer off.
+        # After a mismatch the proposer is made anew, and must propose those before this one again.
         while self._proposer.number < number:
             self._proposer.propose()
         return self._proposer.propose(probe=forced)
@@ -177,7 +177,9 @@ class _Replay:
     def _apply(self, seq: int) -> None:
         """Apply the records up to one of this number."""
         if self._applied and self._records[self._applied - 1].seq > seq:
-            raise StudyRefusedError(f"a candidate of the study in {self._store} rests on less than the one before it")
+            raise StudyRefusedError(
+                f"a candidate of the study in {self._store} was computed from less of the log than the one before it"
+            )
         while self._applied < len(self._records) and self._records[self._applied].seq <= seq:
             replay(self._state, self._records[self._applied])
             self._applied += 1

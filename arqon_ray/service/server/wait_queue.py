@@ -1,4 +1,4 @@
-"""Who waits for a candidate: first come, first served."""
+"""The queue of asks that wait for a candidate: first come, first served."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class Waiter:
     Attributes:
         count: how many candidates it wants.
         since: the clock's reading when it came.
-        told: the number of the newest failure of computing that somebody had been told of when it came.
+        told: what ``CandidateWorker.told`` was when it came.
+        called: notified when the ask should look again.
     """
 
     def __init__(self, lock: threading.Lock, count: int, since: float, told: int) -> None:
@@ -25,7 +26,7 @@ class Waiter:
 
 
 class WaitQueue:
-    """The asks that wait; every method is called under the lock.
+    """The asks that wait; call every method under the lock.
 
     Args:
         lock: the study's.
@@ -42,12 +43,12 @@ class WaitQueue:
 
     @property
     def wanted(self) -> int:
-        """How many candidates are waited for."""
+        """How many candidates all asks in the queue want together."""
         return sum(waiter.count for waiter in self._waiting)
 
     @contextmanager
     def join(self, count: int, told: int) -> Iterator[Waiter]:
-        """Stand in the queue within the block; whoever comes next is called after it."""
+        """Wait in the queue within the block; at its end the next ask is called."""
         waiter = Waiter(self._lock, count, self._clock(), told)
         self._waiting.append(waiter)
         try:
@@ -57,15 +58,15 @@ class WaitQueue:
             self.call()
 
     def is_first(self, waiter: Waiter) -> bool:
-        """Tell whether it is this one's turn."""
+        """Tell whether an ask is the first in the queue."""
         return self._waiting[0] is waiter
 
     def call(self) -> None:
-        """Let the first look again whether there is something for it."""
+        """Wake the first ask, so that it looks for candidates again."""
         if self._waiting:
             self._waiting[0].called.notify()
 
     def call_all(self) -> None:
-        """Let everybody look: nothing is served any more."""
+        """Wake every ask: the study has been closed."""
         for waiter in self._waiting:
             waiter.called.notify()

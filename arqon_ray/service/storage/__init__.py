@@ -1,4 +1,4 @@
-"""Where bytes lie: one small interface, a directory or an object store behind it.
+"""Storage: one small interface, implemented for directories and for object stores.
 
-The log uses :mod:`.base`; ``open_store`` chooses by the path or the URI.
+``log`` uses :mod:`.base`; :func:`.opening.open_store` chooses the implementation by path or URI.
 """

@@ -1,8 +1,8 @@
-"""Where a study's log lies: named objects, and logs that grow, on whatever storage.
+"""The interface of a study's storage: named objects, and logs that are appended to.
 
-Two kinds: :class:`.local.LocalStore` for a directory (a local disk or a mounted file system), and
-:class:`.objects.ObjectStore` for everything that ``pyarrow.fs`` reaches by URI. A storage must show each read the last
-completed write, and show a ``replace`` as a whole or not at all; nothing more is required of it.
+Two classes implement it: :class:`.local.LocalStore` for a directory (on a local disk or a mounted file system), and
+:class:`.objects.ObjectStore` for everything that ``pyarrow.fs`` reaches by URI. A storage has to provide two things: a
+read sees the last completed write, and ``replace`` is atomic.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ class Chunk:
     """A piece of a log.
 
     Attributes:
-        name: the object in which it lies.
-        offset: where in that object it begins.
+        name: the object that contains it.
+        offset: the byte of that object at which it begins.
         data: its bytes.
     """
 
@@ -27,47 +27,52 @@ class Chunk:
 
 
 class Log(Protocol):
-    """A log that is being written. One thread appends; one, perhaps another, syncs."""
+    """A log that is being written. One thread at a time appends; one, perhaps another, syncs."""
 
     def append(self, record: bytes, seq: int) -> None:
-        """Take one record; it is durable only after the next ``sync``."""
+        """Append one record; it is durable only after the next ``sync``.
+
+        Args:
+            record: its bytes.
+            seq: its sequence number.
+        """
         ...
 
     def sync(self) -> None:
-        """Return when all that was appended before the call is on the storage.
+        """Make everything durable that was appended before the call.
 
         Raises:
-            OSError: the storage failed; how much of it is there is unknown.
+            OSError: the storage failed; how much of it was written is unknown.
         """
         ...
 
     def compact(self) -> None:
-        """Merge what lies in many small objects, where the storage makes them; the log's bytes stay the same."""
+        """Merge small objects, on a storage where a log consists of several; the log's bytes stay the same."""
         ...
 
     def close(self) -> None:
-        """Give back what the log holds open; a second call does nothing. Nothing is synced."""
+        """Close the log without syncing it; a second call does nothing."""
         ...
 
 
 class Store(Protocol):
     """One study's objects. Names are relative, with ``/`` between folder and object.
 
-    Every method raises OSError when the storage fails.
+    Every method raises OSError if the storage fails.
     """
 
     def __str__(self) -> str: ...
 
     def where(self, name: str) -> str:
-        """Return how a message calls the object ``name``."""
+        """Return an object's full name, for messages."""
         ...
 
     def read(self, name: str) -> bytes | None:
-        """Return the bytes of an object, or None when there is none of this name."""
+        """Return the bytes of an object; None if there is none of this name."""
         ...
 
     def replace(self, name: str, data: bytes) -> None:
-        """Write an object in one atomic, durable step; whoever reads it sees all of it or what was before."""
+        """Write an object durably and atomically: a reader sees either the old object or the whole new one."""
         ...
 
     def names(self, folder: str) -> list[str]:
@@ -75,28 +80,31 @@ class Store(Protocol):
         ...
 
     def remove(self, name: str) -> None:
-        """Delete one object or log; nothing happens when there is none."""
+        """Delete one object or log, if there is one of this name."""
         ...
 
     def begin_log(self, name: str) -> Log:
-        """Begin a log; FileExistsError when there is one of this name.
+        """Begin a log.
 
-        Where nothing can be appended to, the log is there only after its first ``sync``.
+        On an object store, it exists only after its first ``sync``.
+
+        Raises:
+            FileExistsError: there is a log of this name.
         """
         ...
 
     def read_log(self, name: str, after: int = 0, offset: int = 0) -> list[Chunk] | None:
-        """Return the pieces of a log in order, or None when there is no such log.
+        """Return the pieces of a log in order; None if there is no such log.
 
         Args:
-            name: the log's.
+            name: that of the log.
             after: records up to this sequence number may be left out.
-            offset: the number of bytes up to and including that record.
+            offset: where the record of that number ends, in bytes.
         """
         ...
 
     def fsync(self, name: str) -> None:
-        """Make durable what is read of a log: its writer may have died before it did."""
+        """Make a log durable as it is read: its writer may have died before it had done so."""
         ...
 
     def truncate(self, name: str, offset: int) -> str:
@@ -107,9 +115,9 @@ class Store(Protocol):
         ...
 
     def move_aside(self) -> str | None:
-        """Rename the whole study so that its name is free; returns where it is now, None if there was none."""
+        """Rename the whole study so that its name is free; returns its new full name, None if there was no study."""
         ...
 
     def delete(self, last: str) -> None:
-        """Delete the whole study, the object ``last`` after all others."""
+        """Delete the whole study; the object ``last`` is deleted after all others."""
         ...

@@ -34,7 +34,12 @@ def _write_all(descriptor: int, data: bytes | bytearray) -> None:
 
 
 class LocalLog:
-    """A file that grows. What is appended waits in memory, so that one write and one fsync serve many records."""
+    """A log in one file. Appended records wait in memory, so that one write and one fsync serve many of them.
+
+    Args:
+        path: that of the file, which must not exist.
+        failed: called with the size up to which the file is durable when a sync fails.
+    """
 
     def __init__(self, path: Path, failed: Callable[[int], None] = lambda _: None) -> None:
         self._failed = failed
@@ -49,12 +54,12 @@ class LocalLog:
             raise
 
     def append(self, record: bytes, seq: int) -> None:
-        """Take one record; see ``store.Log``."""
+        """Append one record; see :class:`.base.Log`."""
         with self._lock:
             self._waiting += record
 
     def sync(self) -> None:
-        """Write and fsync what was appended; see ``store.Log``."""
+        """Write and fsync what was appended; see :class:`.base.Log`."""
         with self._lock:
             data, self._waiting = self._waiting, bytearray()
         try:
@@ -67,21 +72,21 @@ class LocalLog:
         self._size += len(data)
 
     def compact(self) -> None:
-        """Do nothing: one file is as tidy as a log can be."""
+        """Do nothing: the log is a single file."""
 
     def close(self) -> None:
-        """Give the file back; a second call, at the same time too, does nothing."""
+        """Close the file; a second call, even at the same time, does nothing."""
         with self._lock:
             descriptor, self._descriptor = self._descriptor, -1
-        # Twice would close whatever file has got the number since: perhaps the log of the next epoch. And what a
-        # network's file system says at the close is no news: each sync has told its own failure.
+        # Closing twice would close whatever file has got the descriptor since, perhaps the log of the next epoch. An
+        # error at the close is ignored: each sync has raised its own.
         if descriptor >= 0:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
 
 
 class LocalStore:
-    """One study's objects in a directory; see ``store.Store``."""
+    """One study's objects in a directory; see :class:`.base.Store`."""
 
     def __init__(self, root: str | Path, name: str) -> None:
         self.path = Path(root) / check_name(name)
@@ -93,13 +98,13 @@ class LocalStore:
         return str(self.path)
 
     def where(self, name: str) -> str:
-        """Return how a message calls the object ``name``."""
+        """Return an object's full name, for messages."""
         return str(self.path / name)
 
     def read(self, name: str) -> bytes | None:
-        """Return the bytes of an object, or None when there is none of this name."""
+        """Return the bytes of an object; None if there is none of this name."""
         try:
-            # Few calls and plain strings: the journal reads one small object at each commit.
+            # Few calls and plain strings, because the journal reads one small object at each commit.
             descriptor = os.open(f"{self._base}/{name}", os.O_RDONLY)
         except FileNotFoundError:
             self._check_there()
@@ -113,7 +118,7 @@ class LocalStore:
             os.close(descriptor)
 
     def replace(self, name: str, data: bytes) -> None:
-        """Write an object in one atomic, durable step; whoever reads it sees all of it or what was before."""
+        """Write an object durably and atomically: a reader sees either the old object or the whole new one."""
         target = self.path / name
         self._make(target.parent)
         temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
@@ -132,7 +137,7 @@ class LocalStore:
         _sync(target.parent)
 
     def names(self, folder: str) -> list[str]:
-        """Return the names in a folder, sorted, without temporary ones; empty when there is no folder."""
+        """Return the names in a folder, sorted, without temporary ones; empty if there is no folder."""
         try:
             return sorted(n for n in os.listdir(self.path / folder) if not n.startswith("."))
         except FileNotFoundError:
@@ -140,19 +145,19 @@ class LocalStore:
             return []
 
     def begin_log(self, name: str) -> LocalLog:
-        """Begin a log; FileExistsError when there is one of this name."""
+        """Begin a log; raises FileExistsError if there is one of this name."""
         target = self.path / name
         self._make(target.parent)
         return LocalLog(target, lambda size: self._failed.update({name: size}))
 
     def read_log(self, name: str, after: int = 0, offset: int = 0) -> list[Chunk] | None:
-        """Return a log's bytes from ``offset`` on as one piece, or None when there is no such log."""
+        """Return a log's bytes from ``offset`` on as one piece; None if there is no such log."""
         try:
             with (self.path / name).open("rb") as file:
                 file.seek(offset)
                 data = file.read()
                 if name in self._failed:
-                    # After a failed sync the system shows as written what it lost; nobody was told of it.
+                    # After a failed fsync the page cache may show data that is not on disk; nobody was answered for it.
                     data = data[: max(0, self._failed[name] - offset)]
                 return [Chunk(name, offset, data)]
         except FileNotFoundError:
@@ -160,11 +165,11 @@ class LocalStore:
             return None
 
     def fsync(self, name: str) -> None:
-        """Make durable what is read of a log: its writer may have died before it did."""
+        """Make a log durable as it is read: its writer may have died before it had done so."""
         _sync(self.path / name)
 
     def remove(self, name: str) -> None:
-        """Delete one object; nothing happens when there is none."""
+        """Delete one object, if there is one of this name."""
         (self.path / name).unlink(missing_ok=True)
 
     def truncate(self, name: str, offset: int) -> str:
@@ -181,7 +186,7 @@ class LocalStore:
         return rest
 
     def move_aside(self) -> str | None:
-        """Rename the whole study so that its name is free; returns where it is now, None if there was none."""
+        """Rename the whole study so that its name is free; returns its new full name, None if there was no study."""
         if not self.path.exists():
             return None
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
@@ -191,7 +196,7 @@ class LocalStore:
         return str(aside)
 
     def delete(self, last: str) -> None:
-        """Delete the whole study, the object ``last`` after all others."""
+        """Delete the whole study; the object ``last`` is deleted after all others."""
         for entry in list(self.path.iterdir()) if self.path.exists() else []:
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -204,9 +209,9 @@ class LocalStore:
                 self.path.unlink()
 
     def _make(self, folder: Path) -> None:
-        """Create a folder durably, with the parents that are missing.
+        """Create a folder durably, with its missing parents.
 
-        Once in a process those that are there are synced too: whoever made them may have died before it did.
+        Once in each process, existing parents are synced too: whoever made them may have died before doing so.
         """
         self._check_there()
         made = [folder]
@@ -215,11 +220,15 @@ class LocalStore:
             made.append(made[-1].parent)
         folder.mkdir(parents=True, exist_ok=True)
         for parent in reversed(made[1:]):
-            with contextlib.suppress(PermissionError):  # then somebody else made what is in it
+            with contextlib.suppress(PermissionError):  # the folder belongs to somebody else
                 _sync(parent)
         self._durable.update(made[:-1])
 
     def _check_there(self) -> None:
-        """Raise when the directory of the studies is gone in which this one was written: nothing is missing then."""
+        """Check that the directory of all studies still exists, so that a missing file means a missing file.
+
+        Raises:
+            FileNotFoundError: it is gone, such as an unmounted file system.
+        """
         if self._durable and not self.path.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "the storage is away", str(self.path.parent))
+            raise FileNotFoundError(errno.ENOENT, "the storage is unavailable", str(self.path.parent))

@@ -1,7 +1,7 @@
-"""A study's objects in an object store, or in whatever else ``pyarrow.fs`` reaches by a URI.
+"""A study's objects in an object store, or in anything else that ``pyarrow.fs`` reaches by a URI.
 
-Nothing there can be appended to. So a log is a folder of parts, each written once and whole by one ``sync``, and named
-after the records in it: ``<log>/<first seq>-<last seq>``. A log of which nothing was synced does not exist.
+Objects there cannot be appended to. So a log is a folder of parts, each written whole by one ``sync`` and named after
+the records in it: ``<log>/<first seq>-<last seq>``. A log that was never synced does not exist.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from arqon_ray.service.storage.paths import SUPPORTED, check_name
 from arqon_ray.service.storage.pyarrow_files import RemoteFiles, path_of
 
 MERGE_FROM = 64
-"""How many small parts a log has before some are merged."""
+"""From how many small parts on some of them are merged."""
 
 _SMALL = 8 << 20
 _LARGEST = 64 << 20
@@ -43,12 +43,12 @@ class _Part(NamedTuple):
 
 
 def check_uri(uri: str) -> str:
-    """Return a URI of which ``pyarrow.fs`` makes a filesystem, without a slash at the end of its path.
+    """Return a URI that ``pyarrow.fs`` can open, without a slash at the end of its path.
 
-    Nothing is asked of the network, but for hdfs.
+    The network is not used, except for hdfs.
 
     Raises:
-        ConfigError: pyarrow makes none of it, or no study can lie there.
+        ConfigError: pyarrow cannot open it, or no study can be stored there.
     """
     address, mark, query = uri.partition("?")
     uri = re.sub(r"(?<![:/])/+$", "", address) + mark + query
@@ -66,7 +66,7 @@ def check_uri(uri: str) -> str:
 
 
 def _each(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Do the same with each item, several at a time; the first error cancels what was not begun."""
+    """Return ``work`` of each item, several at a time; the first error is raised, and cancels what was not begun."""
     if len(items) < 2:
         return [work(item) for item in items]
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -74,7 +74,7 @@ def _each(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 
 def _outer(parts: Iterable[_Part]) -> list[_Part]:
-    """Return the parts in order, without those inside a larger one: a merge was interrupted before they went."""
+    """Return the parts in order, without those that a merged one contains, which an interrupted merge has left."""
     kept: list[_Part] = []
     for part in sorted(parts, key=lambda part: (part.first, -part.last)):
         if not kept or part.last > kept[-1].last:
@@ -83,18 +83,18 @@ def _outer(parts: Iterable[_Part]) -> list[_Part]:
 
 
 def _to_merge(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
-    """Yield what to merge: from the oldest small part on that weighs at most twice what came after it.
+    """Yield the groups of parts to merge, from the oldest small part on that is at most twice as large as all after it.
 
-    So a part is written again only after half as much was added, and all that is written is a small multiple of the
-    log.
+    So a part is rewritten only after half its size was added, and everything that is written in all is a small multiple
+    of the log's size.
     """
     small = [part for part in parts if part.size < _SMALL]
     if len(small) < MERGE_FROM:
         return
-    start, weight = len(small), 0
-    for place in reversed(range(len(small))):
-        start = place if small[place].size <= 2 * weight else start
-        weight += small[place].size
+    start, after = len(small), 0
+    for index in reversed(range(len(small))):
+        start = index if small[index].size <= 2 * after else start
+        after += small[index].size
     group: list[_Part] = []
     for part in small[start:]:
         if group and (part.first != group[-1].last + 1 or sum(p.size for p in group) + part.size > _LARGEST):
@@ -105,7 +105,7 @@ def _to_merge(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
 
 
 class ObjectLog:
-    """A log of which every sync writes one part."""
+    """A log in which every sync writes one part."""
 
     def __init__(self, store: ObjectStore, name: str) -> None:
         self._store = store
@@ -114,12 +114,12 @@ class ObjectLog:
         self._lock = threading.Lock()
 
     def append(self, record: bytes, seq: int) -> None:
-        """Take one record; see ``store.Log``."""
+        """Append one record; see :class:`.base.Log`."""
         with self._lock:
             self._waiting.append((seq, record))
 
     def sync(self) -> None:
-        """Write what was appended as one part; see ``store.Log``. After an error the log is of no use any more."""
+        """Write what was appended as one part; see :class:`.base.Log`. After an error the log cannot be used again."""
         with self._lock:
             taken, self._waiting = self._waiting, []
         if taken:
@@ -127,9 +127,9 @@ class ObjectLog:
             failpoint("written")
 
     def compact(self) -> None:
-        """Merge small parts that follow each other, when there are ``MERGE_FROM`` of them.
+        """Merge consecutive small parts, if there are ``MERGE_FROM`` of them.
 
-        Only the log's writer may call it, while others append, sync and read.
+        Only the log's writer may call it; other threads may append, sync and read meanwhile.
         """
         parts = self._store.parts(self._name)
         kept = _outer(parts)
@@ -143,13 +143,13 @@ class ObjectLog:
             self._store.delete_parts(group)
 
     def close(self) -> None:
-        """Forget what was not synced; a second call does nothing."""
+        """Drop what was not synced; a second call does nothing."""
         with self._lock:
             self._waiting.clear()
 
 
 class ObjectStore:
-    """One study's objects below a URI that ``check_uri`` returned; see ``store.Store``. Any thread may call it."""
+    """One study's objects below a URI that ``check_uri`` returned; see :class:`.base.Store`. Any thread may call it."""
 
     def __init__(self, uri: str, name: str) -> None:
         self._files = RemoteFiles(uri, check_name(name))
@@ -158,44 +158,44 @@ class ObjectStore:
         return str(self._files)
 
     def where(self, name: str) -> str:
-        """Return how a message calls the object ``name``: without credentials and options."""
+        """Return an object's full name, without credentials and options, for messages."""
         return f"{self}/{name}"
 
     def read(self, name: str) -> bytes | None:
-        """Return the bytes of an object, or None when there is none of this name."""
+        """Return the bytes of an object; None if there is none of this name."""
         data = self._files.read(name)
         if data is None:
             self._files.check_bucket()
         return data
 
     def replace(self, name: str, data: bytes) -> None:
-        """Write an object in one atomic, durable step; whoever reads it sees all of it or what was before."""
+        """Write an object durably and atomically: a reader sees either the old object or the whole new one."""
         self._files.write(name, data, again=False)
 
     def names(self, folder: str) -> list[str]:
-        """Return the names of the objects and logs in a folder, sorted; empty when there is none."""
+        """Return the names of the objects and logs in a folder, sorted; empty if there is no folder."""
         found = {name.partition("/")[0] for name, _ in self._files.listing(folder)}
         return sorted(name for name in found if not name.startswith("."))
 
     def remove(self, name: str) -> None:
-        """Delete one object or log; nothing happens when there is none."""
+        """Delete one object or log, if there is one of this name."""
         what = self._files.what(name)
         if what != "NotFound":
             self._files.delete(name, folder=what == "Directory")
 
     def begin_log(self, name: str) -> ObjectLog:
-        """Begin a log; FileExistsError when there is one of this name."""
+        """Begin a log; raises FileExistsError if there is one of this name."""
         if self.parts(name):
             raise FileExistsError(f"{self.where(name)} exists")
         return ObjectLog(self, name)
 
     def read_log(self, name: str, after: int = 0, offset: int = 0) -> list[Chunk] | None:
-        """Return the parts that hold records after ``after``, or None when there is no log; ``offset`` is not used."""
+        """Return the parts with records after ``after``; None if there is no such log. ``offset`` is not used."""
         for look in range(_LOOKS):
             parts = _outer(self.parts(name))
             if not parts:
                 return None
-            # A long listing is no snapshot: a merge may leave a gap in it that the log has not.
+            # A long listing is not atomic: during a merge it may show a gap that the log does not have.
             if look < _LOOKS - 1 and any(a.last + 1 < b.first for a, b in pairwise(parts)):
                 continue
             wanted = [part for part in parts if part.last > after]

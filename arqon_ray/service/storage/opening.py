@@ -1,4 +1,4 @@
-"""From a ``storage_path`` to the store behind it: a directory or an object store, by what the path looks like."""
+"""Opens the store of a ``storage_path``: a directory or an object store, by the form of the path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the names of studies and the places of their logs may look like."""
+"""Rules for the names of studies and for ``storage_path``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ SUPPORTED = (
 
 
 def check_name(name: object) -> str:
-    """Return a study's name, or raise ConfigError when it cannot be the name of an actor and a folder."""
+    """Return a study's name, which is that of an actor and of a folder.
+
+    Raises:
+        ConfigError: it cannot be both.
+    """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(
             f"a study's name is {name!r}: use 1 to 128 letters, digits, '.', '_', '-', the first a letter or digit"
@@ -26,19 +30,19 @@ def check_name(name: object) -> str:
 
 
 def is_shared(storage_path: str | None) -> bool:
-    """Tell whether a checked ``storage_path`` is reached from every node alike."""
+    """Tell whether a checked ``storage_path`` is a URI, which means the same on every node."""
     return storage_path is not None and SCHEME.match(storage_path) is not None
 
 
 def same_place(storage_path: str, other: str) -> bool:
-    """Tell whether two checked ``storage_path`` mean one place, as seen from this node."""
-    return _place(storage_path) == _place(other)
+    """Tell whether two checked ``storage_path`` are the same storage, as seen from this node."""
+    return _address(storage_path) == _address(other)
 
 
-def _place(storage_path: str) -> tuple[str, ...]:
+def _address(storage_path: str) -> tuple[str, ...]:
     if not is_shared(storage_path):
         return ("file", os.path.realpath(storage_path))
-    # Who logs in, and how, says nothing of where.
+    # Credentials and options other than the endpoint do not matter.
     parts = urlparse(storage_path)
     endpoint = parse_qs(parts.query).get("endpoint_override", [])
     return (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), *endpoint)

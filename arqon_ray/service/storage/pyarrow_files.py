@@ -1,6 +1,6 @@
-"""The files of one study wherever ``pyarrow.fs`` makes a filesystem of a URI: read and written whole, or OSError.
+"""The files of one study on any filesystem that ``pyarrow.fs`` can open by URI; every failure is an OSError.
 
-pyarrow is imported at the first use only: it takes a fifth of a second, and most processes have no need of it.
+pyarrow is imported at the first use: that takes a fifth of a second, and most processes do not need it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 CONNECT_SECONDS, REQUEST_SECONDS, ATTEMPTS = 5.0, 15.0, 3
-"""S3: how long to wait for a connection and for a byte, and how often to try, before the storage counts as failed."""
+"""S3: seconds to wait for a connection and for a byte, and how often to try, before the storage counts as failed."""
 
 _GCS_SECONDS = 15
-"""GCS: for how long to try again; pyarrow makes up to three times as much of it."""
+"""GCS: for how many seconds to try again; pyarrow may take up to three times as long."""
 
 _SINGLE = 8 << 20
 _KEPT = 1 << 16
@@ -31,7 +31,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class _Storage:
-    """Three ways to the same files, and the path that the URI names there: see ``_connect``."""
+    """Three filesystems of the same files, which ``_connect`` describes, and the path of the URI in them."""
 
     kind: str
     path: str
@@ -41,7 +41,7 @@ class _Storage:
 
 
 def _with(uri: str, **options: object) -> str:
-    """Add to a URI those query options that it lacks."""
+    """Return a URI with these query options added, unless it has them."""
     address, _, query = uri.partition("?")
     given = dict(parse_qsl(query, keep_blank_values=True))
     added = [f"{key}={value}" for key, value in options.items() if key not in given]
@@ -49,33 +49,33 @@ def _with(uri: str, **options: object) -> str:
 
 
 def path_of(uri: str) -> str:
-    """Return the path that ``pyarrow.fs`` finds in a URI, without a look at the network.
+    """Return the path that ``pyarrow.fs`` finds in a URI, without using the network.
 
-    Only hdfs is connected to: pyarrow has no other way to read such a URI.
+    Only for hdfs a connection is made, because pyarrow cannot parse such a URI without.
 
     Raises:
-        ValueError: pyarrow makes no filesystem of it; the message is the first line of pyarrow's.
+        ValueError: pyarrow cannot open it; the message is the first line of pyarrow's.
     """
     from pyarrow import fs
 
-    probe, place = uri, urlsplit(uri).netloc
-    if uri.startswith("s3://") and place:
-        # pyarrow looks for credentials and for the bucket's region where a URI has none.
-        probe = _with(uri if "@" in place else uri.replace("s3://", "s3://x:x@", 1), region="us-east-1")
+    probe, netloc = uri, urlsplit(uri).netloc
+    if uri.startswith("s3://") and netloc:
+        # Without credentials and a region in the URI pyarrow would look for them on the network.
+        probe = _with(uri if "@" in netloc else uri.replace("s3://", "s3://x:x@", 1), region="us-east-1")
     try:
         path: str = fs.FileSystem.from_uri(probe)[1]
-    except Exception as error:  # each kind of storage raises what its library raises
+    except Exception as error:  # each filesystem raises errors of its own library
         lines = str(error).splitlines() or [type(error).__name__]
         raise ValueError(lines[0].replace(probe, uri)) from error
     return path
 
 
 def _connect(uri: str) -> _Storage:
-    """Make pyarrow's filesystems, for S3 with timeouts: by a URI alone, a PUT to a server that hangs takes 5 minutes.
+    """Open pyarrow's filesystems; for S3 with timeouts, because a PUT to a hanging server takes 5 minutes by default.
 
-    ``files`` sends a small object as one request, not as an upload of three. ``large`` does not, as pyarrow publishes
-    an empty object when the first of the three fails that way. ``once`` tries once, so that no second attempt at an
-    object can land after another writer replaced it.
+    ``files`` sends a small object as one request instead of a multipart upload of three. ``large`` uses the multipart
+    upload, since pyarrow would publish an empty object if its first request failed otherwise. ``once`` never retries,
+    so that no second attempt at an object can arrive after another writer has replaced it.
     """
     from pyarrow import fs
 
@@ -86,7 +86,7 @@ def _connect(uri: str) -> _Storage:
     if _URI_ONLY & dict(parse_qsl(urlsplit(uri).query)).keys():
         single = fs.FileSystem.from_uri(_with(uri, allow_delayed_open="true"))[0]
         return _Storage("s3", path, single, single, found)
-    # What pyarrow pickles is what it read from the URI, as arguments.
+    # The arguments with which pyarrow pickles a filesystem are the options that it read from the URI.
     options = found.__reduce__()[1][0] | {"connect_timeout": CONNECT_SECONDS, "request_timeout": REQUEST_SECONDS}
     delay = options.keys() & {"allow_delayed_open"}
 
@@ -98,7 +98,7 @@ def _connect(uri: str) -> _Storage:
 
 
 def folders_of(uri: str) -> list[str]:
-    """Return the names of the folders at a URI, sorted; none where nothing is.
+    """Return the names of the folders at a URI, sorted; empty if there is nothing.
 
     Raises:
         OSError: the storage failed.
@@ -116,7 +116,7 @@ def folders_of(uri: str) -> list[str]:
 
 
 def _mapped(method: Callable[Concatenate[RemoteFiles, P], R]) -> Callable[Concatenate[RemoteFiles, P], R]:
-    """Raise as OSError whatever else pyarrow, and what lies under it, raise when a storage fails."""
+    """Decorate a method to raise any other error of pyarrow and its libraries as OSError."""
 
     @functools.wraps(method)
     def call(self: RemoteFiles, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -131,9 +131,9 @@ def _mapped(method: Callable[Concatenate[RemoteFiles, P], R]) -> Callable[Concat
 
 
 class RemoteFiles:
-    """The files of one study below a URI; names are relative to ``<URI>/<study>``. Any thread may call it.
+    """The files of one study below a URI; names are relative to ``<URI>/<study>``. It is thread-safe.
 
-    Nothing is touched before the first call.
+    The storage is not accessed before the first call.
     """
 
     def __init__(self, uri: str, study: str) -> None:
@@ -148,7 +148,7 @@ class RemoteFiles:
     def __str__(self) -> str:
         parts = urlsplit(self._uri)
         user, _, host = parts.netloc.rpartition("@")
-        # Elsewhere the user is a credential; here it is the container.
+        # For abfs the user is the container, for other schemes a credential.
         host = f"{user.partition(':')[0]}@{host}" if user and parts.scheme.startswith("abfs") else host
         return f"{parts.scheme}://{host}{parts.path}/{self._study}"
 
@@ -156,7 +156,7 @@ class RemoteFiles:
     def listing(self, folder: str) -> list[tuple[str, int]]:
         """Return the names, relative to a folder, and the sizes of all files below it, sorted.
 
-        Folders are left out: S3 keeps a mark of one where pyarrow deleted the last file, and that is nothing.
+        Folders are left out: where pyarrow has deleted the last file, S3 keeps an object that only marks a folder.
         """
         from pyarrow import fs
 
@@ -168,15 +168,15 @@ class RemoteFiles:
 
     @_mapped
     def read(self, name: str, written_once: bool = False) -> bytes | None:
-        """Return the bytes of a file, or None when there is none.
+        """Return the bytes of a file; None if there is none.
 
-        pyarrow asks for the size and then for so many bytes, which are wrong, garbage even, when the file was replaced
-        between the two. So it is believed only if its version is the same after the bytes were read; and no bytes
-        are asked for when a small file still has the version that was read last.
+        pyarrow asks for the size and then for that many bytes, which are wrong, even garbage, if the file was replaced
+        in between. So they are trusted only if the file has the same version afterwards; and a small file is not read
+        again while it has the version that was read last.
 
         Args:
-            name: the file's.
-            written_once: it is never replaced, so one look is enough.
+            name: that of the file.
+            written_once: whether the file is never replaced, so that the first read can be trusted.
         """
         path = self._path(name)
         known = None if written_once else self._versions.get(path)
@@ -203,9 +203,14 @@ class RemoteFiles:
 
     @_mapped
     def write(self, name: str, data: bytes, again: bool) -> None:
-        """Write a file in one step; ``again`` to try again where the storage did not answer.
+        """Write a file atomically.
 
-        A temporary file is renamed where pyarrow empties one before it writes it.
+        On filesystems where pyarrow truncates a file before writing it, a temporary file is renamed.
+
+        Args:
+            name: that of the file.
+            data: its bytes.
+            again: whether to retry if the storage does not answer.
         """
         storage, path = self._storage, self._path(name)
         parent, _, base = path.rpartition("/")
@@ -223,7 +228,7 @@ class RemoteFiles:
 
     @_mapped
     def copy(self, name: str, aside: str) -> None:
-        """Copy a file to the same name in the study that is called like this one with ``aside`` after it."""
+        """Copy a file to the same name in another study, whose name is this one's with ``aside`` appended."""
         target = f"{self._path('')}{aside}/{name}"
         self._make_folder(target.rpartition("/")[0])
         self._storage.files.copy_file(self._path(name), target)
@@ -238,12 +243,12 @@ class RemoteFiles:
 
     @_mapped
     def delete(self, name: str, folder: bool = False) -> None:
-        """Delete a file, or a folder with all that is in it; nothing happens when there is none."""
+        """Delete a file, or a folder with all its contents, if there is one."""
         files, path = self._storage.files, self._path(name)
         try:
             (files.delete_dir if folder else files.delete_file)(path)
         except OSError:
-            # Or GCS misses the mark of a folder, which nobody made.
+            # It is absent, or GCS has no object that marks the folder.
             if not self._absent(path):
                 raise
 
@@ -251,7 +256,7 @@ class RemoteFiles:
         return f"{self._storage.path}/{self._study}/{name}".rstrip("/")
 
     def _open(self, path: str) -> Any:
-        """Open a file; None when there is none. It is not closed: on GCS that is a request, elsewhere nothing."""
+        """Open a file; None if there is none. It is not closed: that costs a request on GCS, nothing elsewhere."""
         try:
             return self._storage.files.open_input_file(path)
         except FileNotFoundError:
@@ -267,14 +272,18 @@ class RemoteFiles:
 
     @_mapped
     def check_bucket(self) -> None:
-        """Raise OSError when there is no bucket: of everything in it, pyarrow says only that it is absent."""
+        """Check that the bucket exists: without it, pyarrow only says of every object that it is absent.
+
+        Raises:
+            OSError: it does not.
+        """
         if self._storage.kind not in _FLAT:
             return
         bucket = self._storage.path.partition("/")[0]
         try:
             absent = self._absent(bucket)
         except OSError:
-            # Who may use objects but not look at the bucket has one.
+            # The credentials allow access to objects only, so there is a bucket.
             return
         if absent:
             raise OSError(f"{self}: there is no bucket {bucket!r}; make it, or name another storage_path")

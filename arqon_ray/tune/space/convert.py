@@ -21,7 +21,8 @@ from arqon_ray.core.inputs.values import is_unicode, shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.kept import kept_as
 from arqon_ray.tune.space.domains import Encoding, encode_domain
-from arqon_ray.tune.space.nodes import Behind, Choice, Constant, Node, Number, Row, Table, Values, resolved
+from arqon_ray.tune.space.nodes import Choice, Constant, Node, Number, Row, Table, Values
+from arqon_ray.tune.space.placeholders import Behind, resolved
 
 _LONGEST_TEXT = 2**20
 """Characters; the study stores the index of a longer option, since every record would repeat its text."""

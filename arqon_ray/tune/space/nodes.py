@@ -16,11 +16,11 @@ from arqon_ray.core.inputs.values import is_missing, shown
 from arqon_ray.errors import ConfigError
 from arqon_ray.tune.kept import kept_as
 from arqon_ray.tune.space.domains import Encoding, holds, read_number
+from arqon_ray.tune.space.placeholders import Behind, has_placeholder
 from arqon_ray.tune.space.sameness import ALIKE, HIDDEN, OTHER, SAME, distance, find, flattened, without_empty_cells
 
 Values = dict[str, Any]
 _ABSENT = object()
-_PLACEHOLDERS = ("__ref_ph", "__fn_ph")  # ray/tune/impl/placeholder.py: what tune.run replaces objects by
 
 
 class Node(Protocol):
@@ -51,17 +51,6 @@ class Node(Protocol):
     def apart(self, part: Any) -> int:
         """Return how far a part of a config is from what this node builds, from ``SAME`` to ``OTHER``."""
         ...
-
-
-@kept_as("behind")
-class Behind:
-    """The object that Tune replaced by a placeholder, in the process of the run; it is never pickled."""
-
-    def __init__(self, *known: Any) -> None:
-        self.known = known
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"known": ()}
 
 
 @kept_as("constant")
@@ -293,26 +282,3 @@ def _part(part: Mapping[Any, Any], key: Any) -> Any:
         return part[key]
     flat = {k[len(str(key)) + 1 :]: v for k, v in part.items() if isinstance(k, str) and k.startswith(f"{key}/")}
     return flat or _ABSENT
-
-
-def has_placeholder(value: Any) -> bool:
-    """Tell whether a value is a placeholder of Tune, or contains one."""
-    if isinstance(value, dict):
-        return any(map(has_placeholder, value.values()))
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and value[0] in _PLACEHOLDERS:
-        return True
-    return isinstance(value, list | tuple) and any(map(has_placeholder, value))
-
-
-def resolved(value: Any, objects: Mapping[str, Any]) -> Any:
-    """Replace Tune's placeholders in a value by the objects, by hash; without any, return the value itself."""
-    if isinstance(value, dict):
-        inner = {key: resolved(item, objects) for key, item in value.items()}
-        return inner if any(inner[key] is not value[key] for key in value) else value
-    if not isinstance(value, list | tuple):
-        return value
-    if len(value) == 2 and isinstance(value[0], str) and value[0] == _PLACEHOLDERS[0]:
-        return objects.get(value[1], value)
-    items = [resolved(item, objects) for item in value]
-    changed = any(new is not old for new, old in zip(items, value, strict=True))
-    return (items if isinstance(value, list) else tuple(items)) if changed else value

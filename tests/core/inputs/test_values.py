@@ -161,7 +161,7 @@ def test_texts_have_a_length_and_can_be_encoded() -> None:
     for wrong in ("", "abc", None, 5, b"a"):
         with pytest.raises(ValueError, match=r"key is .*: it must be a string of 1 to 2 characters"):
             values.text("key", wrong, 2)
-    with pytest.raises(ValueError, match=r"key is '\\ud800': it must be text that UTF-8 can hold"):
+    with pytest.raises(ValueError, match=r"key is '\\ud800': it must be text that UTF-8 can encode"):
         values.text("key", "\ud800", 2)
 
 

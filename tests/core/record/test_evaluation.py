@@ -50,7 +50,7 @@ def test_dicts_and_columns_hold_whole_evaluations(evaluations: list[Evaluation])
 
 def test_columns_of_another_length_are_refused() -> None:
     packed = columns.pack([Evaluation("0", {"x": 1.0}, 2.0, number=0), Evaluation("1", {"x": 3.0}, 4.0, number=1)])
-    with pytest.raises(ValueError, match="the columns have \\[2, 3\\] entries: 3 were written"):
+    with pytest.raises(ValueError, match="the columns have \\[2, 3\\] entries: it must be 3"):
         columns.unpack(packed, 3)
 
 

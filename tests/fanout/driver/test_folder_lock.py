@@ -28,7 +28,7 @@ def test_a_killed_holder_keeps_nobody_out(tmp_path: Path) -> None:
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(ConfigError, match="is written by another run now"):
+    with pytest.raises(ConfigError, match="is in use by another run"):
         FolderLock(folder, "run")
     assert (folder / LOCK).exists()
     os.kill(holder.pid, signal.SIGKILL)

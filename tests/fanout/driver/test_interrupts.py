@@ -110,7 +110,7 @@ def test_finished_rows_before_one_that_hangs_are_on_disk(tmp_path: Path, stubbor
     with pytest.raises(SweepInterrupted) as caught:
         sweep(evaluate, CONFIG, 64, shard_size=32, output=tmp_path / "out", progress=False)
     assert caught.value.result.num_done == 40  # of the second shard the rows before the one that hangs
-    assert "40 of 64 points have their row" in str(caught.value)
+    assert "40 of 64 points are finished" in str(caught.value)
     result = sweep(lambda params: params["x"], CONFIG, 64, output=tmp_path / "out", progress=False)
     assert result.to_table()["index"].to_pylist() == list(range(64))
 
@@ -182,7 +182,7 @@ def test_the_exceptions_say_how_to_go_on_and_can_be_pickled(unique_name: str, tm
     where: dict[str, Any] = {"name": unique_name, "storage_path": str(tmp_path)}
     with pytest.raises(OptimizeInterrupted, match="the same call with name=") as caught:
         optimize(lambda params: params["x"], CONFIG, callbacks=[strike], progress=False, **where)
-    assert f"storage_path={str(tmp_path)!r} goes on" in str(caught.value)
+    assert f"storage_path={str(tmp_path)!r} to continue" in str(caught.value)
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.result.evaluations) == (str(caught.value), caught.value.result.evaluations)
 

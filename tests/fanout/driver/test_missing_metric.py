@@ -28,7 +28,7 @@ def test_results_wait_until_one_has_the_metric() -> None:
 def test_three_without_and_none_with_it_are_enough() -> None:
     check: MetricCheck[str] = MetricCheck()
     check.admit("a", False, 2, "metric 'los' is not there")
-    with pytest.raises(ConfigError, match="metric 'los' is not there: so it is in the first 3 results"):
+    with pytest.raises(ConfigError, match=r"metric 'los' is not there\. That holds for the first 3 results"):
         check.admit("b", False, 1, "another")
     assert check.admit("c", False, 1, "another") == []
     assert check.admit("raised", False, 0, "") == ["raised"]
@@ -37,7 +37,7 @@ def test_three_without_and_none_with_it_are_enough() -> None:
 def test_the_end_is_enough_too() -> None:
     check: MetricCheck[str] = MetricCheck()
     check.admit("a", False, 1, "metric 'los' is not there")
-    with pytest.raises(ConfigError, match="so it is in the only result"):
+    with pytest.raises(ConfigError, match="That holds for the only result"):
         check.conclude()
     known: MetricCheck[str] = MetricCheck(known=True)
     assert known.admit("a", False, 5, "no") == ["a"]
@@ -84,9 +84,9 @@ def test_optimize_ends_after_the_first_results_and_keeps_none(
 
 @pytest.mark.usefixtures("cluster")
 def test_a_study_of_two_evaluations_says_so_too() -> None:
-    with pytest.raises(ConfigError, match="so it is in the first 2 results"):
+    with pytest.raises(ConfigError, match="That holds for the first 2 results"):
         arqon_ray.optimize(wrong, {**CONFIG, "budget": 2}, progress=False)
-    with pytest.raises(ConfigError, match="so it is in the only result"):
+    with pytest.raises(ConfigError, match="That holds for the only result"):
         arqon_ray.optimize(wrong, CONFIG, max_evaluations=1, progress=False)
 
 

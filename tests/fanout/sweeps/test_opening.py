@@ -66,7 +66,7 @@ def test_a_parameter_that_has_the_name_of_a_metric_now_is_read_and_not_continued
     opened = open_sweep(folder)
     assert set(opened.to_table(["metrics.of"])["metrics.of"].to_pylist()) == {"1", "2.5", "true", "auto"}
     config = {"seed": 7, "bounds": opened.config["bounds"]}
-    with pytest.raises(ConfigError, match=r"bounds\.metrics\.of: a sweep's table has its metrics under metrics\."):
+    with pytest.raises(ConfigError, match=r"bounds\.metrics\.of: in the table of a sweep metrics\."):
         sweep(lambda params: 0.0, config, 64, output=folder, progress=False)
     assert open_sweep(folder).num_done == 48
 
@@ -210,6 +210,6 @@ def test_a_damaged_shard_is_named_and_left_alone(tmp_path: Path) -> None:
     file = folder / "shard-000000000016-000000000032.parquet"
     file.write_bytes(file.read_bytes()[:-9])
     before = sorted(path.name for path in folder.iterdir())
-    with pytest.raises(ConfigError, match=rf"{file.name} is damaged .*: the same sweep evaluates it again"):
+    with pytest.raises(ConfigError, match=rf"{file.name} is damaged .*: repeat the sweep to evaluate it again"):
         open_sweep(folder)
     assert sorted(path.name for path in folder.iterdir()) == before

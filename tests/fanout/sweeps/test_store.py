@@ -97,7 +97,7 @@ def test_without_resume_nothing_is_overwritten(tmp_path: Path) -> None:
 
 def test_a_second_sweep_at_the_same_time_is_refused(tmp_path: Path) -> None:
     first = _store(tmp_path)
-    with pytest.raises(ConfigError, match="written by another sweep now"):
+    with pytest.raises(ConfigError, match="is in use by another sweep"):
         _store(tmp_path)
     first.close()
     _store(tmp_path).close()

@@ -247,7 +247,7 @@ def test_ctrl_c_keeps_the_finished_rows_and_the_same_call_continues(
         return summary
 
     monkeypatch.setattr(DirectoryStore, "write", write_then_interrupt)
-    with pytest.raises(SweepInterrupted, match="the same call goes on") as caught:
+    with pytest.raises(SweepInterrupted, match="repeat the call to continue") as caught:
         sweep(lambda params: params["x"], CONFIG, 4096, shard_size=64, output=tmp_path, progress=False)
     files = list(tmp_path.glob("*.parquet"))
     assert 1 <= len(files) < 64

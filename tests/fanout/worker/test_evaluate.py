@@ -109,7 +109,7 @@ def test_what_is_no_finite_number_is_a_failure_with_a_reason(result: Any, words:
         (GeneratorExit(), "GeneratorExit"),
         (asyncio.CancelledError(), "CancelledError"),
         (BaseExceptionGroup("g", [KeyboardInterrupt()]), "BaseExceptionGroup: g (1 sub-exception)"),
-        (KeyboardInterrupt(), "KeyboardInterrupt: raised by the function itself, nobody interrupted it"),
+        (KeyboardInterrupt(), "KeyboardInterrupt: raised by the function itself, not by an interrupt"),
     ],
 )
 def test_an_exception_is_a_failure_with_one_line_and_a_trace(error: BaseException, line: str) -> None:
@@ -208,7 +208,7 @@ def test_what_is_long_is_cut(objective: Any) -> None:
 def test_what_is_no_function_or_cannot_be_pickled_is_refused() -> None:
     with pytest.raises(TypeError, match="it must be a function"):
         pack(3)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="a class needs __call__"):
+    with pytest.raises(TypeError, match="a class must have __call__"):
         pack(dict)
     with pytest.raises(TypeError, match=r"constructs it without arguments .*'inner'.*; give an instance"):
         pack(type("Needy", (Item,), {"__call__": lambda self, params: 0.0}))

@@ -137,7 +137,7 @@ def test_a_module_of_the_working_directory_takes_its_neighbors_along(
         ("open('missing.csv')\n", "importing it raised FileNotFoundError"),
         ("def objectiv(p):\n    return 1\n", "has no function objective (did you mean 'objectiv'?)"),
         ("import sys\nobjective = lambda p, f=sys._getframe(): 0\n", "cannot be sent to the workers"),
-        ("class objective:\n    pass\n", "a class needs __call__"),
+        ("class objective:\n    pass\n", "a class must have __call__"),
     ],
 )
 def test_a_file_that_gives_no_function_says_why(tmp_path: Path, text: str, said: str) -> None:

@@ -26,7 +26,7 @@ def tidy_soon(client: SolverClient) -> None:
     def lower(_: object) -> None:
         import arqon_ray.service.server.snapshotting
 
-        arqon_ray.service.server.snapshotting._TIDY_EVERY = 80
+        arqon_ray.service.server.snapshotting._COMPACT_EVERY = 80
 
     in_actor(client, lower)
 

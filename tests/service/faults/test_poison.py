@@ -11,7 +11,7 @@ import ray
 
 from arqon_ray.core import ArqonSolver
 from arqon_ray.errors import PoisonedCallError
-from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.log.segments import accepted_records, read_segments
 from arqon_ray.service.server.changes import Ask
 from arqon_ray.service.storage.local import LocalStore
 from tests.service.conftest import CONFIG
@@ -87,7 +87,7 @@ def test_a_strategy_that_kills_the_process_is_stood_in_for_by_the_probe(
         pass
     after = audit(client, answers, storage)
     assert (after["epoch"], after["restarts"]) == (5, 3)
-    records = accepted(read_chain(LocalStore(storage, client.name))[0])
+    records = accepted_records(read_segments(LocalStore(storage, client.name))[0])
     fresh = [each for record in records if record.body["op"] == "ask" for each in Ask.of(record.body).plain]
     stood_in = [each for each in fresh if each.get("forced")]
     assert [each["number"] for each in stood_in] == list(range(25, 33))

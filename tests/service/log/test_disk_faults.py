@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,19 +27,27 @@ from tests.service.conftest import CONFIG, IN_MEMORY, Disk, PowerCut, known
 
 pytestmark = pytest.mark.faults
 
+
+def take_snapshot(study: Study) -> None:
+    """Take one now; the host opens the study anew and tries again when the storage fails."""
+    study.history()
+    study._snapshotting._take()
+
+
 OUTSIDE = [{"params": {"x": 0.5, "n": 2}, "value": 0.5}]
-LIFE: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
-    ("ask", (3,), {"key": "a", "owner": "o"}),
-    ("tell", ("0", 1.0), {"key": "t"}),
-    ("seed", (OUTSIDE,), {"key": "s"}),
-    ("report", ([{"id": "1", "step": 1, "value": 0.5, "metrics": {"loss": 0.5}, "time": 1e9}],), {}),
-    ("retract", ("0", "the wrong data"), {"key": "w"}),
-    ("release", ("2",), {"key": "r"}),
-    ("snapshot", (), {}),
-    ("extend_budget", (7,), {}),
-    ("ask", (5,), {"key": "b"}),
-    ("tell", ("0", 2.0), {"key": "again", "metrics": {"loss": 2.0}}),
-    ("fail", ("1", "out of memory"), {"key": "f"}),
+REPORT = [{"id": "1", "step": 1, "value": 0.5, "metrics": {"loss": 0.5}, "time": 1e9}]
+LIFE: list[Callable[[Study], Any]] = [
+    lambda study: study.ask(3, key="a", owner="o"),
+    lambda study: study.tell("0", 1.0, key="t"),
+    lambda study: study.seed(OUTSIDE, key="s"),
+    lambda study: study.report(REPORT),
+    lambda study: study.retract("0", "the wrong data", key="w"),
+    lambda study: study.release("2", key="r"),
+    take_snapshot,
+    lambda study: study.extend_budget(7),
+    lambda study: study.ask(5, key="b"),
+    lambda study: study.tell("0", 2.0, key="again", metrics={"loss": 2.0}),
+    lambda study: study.fail("1", "out of memory", key="f"),
 ]
 """What a study goes through, to the end of its budget."""
 
@@ -64,15 +72,8 @@ class Life(contextlib.AbstractContextManager["Life"]):
 
     def go_on(self, upto: int = len(LIFE)) -> None:
         """Make the calls that were not answered yet."""
-        for method, args, kwargs in LIFE[len(self.answers) : upto]:
-            call = self.snapshot if method == "snapshot" else self.host.call
-            self.answers.append(call(method, *args, **kwargs))
-
-    def snapshot(self, _: str) -> None:
-        """Take one, again until it can be taken."""
-        while True:
-            with contextlib.suppress(OSError):
-                return self.study()._snapshotting._take()
+        for call in LIFE[len(self.answers) : upto]:
+            self.answers.append(self.host.call(call))
 
     def study(self) -> Study:
         self.host.call(lambda study: study.history())
@@ -302,6 +303,6 @@ def test_nothing_is_made_or_missed_in_the_place_of_a_storage_that_is_away(tmp_pa
     root.rename(tmp_path / "away")
     calls = [("read", "EPOCH"), ("replace", "EPOCH", b"new"), ("names", "segments"), ("read_log", "segments/a.log")]
     for method, *args in [*calls, ("begin_log", "segments/a.log")]:
-        with pytest.raises(FileNotFoundError, match="the storage is away"):
+        with pytest.raises(FileNotFoundError, match="the storage is unavailable"):
             getattr(store, method)(*args)
     assert not root.exists()

@@ -66,7 +66,7 @@ def test_an_older_writer_cannot_acknowledge_and_what_it_wrote_does_not_count(sto
 def test_a_writer_whose_store_vanished_acknowledges_nothing(store: LocalStore) -> None:
     journal = written(store, "a")
     store.remove("EPOCH")
-    with pytest.raises(FileNotFoundError, match="claims are gone"):
+    with pytest.raises(FileNotFoundError, match="EPOCH is gone"):
         journal.sync(journal.append({"op": "b"}))
 
 

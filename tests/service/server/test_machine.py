@@ -21,7 +21,7 @@ from arqon_ray.errors import AskTimeoutError, ConfigError, ResultsError
 from arqon_ray.service.log import records
 from arqon_ray.service.log.fencing import FencedError
 from arqon_ray.service.log.manifest import write_study
-from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.log.segments import accepted_records, read_segments
 from arqon_ray.service.server import snapshotting as snapshotting
 from arqon_ray.service.server.changes import Ask
 from arqon_ray.service.server.study import Study
@@ -74,7 +74,7 @@ class StudyMachine(RuleBasedStateMachine):
         assert known(self.study) == live
         verified = verify(self.folder, "study")
         assert (verified.mismatches, verified.candidates) == ([], len(self.model.params))
-        asked = [r for r in accepted(read_chain(self.store)[0]) if r.body["op"] == "ask"]
+        asked = [r for r in accepted_records(read_segments(self.store)[0]) if r.body["op"] == "ask"]
         ahead = sum(plain["evidence"] < r.seq - 1 for r in asked for plain in Ask.of(r.body).plain)
         refined = sum(plain["origin"] not in ("probe", "repeat") for r in asked for plain in Ask.of(r.body).plain)
         self.seen.update({"prepared ahead": ahead, "refined": refined})
@@ -192,7 +192,13 @@ class StudyMachine(RuleBasedStateMachine):
     def repeat_a_tell(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(self.tells)))
         method, rows, answers = self.tells[key]
-        assert getattr(self.study, method)(rows, key=key) == answers
+        for answer, again in zip(answers, getattr(self.study, method)(rows, key=key), strict=True):
+            if answer["accepted"] and answer["id"] in self.model.gone:
+                assert not again["accepted"]
+                assert "retracted since" in again["note"]
+                self.seen["told before it was retracted"] += 1
+            else:
+                assert again == answer
         others = [("seed", [{"params": OUTSIDE[0], "value": 99.0}]), ("tell", [{"id": "0", "value": 99.0}])]
         if not self.model.params:
             others.pop()

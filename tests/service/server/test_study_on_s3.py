@@ -84,7 +84,7 @@ def test_snapshots_and_merged_parts_shorten_what_is_read(
     s3: S3Server, unique_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshotting, "_EVERY", 100)
-    monkeypatch.setattr(snapshotting, "_TIDY_EVERY", MERGE_FROM)
+    monkeypatch.setattr(snapshotting, "_COMPACT_EVERY", MERGE_FROM)
     store = ObjectStore(s3.uri, unique_name)
     study = opened(store)
     for k in range(2 * MERGE_FROM + 10):

@@ -14,6 +14,9 @@ from ray import cloudpickle
 
 from arqon_ray import ArqonSearcher
 from arqon_ray.report import open_run
+from arqon_ray.tune.run import checkpoint
+from arqon_ray.tune.study import connection, shared
+from tests.tune.run.test_record import Begun
 
 ASSETS = Path(__file__).parent.parent / "assets" / "former"
 EXPECTED = {
@@ -90,3 +93,34 @@ def test_a_report_reads_both(name: str, tmp_path: Path) -> None:
         run = open_run(file.parent)
         assert len(run.completed) == 2
         assert run.metric == "loss"
+
+
+@pytest.mark.parametrize("form", ["file", "object", "today"])
+def test_what_a_shared_study_had_not_been_sent_is_sent(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ASSETS / "shared-before-rooms.pkl"
+    kept = checkpoint.read(str(file))["study"]
+    client = Begun(tmp_path, kept)
+    monkeypatch.setattr(connection, "reattach", lambda kept: None)
+    monkeypatch.setattr(shared, "SolverClient", lambda name: client)
+    if form == "object":
+        searcher = pickle.loads((ASSETS / "shared-before-rooms-object.pkl").read_bytes())
+    else:
+        searcher = ArqonSearcher(actor="local")
+        searcher.restore(str(file))
+    if form == "today":
+        searcher = pickle.loads(pickle.dumps(searcher))
+    held = searcher.suggest("t2")
+    assert held == kept_config(file)
+    searcher.on_trial_complete("t2", {"loss": 0.125, "training_iteration": 1})
+    searcher._session.study.flush()
+    rows = {row["id"]: row for row in client.history()}
+    assert [rows[number]["value"] for number in ("0", "1", "2")] == [0.5, 0.25, 0.125]
+    assert rows["1"]["steps"][0][:2] == [1, 0.75]
+    searcher.end_run()
+
+
+def kept_config(file: Path) -> Any:
+    """Return what the file says that trial t2 was given."""
+    return checkpoint.read(str(file))["trials"]["t2"].config
