@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from arqon_ray.service.log.records import encode
-from arqon_ray.service.log.segments import accepted, read_chain
+from arqon_ray.service.log.segments import accepted_records, read_segments
 from arqon_ray.service.server.host import ActorSpec, StudyHost
 from arqon_ray.service.server.verification import verify
 from arqon_ray.service.storage.local import LocalStore
@@ -45,8 +45,10 @@ def test_a_whole_study_is_recomputed_while_its_actor_may_run(storage: Path) -> N
 def test_a_candidate_that_comes_out_otherwise_is_named(storage: Path) -> None:
     store = LocalStore(storage, "arqon")
     (segment, *_) = store.names("segments")
-    records = [r for part in read_chain(store)[0][:1] for r in part.records]
-    third = next(r for r in accepted(read_chain(store)[0]) if r.body["op"] == "ask" and r.body["number"] == 3)
+    records = [r for part in read_segments(store)[0][:1] for r in part.records]
+    third = next(
+        r for r in accepted_records(read_segments(store)[0]) if r.body["op"] == "ask" and r.body["number"] == 3
+    )
     third.body["params"][0]["x"] = 0.123
     changed = [third if record.seq == third.seq else record for record in records]
     store.replace(f"segments/{segment}", b"".join(encode(record.seq, record.body) for record in changed))

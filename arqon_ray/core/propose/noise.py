@@ -1,12 +1,12 @@
 """Noise: by how much two evaluations of one point differ, and whether that matters to the search.
 
-Sums on a GPU differ in the eighth digit from run to run, and a landscape is not noisy for that: a local model still
-finds its way. So the gap between repeats is compared with the differences that a model works on, those between the
-values nearby, and with what the search still has to gain. Only what is large beside both is noise. One repeat can say
-that there is none; that there is some takes two. The verdict is drawn anew at every ask, as the values around change.
+Sums on a GPU differ in the eighth digit from run to run, and that does not make a landscape noisy: a local model still
+finds its way. So the gap between repeats is compared with the differences between the values nearby, which a model
+works on, and with what the search still has to gain. Only a gap that is large beside both is noise. One repeat can show
+that there is none; that there is some takes two. The decision is made anew at every ask, as the values around change.
 
-A repeat is asked for when the surrogate suspects noise. Where the first gap was small, but not zero to the last bit,
-one more is when there is four times as much to look at: it may have been small by chance.
+A repeat is asked for when the surrogate suspects noise. Where the first gap was small but not exactly zero, another one
+is asked for when there are four times as many observations: the gap may have been small by chance.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from arqon_ray.core.refine.gaussian_process import noise_share
 from arqon_ray.core.strategies.evidence import Array, Evidence, Memory
 
 _FIRST_TEST, _PERIOD, _AGAIN = 12, 8, 4
-"""Observations before the first test; how often (or whenever a tenth is new) the surrogate is asked for it; how many
-times more there are before the next."""
+"""Observations before the first test; after how many new ones (at least a tenth) the surrogate is asked for noise
+again; and how many times as many observations the next test waits for."""
 _SUSPICIOUS = 5e-3
-"""The share of noise in the surrogate's variance from which the incumbent is repeated."""
+"""The share of noise in the surrogate's variance from which the best point is evaluated again."""
 _LEAST, _MOST = 2, 4
-"""Repeats without which nothing is called noisy; and at most."""
+"""How many repeats it takes to call values noisy; and how many there are at most."""
 _NEARBY, _LEFT = 0.01, 3e-3
 """How large noise is beside the differences to the values nearby, and beside what is left to gain."""
 
 _SCALE = 2.0**-4
-"""On which values are compared, so that no difference of finite ones overflows."""
+"""Values are multiplied by it before they are compared, so that no difference of finite ones overflows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Noise:
     """What repeats say.
 
     Attributes:
-        noisy: whether it matters; None as long as that is open.
+        noisy: whether the noise matters; None while that is undecided.
         size: standard deviation of an evaluation, in the objective's units; None before any repeat.
         repeats: how many there are.
     """
@@ -126,5 +126,5 @@ def _difference_nearby(X: Array, y: Array, rows: list[int]) -> float:
 
 
 def _left_to_gain(y: Array) -> float:
-    """Return how much better the best value is than most: as much may lie before the search."""
+    """Return how much better the best value is than most: an estimate of what the search may still gain."""
     return float(np.quantile(y, 0.75) - np.min(y))

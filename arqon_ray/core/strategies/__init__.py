@@ -1,4 +1,4 @@
 """What a refine strategy is given, what it answers and remembers, and the plan that chooses among strategies.
 
-The strategies themselves lie in :mod:`arqon_ray.core.refine`.
+Our own strategies are in :mod:`arqon_ray.core.refine`; what others use to write theirs, in :mod:`arqon_ray.strategies`.
 """

@@ -220,7 +220,7 @@ class LocalStore:
             made.append(made[-1].parent)
         folder.mkdir(parents=True, exist_ok=True)
         for parent in reversed(made[1:]):
-            with contextlib.suppress(PermissionError):  # somebody else's folder, who made what is in it
+            with contextlib.suppress(PermissionError):  # the folder belongs to somebody else
                 _sync(parent)
         self._durable.update(made[:-1])
 
