@@ -51,7 +51,8 @@ def run_command(config: Path, **options: Unpack[JobOptions]) -> int:
     check_environment(job.runtime_env)
     if job.storage_path is not None:
         check_storage_path(job.storage_path)
-    check_strategy(job.study, elsewhere=True)
+    # A runtime environment or another cluster may have strategies that are not installed here.
+    check_strategy(job.study, elsewhere=options["address"] is not None or job.runtime_env is not None)
     ArqonSolver(job.study)  # so that a study is refused before Ray is started and the folder created
     elsewhere = options["address"] is not None or job.storage_path is not None
     ending = ExitStatus()

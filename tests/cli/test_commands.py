@@ -221,7 +221,7 @@ def test_show_tells_metrics_and_at_which_step_a_value_was_taken(tmp_path: Path) 
         "  sizes  [1, 2]",
         "  good   true",
         f'  long   "{"x" * 159} ... (502 characters)',
-        "stopped early: 2, at steps 1 to 3; their values rank after those of the others",
+        "stopped early: 2, at steps 1 to 3; their values rank below those of the others",
         f"results: {tmp_path / 'results.json'}",
         "path of the best loss:",
         "       3  2           tpe at step 27: x=0.125",

@@ -79,7 +79,7 @@ def test_a_bad_job_is_refused_with_key_value_and_rule(tmp_path: Path, changes: d
 @pytest.mark.parametrize("missing", ["objective", "study"])
 def test_a_missing_key_is_named(tmp_path: Path, missing: str) -> None:
     job = {key: value for key, value in JOB.items() if key != missing}
-    with pytest.raises(ConfigError, match=f"{missing} is missing"):
+    with pytest.raises(ConfigError, match=f"{missing} is required"):
         load_job(_write(tmp_path, job), RunJob)
 
 
