@@ -70,7 +70,7 @@ class Epoch:
         if now["uuid"] != self.uuid:
             raise FencedError(
                 f"fenced: the study in {self.store} belongs to epoch {now['n']} now, this actor is epoch {self.n} and "
-                "can acknowledge nothing more; connect() again"
+                "cannot acknowledge anything any more; connect() again"
             )
 
     def begun(self) -> None:
@@ -106,8 +106,8 @@ def claim(store: Store, own: set[str] | None = None) -> Epoch:
     if before and own and owner not in own:
         # An older actor whose storage failed for a moment must not take the study back from a newer one.
         raise FencedError(
-            f"fenced: the study in {store} belongs to epoch {lowest} of another actor now, this one can acknowledge "
-            "nothing more; connect() again"
+            f"fenced: the study in {store} belongs to epoch {lowest} of another actor now, this one cannot acknowledge "
+            "anything any more; connect() again"
         )
     begun = last_begun(store) is not None or (before is not None and bool(before.get("begun", lowest > 1)))
     if before is None and segment_names(store):

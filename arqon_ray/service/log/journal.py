@@ -34,7 +34,7 @@ __all__ = ["FencedError", "Journal", "Opened"]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What an opening found.
+    """What ``Journal.open`` returns.
 
     Attributes:
         journal: the log, open for writing.
@@ -162,22 +162,22 @@ class Journal:
         self._synced = target
 
     def compact(self) -> None:
-        """Merge what lies in many small objects, where the storage makes them."""
+        """Merge small objects of the log, on a storage where it consists of several."""
         self._log.compact()
 
     @property
     def problem(self) -> BaseException | None:
-        """The error after which the journal takes nothing more, or None."""
+        """The error that closed the journal, or None."""
         return self._error
 
     def fail(self, error: BaseException) -> None:
-        """Take nothing more: what is in memory may not be what the log says.
+        """Close the journal after an error, because the state in memory may differ from the log.
 
-        Calls under way meet this error, or where it is not the storage's an OSError that names it: they are to be
-        repeated on the study opened anew.
+        Running calls raise this error or, unless it is a refusal or an error of the storage, an OSError that names it,
+        so that they are repeated once the study is open again.
         """
         if not isinstance(error, OSError | StudyRefusedError):
-            anew = OSError(f"the study is opened anew from its log, after {type(error).__name__}: {error}")
+            anew = OSError(f"the study is opened again from its log, after {type(error).__name__}: {error}")
             anew.__cause__ = error
             error = anew
         self._error = self._error or error

@@ -131,14 +131,15 @@ class SolverActor:
             _raise_plain(error)
 
     def _call(self, work: Callable[[Study], T], label: str | None = None) -> T:
-        """Call the study.
+        """Call the study; what goes wrong becomes a builtin exception.
 
         Args:
             work: the call.
             label: what is the same whenever this call is repeated; by default Ray's task id.
         """
+        context = ray.get_runtime_context()
         try:
-            return (self._host or self._serving()).call(work, label or ray.get_runtime_context().get_task_id())
+            return (self._host or self._serving()).call(work, label or context.get_task_id(), context.get_task_name)
         except Exception as error:
             _raise_plain(error)
 

@@ -30,7 +30,7 @@ PROBE_AHEAD = 64
 
 AHEAD = 64
 MAX_SHARED = 64
-"""At most so many candidates of any other kind are kept ready; at most so many are computed on one view."""
+"""The most candidates of any other kind that are kept ready, and that are computed on one view."""
 
 _BURST = 1.0
 """Seconds for which a burst (several asks waiting at once) is remembered, and candidates are computed ahead."""

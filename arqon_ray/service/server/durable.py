@@ -87,7 +87,7 @@ class DurableState:
         """
         described = read_study(store)
         if described is None:
-            raise StudyRefusedError(f"there is no study in {store} where one must be: restore its journal there")
+            raise StudyRefusedError(f"{store} has to hold a study and holds none: restore its journal there")
         opened = Journal.open(store, host, own)
         try:
             state, snapshot_seq = _restored(described["config"], opened, clock)
@@ -157,7 +157,7 @@ class DurableState:
         """Mark the block as this call's work, in case it kills the process; the lock is held and never released.
 
         Raises:
-            BaseException: why the journal takes nothing more, if it does not.
+            BaseException: the error that closed or sealed the journal, if there was one.
         """
         self._journal.check_open()
         slot = self._guard.enter()
@@ -171,8 +171,12 @@ class DurableState:
     def _durably(self) -> Iterator[None]:
         """Hold the lock within the block; at its end, release it and wait until all that the block saw is durable.
 
-        The block may return its answer: whoever called gets it only after that. It may release the lock while it waits
-        for something, and does its work within ``_working``.
+        A value that the block returns reaches the caller only after that. The block may release the lock while it
+        waits for something; what it does in between belongs within ``_working``.
+
+        Raises:
+            StudyRefusedError: another actor has claimed the study since.
+            OSError: the storage failed; whether the change was written is unknown until the study is opened again.
         """
         commits = self._journal.commits
         commits.announce()

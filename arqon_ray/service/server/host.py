@@ -125,7 +125,7 @@ class StudyHost:
         """
         if storage_path is not None and not same_place(self._root, storage_path):
             raise IdentityError(
-                f"the study {self._spec.name!r} runs and lies in {self._store}, not in "
+                f"the study {self._spec.name!r} is running and stored in {self._store}, not in "
                 f"{open_store(storage_path, self._spec.name)}: leave storage_path out to join it, use another name, "
                 "or stop() it first"
             )
@@ -135,15 +135,23 @@ class StudyHost:
                 # A snapshot stays with the config that came with it, whoever else calls before or after.
                 self._config, self._snapshot = config, snapshot
         creating = token == self._spec.token or snapshot is not None
-        self._retrying(lambda study: study.join(checked), creating=creating)
+        self.call(lambda study: study.join(checked), creating=creating)
         return self.status()
 
-    def call(self, work: Callable[[Study], T], label: str | None = None) -> T:
+    def call(
+        self,
+        work: Callable[[Study], T],
+        label: str | None = None,
+        name: Callable[[], str | None] = lambda: "this call",
+        creating: bool = False,
+    ) -> T:
         """Call the study, and again after a failed write; that is safe because changes have an operation id.
 
         Args:
             work: the call.
             label: the same for every repetition of this call; None for a call that cannot kill the process.
+            name: returns the call's name for messages.
+            creating: whether the study may be begun for this call.
 
         Raises:
             PoisonedCallError: the call was running at three deaths of the process.
@@ -151,11 +159,38 @@ class StudyHost:
         """
         if label is not None and self._guard.deaths(label) >= LIMIT:
             raise PoisonedCallError(
-                f"this call was running at {self._guard.deaths(label)} deaths of the actor's process, so it is not "
+                f"{name()} was running at {self._guard.deaths(label)} deaths of the actor's process, so it is not "
                 "tried again: see the actor's log in Ray's session directory for the cause, and change the call"
             )
         self._guard.label(label)
-        return self._retrying(work)
+        began = time.monotonic()
+        patience = _PATIENCE_TO_BEGIN if creating and self._study is None else _PATIENCE
+        pause = _PAUSES[0]
+        while True:
+            study: Study | None = None
+            try:
+                study = self._serving(creating)
+                return work(study)
+            except _NotBegunError as error:
+                if time.monotonic() + pause > began + patience:
+                    raise StudyRefusedError(str(error)) from None
+            except OSError as error:
+                self._drop_if_broken(study)
+                if isinstance(error, ArqonError):
+                    raise
+                if time.monotonic() + pause > began + patience:
+                    raise StudyRefusedError(
+                        f"the storage {self._store} fails ({error}): repair it and repeat the call"
+                    ) from error
+            except StudyRefusedError as error:
+                self._refuse(study, error)
+                self._drop_if_broken(study)
+                raise
+            except BaseException:
+                self._drop_if_broken(study)
+                raise
+            time.sleep(pause)
+            pause = min(2.0 * pause, _PAUSES[1])
 
     def status(self) -> StudyStatus:
         """Return the study's status; ``refused``, with the reason, if it cannot be served."""
@@ -186,36 +221,6 @@ class StudyHost:
             if purge:
                 begin_purge(self._store)
 
-    def _retrying(self, work: Callable[[Study], T], creating: bool = False) -> T:
-        began = time.monotonic()
-        patience = _PATIENCE_TO_BEGIN if creating and self._study is None else _PATIENCE
-        pause = _PAUSES[0]
-        while True:
-            study: Study | None = None
-            try:
-                study = self._serving(creating)
-                return work(study)
-            except _NotBegunError as error:
-                if time.monotonic() + pause > began + patience:
-                    raise StudyRefusedError(str(error)) from None
-            except OSError as error:
-                self._drop_if_broken(study)
-                if isinstance(error, ArqonError):
-                    raise
-                if time.monotonic() + pause > began + patience:
-                    raise StudyRefusedError(
-                        f"the storage {self._store} fails ({error}): repair it and repeat the call"
-                    ) from error
-            except StudyRefusedError as error:
-                self._refuse(study, error)
-                self._drop_if_broken(study)
-                raise
-            except BaseException:
-                self._drop_if_broken(study)
-                raise
-            time.sleep(pause)
-            pause = min(2.0 * pause, _PAUSES[1])
-
     def _serving(self, creating: bool) -> Study:
         study = self._study
         if study is not None and self._refused is None:
@@ -238,7 +243,7 @@ class StudyHost:
     def _open(self, creating: bool) -> Study:
         store, spec = self._store, self._spec
         if self._must_exist and not creating and not is_shared(self._root) and not os.path.isdir(self._root):
-            where = f"no such folder on node {self._host.get('node')}, where a journal must be"
+            where = f"no such folder on node {self._host.get('node')}, where a journal is required"
             raise FileNotFoundError(errno.ENOENT, where, self._root)
         if is_purging(store):
             if self._must_exist:
@@ -251,7 +256,7 @@ class StudyHost:
         if described is None:
             if self._must_exist and not creating:
                 raise MissingJournalError(
-                    f"no journal in {store} on node {self._host.get('node')}, where one must be: bring it back there, "
+                    f"no journal in {store} on node {self._host.get('node')}, where one is required: bring it back, "
                     f"or stop() this actor and start() anew"
                 )
             if self._config is None:

@@ -49,11 +49,11 @@ def test_a_tell_that_kills_the_process_is_given_up_and_nothing_else(
     over = threading.Event()
     with load(client, answers, threads=2, over=over) as wait:
         wait(20)
-        with pytest.raises(PoisonedCallError, match="this call was running at 3 deaths"):
+        with pytest.raises(PoisonedCallError, match=r"SolverActor\.tell was running at 3 deaths"):
             client.tell(asked["id"], 1.0, metrics={"poison": True}, key="poison")
         assert len(os.listdir(marks)) == 3
         bare = client.handle.tell.remote(asked["id"], 1.0, metrics={"poison": True})
-        with pytest.raises(RuntimeError, match="PoisonedCallError: this call was running at 3 deaths"):
+        with pytest.raises(RuntimeError, match=r"PoisonedCallError: SolverActor\.tell was running at 3 deaths"):
             ray.get(bare)
         wait(len(answers.told) + 20)
         over.set()

@@ -147,7 +147,7 @@ def test_whatever_fails_after_the_record_was_made_the_study_is_opened_anew(
 
 def test_who_else_was_under_way_repeats_the_call_on_the_study_opened_anew(study: Study) -> None:
     study._journal.fail(MemoryError("full"))
-    with pytest.raises(OSError, match="opened anew from its log, after MemoryError: full"):
+    with pytest.raises(OSError, match="opened again from its log, after MemoryError: full"):
         study.ask_one()
 
 

@@ -223,7 +223,7 @@ def test_a_study_that_lies_elsewhere_is_not_joined(make: Make, tmp_path: Path) -
     before = host.begin(CONFIG, "t1")
     with pytest.raises(IdentityError) as caught:
         host.begin({**CONFIG, "budget": 9}, "t2", storage_path=str(tmp_path / "elsewhere"))
-    assert f"lies in {tmp_path}/arqon, not in {tmp_path}/elsewhere/arqon" in str(caught.value)
+    assert f"stored in {tmp_path}/arqon, not in {tmp_path}/elsewhere/arqon" in str(caught.value)
     assert host.status() == before
 
 
