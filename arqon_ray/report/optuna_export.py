@@ -124,9 +124,8 @@ def _times(evaluations: Sequence[Evaluation]) -> Iterator[_Times]:
     """Yield the times of evaluations; where they were not measured, each begins when the one before has ended."""
     known = [_measured(e) for e in evaluations]
     lengths = [_UNMEASURED if e.seconds is None else e.seconds for e in evaluations]
-    first = next((k for k, times in enumerate(known) if times is not None), len(known))
-    there = known[first].started if first < len(known) else time.time()  # type: ignore[union-attr]
-    now = there - sum(lengths[:first])
+    first, start = next(((k, times.started) for k, times in enumerate(known) if times), (len(known), time.time()))
+    now = start - sum(lengths[:first])
     for times, length in zip(known, lengths, strict=True):
         times = times or _Times(now, now + length)
         now = max(now, times.ended)
