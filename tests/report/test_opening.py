@@ -129,7 +129,7 @@ def test_a_torn_tail_is_passed_over_and_stays(tmp_path: Path) -> None:
 
 def test_a_snapshot_shortens_the_reading_and_a_damaged_one_does_not_hinder_it(tmp_path: Path) -> None:
     study = _study(tmp_path)
-    study._snapshotting._take()
+    study.snapshotting.take()
     study.tell("3", 0.5)
     study.close(RuntimeError("over"))
     run = open_run(tmp_path)
