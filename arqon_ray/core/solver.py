@@ -90,7 +90,7 @@ class ArqonSolver(StudyState):
         return candidate
 
     def draft(self) -> Proposer:
-        """Do as :meth:`proposer`; deprecated since 0.2.0."""
+        """Return :meth:`proposer`; this name is deprecated since 0.2.0."""
         warn_deprecated("ArqonSolver.draft()", since="0.2.0", removed="0.4.0", instead="proposer()")
         return self.proposer()
 

@@ -1,4 +1,4 @@
-"""A solver's state at one time, taken quickly and written later, in another thread if need be."""
+"""A solver's state at one time: taken quickly, and written later, possibly by another thread."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Frozen:
 
     def reports(self) -> list[Report]:
         """Return the intermediate results as :meth:`.Ledger.report` takes them."""
-        sign = 1.0 if self.config.mode == "min" else -1.0
+        sign = self.objective.sign
         rows = self.view.reports
         slices = (rows[start : start + _PART].tolist() for start in range(0, len(rows), _PART))
         return [

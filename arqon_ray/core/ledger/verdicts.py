@@ -1,4 +1,4 @@
-"""What results mean to a study, decided before any is recorded: whose they are, and whether they count."""
+"""What results mean to a study, decided before any is recorded: whose they are, and whether they are accepted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Verdict:
 
 
 def resolve(entries: Sequence[Entry], space: Space, ledger: Ledger, problem: Problem) -> list[Verdict]:
-    """Judge results in order, each as if those before it were recorded; nothing is changed.
+    """Decide about results in order, each as if those before it were recorded; nothing is changed.
 
     Args:
         entries: the results.

@@ -36,7 +36,7 @@ class Levels:
 
 
 class Curves:
-    """What the reports say of each candidate; it can only go on to later moments of one ledger.
+    """What the reports say of each candidate; it reads later and later views of one ledger.
 
     Attributes:
         read: how many reports it has read so far.
@@ -54,9 +54,10 @@ class Curves:
         self._steps, self._values = np.empty((0, 0)), np.empty((0, 0))
 
     def at(self, view: DataView) -> Levels | None:
-        """Return the levels at a moment with no fewer reports than were read; None when all went equally far.
+        """Return the levels on a view; None if all evaluations went equally far.
 
-        An evaluation is known to be cut short when another one, told or still in flight, went farther.
+        The view must have all the reports that were read before. An evaluation was stopped early if another one, told
+        or still in flight, went farther.
         """
         told, reports = len(view.y), view.reports
         flying = np.array([candidate.number for candidate in view.pending], dtype=np.int64)
@@ -92,7 +93,7 @@ class Curves:
         return Levels(numbers, rungs, values, first)
 
     def _note(self, count: int, reports: Array) -> None:
-        """Make room for so many candidates; note how far the reporters came, and when they said something first."""
+        """Make room for ``count`` candidates; note the farthest step and the first report of those that reported."""
         short = count - len(self._reached)
         if short > 0:
             more = max(short, len(self._reached), 16)
@@ -111,14 +112,14 @@ class Curves:
         self.read = len(reports)
 
     def _arrange(self, rungs: Array, reports: Array) -> None:
-        """Sort what was not read yet by rung; all of it where the rungs are others."""
+        """Sort new reports by rung; all reports if the rungs have changed."""
         if not np.array_equal(rungs, self._rungs):
             self._rungs, self._arranged, self._beyond = rungs, 0, []
             self._steps = np.full((len(self._reached), len(rungs)), -np.inf)
             self._values = np.full(self._steps.shape, np.nan)
         fresh = reports[self._arranged :]
         who, steps = fresh[:, 0].astype(np.int64), fresh[:, 1]
-        # The last result since the rung below says how it was on a rung.
+        # The value on a rung is the last one reported after the rung below.
         rung = np.searchsorted(rungs, steps, side="left")
         self._beyond += (self._arranged + np.flatnonzero(rung == len(rungs))).tolist()
         here = np.flatnonzero(rung < len(rungs))
@@ -130,7 +131,7 @@ class Curves:
 
 
 def _add_ends(values: Array, rungs: Array, view: DataView) -> None:
-    """Set what evaluations were told at their ends; on a rung below its end a report has the say."""
+    """Set the final values of evaluations; one that ended between two rungs has its reported value on the lower one."""
     told = np.arange(len(view.y))
     own = np.maximum(np.searchsorted(rungs, view.steps, side="right") - 1, 0)
     take = (rungs[own] == view.steps) | np.isnan(values[told, own])

@@ -1,14 +1,14 @@
-"""Values of evaluations that went differently far, on one scale.
+"""Values of evaluations that were stopped at different steps, on one scale.
 
-A value after 3 of 81 steps is no value after 81. Where curves cross at different heights, comparing one with the other
-says which trial was trained for longer. So each value is carried from its rung to the next and on to the highest:
-there by the line that the trials on both rungs draw, ``b = mean(b) + slope (a - mean(a))``. It is fair although
-the poor trials were stopped, since they were stopped for ``a``, which the line is conditional on. Few trials draw a
-line badly; :data:`_BELIEF` of them say that its slope is 1, i.e. that all improve by as much.
+A value after 3 of 81 steps cannot be compared with one after 81: that would only tell which trial was trained longer.
+So each value is carried from its rung to the next and on to the highest:
+by the line fitted to the trials on both rungs, ``b = mean(b) + slope (a - mean(a))``. It is fair although
+the poor trials were stopped, since they were stopped for ``a``, which the line is conditional on. Few trials
+fit a line badly, so there is a prior worth :data:`_BELIEF` trials that its slope is 1, i.e. that all improve equally.
 
 A training that diverges says nothing about the others. A value that lies far outside, orders of magnitude from the
-better ones, is no value: its evaluation counts as failed there, unless it recovers on a later rung. Pairs that moved
-quite otherwise than most take no part in the line. And what is left of a long upper tail is drawn in, in its order,
+better ones, is dropped: its evaluation counts as failed there, unless it recovers on a later rung. Pairs that moved
+very differently from most are left out of the fit. What is left of a long upper tail is compressed, keeping its order,
 so that a few poor values do not hide the differences of the good ones.
 
 The rungs are where evaluations ended; beyond a dozen only some of them. A candidate in flight
@@ -31,9 +31,9 @@ _FAR, _FAR_IN_SIZE = 1e4, 1e2
 """A value has diverged when it is so many times farther from the best one than the lower quartile is, and so many times
 larger than that: losses that all grow from rung to rung have not."""
 _OTHERWISE = 10.0
-"""A pair is left out of the line when it moved otherwise than the median by so many median deviations of all values."""
+"""A pair is left out of the fit when its change differs from the median change by so many median deviations."""
 _TAIL = 10.0
-"""So many times farther from the best value than the median is begins the tail that is drawn in."""
+"""The tail that is compressed begins this many times farther from the best value than the median is."""
 _LARGEST = 2.0**500
 
 
@@ -43,7 +43,7 @@ class Scaled:
 
     Attributes:
         X: ``(n, d)`` points of the observations and of the candidates in flight that have reported, in the order in
-            which they said something first; but for those that diverged.
+            which they first reported; without those that diverged.
         y: ``(n,)`` values.
         numbers: ``(n,)`` their candidates.
         failed: ``(f, d)`` points of those that diverged.
@@ -62,17 +62,17 @@ class Scaled:
 
 
 def scaled(view: DataView) -> Scaled | None:
-    """Bring all values to one scale; None when every evaluation went as far as any other."""
+    """Bring all values to one scale; None if all evaluations went equally far."""
     return None if goes_equally_far(view) else scaled_by(view, Curves())
 
 
 def goes_equally_far(view: DataView) -> bool:
-    """Tell whether all evaluations went as far as any other and none has reported; every ask passes here."""
+    """Tell whether all evaluations went equally far and none has reported; called on every ask, so it must be cheap."""
     return not len(view.reports) and (not len(view.y) or np.min(view.steps) == np.max(view.steps))
 
 
 def scaled_by(view: DataView, curves: Curves) -> Scaled | None:
-    """Do as :func:`scaled`, with curves that have read the reports of earlier views."""
+    """Like :func:`scaled`, with curves that have read the reports of earlier views."""
     levels = curves.at(view)
     if levels is None:
         return None
@@ -97,8 +97,8 @@ def scaled_by(view: DataView, curves: Curves) -> Scaled | None:
 def _carried(levels: Array) -> Array:
     """Return the ``(n,)`` values of ``levels (n, k)`` carried to the highest rung, never beyond the best one there.
 
-    Infinity stands for an evaluation that diverged on the highest rung that it reached. Each row of ``levels`` has a
-    value at least.
+    Infinity stands for an evaluation that diverged on the highest rung that it reached. Each row of ``levels`` has
+    at least one value.
     """
     # A power of two that brings the better values to order one: nothing overflows, and nothing is rounded.
     finite = levels[~np.isnan(levels)]
@@ -125,20 +125,20 @@ def _carried(levels: Array) -> Array:
 
 
 def _best_and_quartile(values: Array) -> tuple[float, float]:
-    """Return the best of ``values (n,)``, and the one that a quarter of them do not exceed; at least the second."""
+    """Return the best of ``values (n,)`` and their lower quartile, which is at least the second best."""
     ordered = np.sort(values)
     return float(ordered[0]), float(ordered[min(max(len(ordered) // 4, 1), len(ordered) - 1)])
 
 
 def _limit(values: Array) -> float:
-    """Return the value above which an evaluation has diverged; infinity where ``values (n,)`` do not tell."""
+    """Return the value above which an evaluation has diverged; infinity if ``values (n,)`` give no limit."""
     best, quartile = _best_and_quartile(values)
     limit = max(best + _FAR * (quartile - best), _FAR_IN_SIZE * max(abs(best), abs(quartile)))
     return limit if limit > quartile else np.inf
 
 
 def _line(a: Array, b: Array, at: Array) -> Array:
-    """Return what the line through the pairs ``a``, ``b`` says at values ``at`` on the scale of ``a``.
+    """Return what the line fitted to the pairs ``a``, ``b`` says at values ``at`` on the scale of ``a``.
 
     It is written as a move from there, so that values of unlike sizes keep their digits.
     """

@@ -1,9 +1,9 @@
 """Several objectives: which points no other one beats, and how one search serves them all.
 
 ParEGO (Knowles, *ParEGO: a hybrid algorithm with on-line landscape approximation for expensive multiobjective
-optimization problems*, IEEE Trans. Evol. Comp. 10, 2006): at each ask the objectives are weighed anew at random, by the
-augmented Chebyshev function, and one model of that one value chooses the point. The weights are a function of the seed
-and the candidate's number, so that nothing about them has to be kept.
+optimization problems*, IEEE Trans. Evol. Comp. 10, 2006): each ask combines the objectives with new random weights
+by the augmented Chebyshev function, and one model of that one value chooses the point. The weights are a function of the seed
+and the candidate's number, so they need not be stored.
 
 All values here are to be minimized.
 """
@@ -43,7 +43,7 @@ def front(rows: Sequence[Mapping[str, Any]], modes: Sequence[str]) -> list[dict[
 def weighed(V: Array, seed: int, number: int) -> Array:
     """Return the ``(n,)`` values that candidate ``number`` is to improve on, from all objectives' ``V (n, m)``.
 
-    Objectives are scaled by the range of the points that no other one beats, where there are several.
+    Objectives are scaled by the range of the points that no other one beats, if there are several of them.
     """
     if len(V) == 0:
         return np.empty(0)

@@ -1,4 +1,4 @@
-"""One objective whose evaluations were ended differently early: the value at the highest rung is the goal.
+"""One objective whose evaluations were stopped at different steps: the value at the highest rung is the goal.
 
 Whether a study has rungs shows in its evaluations, not in its config, so :class:`.single.Single` decides at each view.
 How values are carried from rung to rung is in :mod:`.fidelity`.
@@ -30,7 +30,6 @@ class Rungs:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing computed."""
         self.computed = 0
         self._curves = Curves()
         self._latest: tuple[int, Scaled | None] = (-1, None)

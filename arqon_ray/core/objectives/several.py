@@ -1,4 +1,4 @@
-"""Several objectives, weighed anew at each ask; see :mod:`.pareto`."""
+"""Several objectives, combined with new weights at each ask; see :mod:`.pareto`."""
 
 from __future__ import annotations
 

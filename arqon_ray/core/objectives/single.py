@@ -1,4 +1,4 @@
-"""One objective: the value as it is, or by rungs where evaluations went differently far."""
+"""One objective: the value as it is, or by rungs if evaluations were stopped at different steps."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Single:
         return len(view.y) > 0
 
     def at(self, view: DataView) -> Goal:
-        """Return the value as the goal or, if evaluations went differently far, the value at the highest rung."""
+        """Return the value as the goal; if evaluations were stopped at different steps, that at the highest rung."""
         scaled = self.rungs.at(view)
         return Value(view) if scaled is None else OnRungs(view, scaled)
 

@@ -1,4 +1,4 @@
-"""Probe, Classify, Refine: the next candidates, on what was known at one moment."""
+"""Probe, Classify, Refine: the next candidates, computed on one view of the data."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Proposer:
     counts as pending for the next ones. It becomes the solver's only by ``ArqonSolver.adopt``, in the order of the
     numbers.
 
-    A candidate is a pure function of the config, the view, the candidates that were admitted, and how many the proposer
-    made before it: after the first, strategies may reuse what they computed for the first.
+    A candidate is a pure function of the config, the view, the candidates added by :meth:`add_pending`, and how many
+    the proposer made before it: after the first, strategies may reuse what they computed for the first.
 
     Making a proposer copies what is pending and no more; whoever proposes pays for the rest of an ask.
     """
@@ -104,13 +104,13 @@ class Proposer:
 
     @cached_property
     def _goal(self) -> Goal:
-        """What is minimised; it is not asked for before it is needed, since it may take a while."""
+        """What is minimised; computed when first needed, since it may take a while."""
         return self._objective.at(self._view)
 
-    def admit(self, candidate: Candidate) -> None:
-        """Count a candidate that was proposed before, and is not yet the solver's, as in flight.
+    def add_pending(self, candidate: Candidate) -> None:
+        """Treat a candidate that was proposed before, and that the solver does not know yet, as pending.
 
-        All are admitted before the first proposal, in the order of their numbers.
+        Call it before the first proposal, in the order of the candidates' numbers.
         """
         self._take(candidate)
         self.first = self.number
@@ -167,7 +167,7 @@ class Proposer:
         """Return the index of the best observation, and what the model predicts there; None before any value.
 
         On noisy values it is the one that the model predicts to be best, not the luckiest; without noise there is no
-        prediction. Evaluations that were stopped early are passed over while there are any that went further.
+        prediction. Evaluations that were stopped early are ignored if any went further.
         """
         view = self._view
         if not len(view.y):
@@ -176,7 +176,7 @@ class Proposer:
         if np.isinf(view.steps).all() and self._noisy():
             with one_thread(), _quietly():
                 row, predicted = recommend(self.evidence(), self._memory.get(NoisyGaussianProcess.name, {}), warp=False)
-            return int(view.indices[row]), predicted if self._config.mode == "min" else -predicted
+            return int(view.indices[row]), self._objective.sign * predicted
         return int(view.indices[rows[np.argmin(view.y[rows])]]), None
 
     def _noisy(self) -> bool:

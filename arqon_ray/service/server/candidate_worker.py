@@ -223,7 +223,7 @@ class CandidateWorker:
         """Compute one proposer's candidates and add them to the ready ones; the lock is held on entry and exit."""
         proposer = self._solver.proposer()
         for prepared in self._ready:
-            proposer.admit(prepared.candidate)
+            proposer.add_pending(prepared.candidate)
         view = self._position(), proposer.first, self._solver.get_history_len()
         generation = self._generation
         while proposer.number - proposer.first < MAX_SHARED:

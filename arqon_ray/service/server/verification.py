@@ -168,7 +168,7 @@ class _Replay:
             self._apply(view[0])
             self._proposer, self._view = self._state.solver.proposer(), view
             for candidate in self._candidates[self._proposer.number : view[1]]:
-                self._proposer.admit(candidate)
+                self._proposer.add_pending(candidate)
         # After a mismatch the proposer is made anew, and must propose those before this one again.
         while self._proposer.number < number:
             self._proposer.propose()

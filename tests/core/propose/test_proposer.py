@@ -54,7 +54,7 @@ def test_what_was_admitted_is_in_flight(space: dict[str, Any], objective: Any) -
     ahead = proposals(solver.proposer(), 3)
     proposer = solver.proposer()
     for candidate in ahead:
-        proposer.admit(Candidate(candidate.number, candidate.params, candidate.origin, candidate.memory))
+        proposer.add_pending(Candidate(candidate.number, candidate.params, candidate.origin, candidate.memory))
     more = proposals(proposer, 3)
     assert proposer.first == ahead[-1].number + 1
     assert [c.number for c in more] == [proposer.first, proposer.first + 1, proposer.first + 2]
