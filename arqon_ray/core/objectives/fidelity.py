@@ -31,7 +31,7 @@ _FAR, _FAR_IN_SIZE = 1e4, 1e2
 """A value has diverged when it is so many times farther from the best one than the lower quartile is, and so many times
 larger than that: losses that all grow from rung to rung have not."""
 _OTHERWISE = 10.0
-"""A pair is left out of the fit when its change differs from the median change by so many median deviations."""
+"""A pair is left out of the fit when its change is so many median deviations of all values off the median change."""
 _TAIL = 10.0
 """The tail that is compressed begins this many times farther from the best value than the median is."""
 _LARGEST = 2.0**500

@@ -2,8 +2,8 @@
 
 ParEGO (Knowles, *ParEGO: a hybrid algorithm with on-line landscape approximation for expensive multiobjective
 optimization problems*, IEEE Trans. Evol. Comp. 10, 2006): each ask combines the objectives with new random weights
-by the augmented Chebyshev function, and one model of that one value chooses the point. The weights are a function of the seed
-and the candidate's number, so they need not be stored.
+by the augmented Chebyshev function, and one model of that one value chooses the point. The weights are a function
+of the seed and the candidate's number, so they need not be stored.
 
 All values here are to be minimized.
 """

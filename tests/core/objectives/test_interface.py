@@ -120,3 +120,13 @@ def test_a_fourth_kind_is_searched_kept_and_restored(monkeypatch: pytest.MonkeyP
         solver.seed([{"params": {"x": 0.1, "y": 0.1}, "values": [1.0, 2.0]}])
     with pytest.raises(ConfigError, match="it has one best row"):
         solver.pareto()
+
+
+def test_the_objective_alone_says_the_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study_state, "objective_of", lambda config: Single("max"))
+    solver = ArqonSolver({"mode": "min", "bounds": BOUNDS})
+    candidate = solver.propose()
+    assert candidate is not None
+    solver.report(candidate.number, 1, 2.5)
+    assert solver.freeze().view.reports[0, 2] == -2.5
+    assert solver.freeze().reports()[0][2] == 2.5
