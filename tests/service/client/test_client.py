@@ -100,7 +100,7 @@ def test_an_ask_waits_in_slices() -> None:
         slices.raise_if_last(AskTimeoutError("held"))
     endless = Slices(None)
     assert 0 < endless.next() < 60
-    endless.over(AskTimeoutError("held"))
+    endless.raise_if_last(AskTimeoutError("held"))
 
 
 def test_it_pickles_by_name_with_its_patience() -> None:
