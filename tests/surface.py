@@ -16,7 +16,7 @@ from typing import Any
 
 PATH = Path(__file__).parent / "assets" / "surface.txt"
 COMMAND = "python -m tests.surface"
-HOMES = ("arqon_ray", *(f"arqon_ray.{room}" for room in ("core", "service", "fanout", "tune", "report")))
+HOMES = ("arqon_ray", *(f"arqon_ray.{room}" for room in ("core", "strategies", "service", "fanout", "tune", "report")))
 
 
 def surface() -> str:
@@ -35,6 +35,8 @@ def _described(name: str, value: Any) -> Iterator[str]:
         bases = ", ".join(base.__name__ for base in value.__bases__ if base is not object)
         yield f"class {name}({bases})" if bases else f"class {name}"
         yield from (f"    {line}" for line in _class(value))
+    elif typing.get_origin(value) is not None:
+        yield f"{name} = a type"  # an alias, which numpy and pydantic spell differently from release to release
     else:
         # A remote function wraps the one that has the signature.
         yield f"def {name}{_signature(getattr(value, '_function', value))}"

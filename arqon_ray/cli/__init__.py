@@ -1,7 +1,7 @@
 """The command line: ``arqon-ray run``, ``sweep``, ``status``, ``show`` and ``report``.
 
-Used from outside: :func:`main`, and :class:`RunJob`, :class:`SweepJob`, :func:`load_job` for who reads job files; these
-are loaded when they are asked for, so that Ctrl-C finds the command soon, and not half of its imports.
+From outside use :func:`main`, and to read job files :class:`RunJob`, :class:`SweepJob` and :func:`load_job`. These are
+imported on first use, so that the command itself starts quickly.
 """
 
 from __future__ import annotations

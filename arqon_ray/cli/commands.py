@@ -1,4 +1,4 @@
-"""The commands: what they take, and how they end."""
+"""The commands, their options and exit codes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Refusal(click.ClickException):
-    """An error of ours, as one line on standard error."""
+    """An ArqonError as one line on standard error."""
 
     exit_code = 2
 
@@ -30,15 +30,21 @@ class _Group(click.Group):
 
 
 def _shared(command: F) -> F:
-    """Add the options that both kinds of job take."""
+    """Add the options that ``run`` and ``sweep`` share."""
     options = (
         click.argument("config", type=click.Path(dir_okay=False)),
-        click.option("--address", help="An existing Ray cluster: auto, HOST:PORT or ray://HOST:PORT."),
-        click.option("--resume", is_flag=True, help="Continue the run in the output folder."),
+        click.option("--address", help="Use an existing Ray cluster: auto, HOST:PORT or ray://HOST:PORT."),
+        click.option("--resume", is_flag=True, help="Continue what is in the output folder."),
         click.option("--output", metavar="DIR", help="Folder for the results [default: results/NAME]."),
-        click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Change a key: study.budget=20."),
-        click.option("--max-concurrency", type=click.IntRange(min=1), help="Evaluations at once."),
-        click.option("--no-progress", is_flag=True, help="Show no progress."),
+        click.option(
+            "--set",
+            "settings",
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="Override a key of the job: study.budget=20.",
+        ),
+        click.option("--max-concurrency", type=click.IntRange(min=1), help="Most evaluations at once."),
+        click.option("--no-progress", is_flag=True, help="Do not show progress."),
     )
     for option in reversed(options):
         command = option(command)
@@ -54,10 +60,10 @@ def main() -> None:
 @main.command()
 @_shared
 def run(config: str, **options: Any) -> None:
-    """Find the best parameters for the job in CONFIG.
+    """Find the best parameters for the job file CONFIG.
 
-    Without --address it starts a Ray of its own on this machine and ends it afterwards. Ctrl-C keeps what was
-    found; --resume continues it.
+    Without --address it starts Ray on this machine, and stops it afterwards. Ctrl-C keeps what was found so far;
+    --resume continues the run.
     """
     from arqon_ray.cli.run import run_command
 
@@ -67,17 +73,17 @@ def run(config: str, **options: Any) -> None:
 @main.command()
 @_shared
 def sweep(config: str, **options: Any) -> None:
-    """Evaluate the function at the points of the probe, for the job in CONFIG."""
+    """Evaluate evenly spread points (the probe), for the job file CONFIG."""
     from arqon_ray.cli.sweep import sweep_command
 
     click.get_current_context().exit(sweep_command(Path(config), **options))
 
 
 @main.command()
-@click.option("--name", help="One study [default: all of them].")
+@click.option("--name", help="Show one study [default: all of them].")
 @click.option("--address", default="auto", show_default=True, help="The Ray cluster.")
 def status(name: str | None, address: str) -> None:
-    """Show the studies that a cluster serves, as JSON."""
+    """Show the studies that run on a cluster, as JSON."""
     from arqon_ray.cli.session import ray_session
 
     with ray_session(address):
@@ -88,12 +94,12 @@ def status(name: str | None, address: str) -> None:
 @main.command()
 @click.argument("storage", metavar="STORAGE")
 @click.option("--name", default="arqon", show_default=True, help="The study's name.")
-@click.option("--no-progress", is_flag=True, help="Show no progress.")
+@click.option("--no-progress", is_flag=True, help="Do not show progress.")
 def verify(storage: str, name: str, no_progress: bool) -> None:
-    """Recompute every candidate of the study in STORAGE from its log, and compare bit for bit.
+    """Recompute every candidate of a study from its log, and compare bit for bit.
 
-    STORAGE is the storage_path of the study, a directory or a URI; for a run of this command line it is the folder
-    "study" in the run's. The exit code is 1 when a candidate comes out otherwise.
+    STORAGE is the storage_path of the study, a directory or a URI. For "arqon-ray run" it is the folder "study" in the
+    output folder. The exit code is 1 if a candidate differs.
     """
     from arqon_ray.cli.verify import verify_command
 
@@ -103,10 +109,10 @@ def verify(storage: str, name: str, no_progress: bool) -> None:
 @main.command()
 @click.argument("folder", metavar="RUN", type=click.Path())
 def show(folder: str) -> None:
-    """Show what RUN found, finished or not: best, phases, failures and how the best improved.
+    """Show the results of RUN, finished or not: best, phases, failures and improvements.
 
-    RUN is the folder of a run, of a stored study (a directory or a URI) or of a Tune experiment, or a file that holds
-    an export().
+    RUN is the folder of a run, of a stored study (a directory or a URI) or of a Tune experiment, or a file with an
+    export().
     """
     from arqon_ray.cli.record import echo, path_lines, summary
     from arqon_ray.report.opening import open_run
@@ -118,9 +124,12 @@ def show(folder: str) -> None:
 
 @main.command()
 @click.argument("folder", metavar="RUN", type=click.Path())
-@click.option("-o", "--output", metavar="FILE", help="The page [default: report.html in the folder RUN, or here].")
+@click.option("-o", "--output", metavar="FILE", help="The HTML file [default: report.html in RUN, or here].")
 def report(folder: str, output: str | None) -> None:
-    """Write RUN as one HTML page with plots; see "show" for what RUN may be."""
+    """Write RUN as one HTML page with plots.
+
+    For what RUN can be see "arqon-ray show --help".
+    """
     from arqon_ray.report import open_run, write_html
 
     record = open_run(folder)

@@ -1,8 +1,8 @@
 """Job files: a study's config, the function to evaluate and how to run it, in one YAML file.
 
-``study`` is the config that the whole package reads (:class:`~arqon_ray.core.config.StudyConfig`); everything
-around it says what the study's points are evaluated by. Whatever breaks a rule is a
-:class:`~arqon_ray.errors.ConfigError` that names key, value and rule, before Ray is started.
+``study`` is the study's config (:class:`~arqon_ray.core.config.StudyConfig`); the keys around it say how its points are
+evaluated. Whatever breaks a rule raises a :class:`~arqon_ray.errors.ConfigError` that names key, value and rule, before
+Ray is started.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def _study(value: Any) -> StudyConfig:
 
 
 class SchedulerConfig(BaseModel):
-    """Which trials stop early; it makes the job run through Ray Tune.
+    """A scheduler that stops trials early. The job then runs through Ray Tune.
 
     Attributes:
         type: ``asha`` (asynchronous successive halving) or ``hyperband``.
         max_t: reports after which a trial ends.
-        grace_period: reports that every trial may make; ``asha`` alone.
-        reduction_factor: one in so many goes on at each rung.
+        grace_period: reports that every trial makes at least; only for ``asha``.
+        reduction_factor: at each rung, one trial in so many continues.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -59,21 +59,22 @@ class SchedulerConfig(BaseModel):
 
 
 class Job(BaseModel):
-    """What every job has.
+    """The keys that every job file has.
 
     Attributes:
-        name: names the run and its folder.
+        name: the name of the run and of its folder. Default: the name of the file.
         objective: ``module:function`` or ``path.py:function``, the path relative to the job file. The function may be
-            a coroutine function or a class; the modules beside it are importable, on the workers too.
-        metric: the entry of the dict that the function returns; it also labels the values. Absent for the study's.
-        study: seed, budget, mode, bounds, strategy: the study's config.
-        resources: what one evaluation takes, ``cpu``, ``gpu``, ``memory`` in bytes, or custom ones.
-        max_concurrency: evaluations at once; absent for as many as the cluster has resources for.
-        output: folder for the results, relative to the working directory, ``~`` for one's home; absent for
+            a coroutine function or a class. It can import the modules beside it, on the workers too.
+        metric: the entry that counts in the dict that the function returns, and the label of the values. Default: the
+            study's.
+        study: the study's config: seed, budget, mode, bounds, strategy.
+        resources: of one evaluation: ``cpu``, ``gpu``, ``memory`` in bytes, or custom ones.
+        max_concurrency: evaluations at once. Default: as many as the cluster has resources for.
+        output: folder for the results, relative to the working directory; ``~`` is the home directory. Default:
             ``results/<name>``.
         runtime_env: Ray's runtime environment of the workers, such as ``{working_dir: .}``.
-        evaluation_timeout_s: seconds that one evaluation may run; absent for any time.
-        fail_fast: evaluations, the first, that all fail alike until the job gives up; null for never.
+        evaluation_timeout_s: seconds that one evaluation may run. Default: no limit.
+        fail_fast: give up if so many evaluations, the first ones, all fail alike; null for never.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -92,7 +93,7 @@ class Job(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _metric_of_the_study(cls, given: Any) -> Any:
-        """Take the metric that the study names where the job names none."""
+        """Take the metric from the study if the job does not name one."""
         study = given.get("study") if isinstance(given, Mapping) else None
         named = study.get("metric") if isinstance(study, Mapping) else None
         if named is None or "metric" not in given:
@@ -103,12 +104,12 @@ class Job(BaseModel):
 
     @property
     def config(self) -> StudyConfig:
-        """The study's config, which names the metric."""
+        """The study's config, with the metric."""
         return self.study.model_copy(update={"metric": self.metric})
 
     @property
     def folder(self) -> Path:
-        """Where the results lie."""
+        """The folder of the results."""
         return Path(self.output).expanduser() if self.output else Path("results") / self.name
 
 
@@ -116,13 +117,13 @@ class RunJob(Job):
     """A job of ``arqon-ray run``: find the best parameters.
 
     Attributes:
-        actor: the name of the solver actor; it tells studies on one cluster apart.
-        storage_path: where the study's journal lies: a folder or URI that the actor's node can reach. Absent: the
-            output folder, or on an existing cluster the disk of its head node.
+        actor: the name of the study's actor, which distinguishes studies on one cluster.
+        storage_path: where to store the study's log: a folder or URI that the actor's node can reach. Default: the
+            output folder, or with an existing cluster the disk of its head node.
         scheduler: stops trials early, through Ray Tune; the function then reports with ``tune.report``.
-        patience: stop when so many evaluations in a row brought nothing better; absent for any number.
-        points_to_evaluate: points that are evaluated before the solver's own, once however often the run is resumed;
-            what one leaves out is completed. They count in the budget.
+        patience: stop after so many evaluations in a row without an improvement. Default: no limit.
+        points_to_evaluate: points to evaluate before the solver's own, once even if the run is resumed; missing
+            parameters are filled in. They count in the budget.
     """
 
     actor: Name = "arqon"
@@ -134,11 +135,11 @@ class RunJob(Job):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.study.budget is None:
-            raise ValueError("study.budget is missing: a run needs the number of evaluations")
+            raise ValueError("study.budget is required: the number of evaluations")
         for key in ("evaluation_timeout_s", "fail_fast", "patience"):
             if self.scheduler is not None and key in self.model_fields_set:
                 raise ValueError(
-                    f"{key} is {getattr(self, key)!r}: a job with a scheduler has none, Tune ends its trials"
+                    f"{key} is {getattr(self, key)!r}: a job with a scheduler has none, since Tune ends its trials"
                 )
         check_points(self.points_to_evaluate, self.study)
         objective_of(self.study).require_one_value("a run")
@@ -146,11 +147,11 @@ class RunJob(Job):
 
 
 class SweepConfig(BaseModel):
-    """How far a sweep goes.
+    """The size of a sweep.
 
     Attributes:
-        num_samples: points of the probe to evaluate, from index 0 on.
-        shard_size: points a task evaluates and a Parquet file holds; absent for a size chosen from their number.
+        num_samples: the number of points, from index 0 on.
+        shard_size: the points of one task and one Parquet file. Default: an automatic size.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -160,7 +161,7 @@ class SweepConfig(BaseModel):
 
 
 class SweepJob(Job):
-    """A job of ``arqon-ray sweep``: evaluate the probe's points; ``study`` gives seed, mode and bounds."""
+    """A job of ``arqon-ray sweep``: evaluate points of the probe. ``study`` has seed, mode and bounds."""
 
     sweep: SweepConfig
 
@@ -174,11 +175,11 @@ def load_job(path: str | Path, kind: type[J], settings: Sequence[str] = (), **mo
     Args:
         path: YAML or JSON.
         kind: :class:`RunJob` or :class:`SweepJob`.
-        settings: ``key=value`` changes, the key a dotted path such as ``study.budget``, the value YAML.
-        more: values of the command line that go before the file's; None leaves the file's.
+        settings: ``key=value``, where the key is a dotted path such as ``study.budget``, and the value YAML.
+        more: values that override those of the file, except None.
 
     Raises:
-        ConfigError: when the file or the job breaks a rule; one line that names file, key, value and rule.
+        ConfigError: the file or the job breaks a rule; the message names file, key, value and rule in one line.
     """
     source = read_config_file(path)
     for setting in settings:
@@ -197,18 +198,18 @@ def _apply(source: dict[str, Any], setting: str) -> None:
     if not equals or not all(key.split(".")):
         raise ConfigError(f"--set is {shown(setting)}: it must be key=value, such as study.budget=20")
     *parents, last = key.split(".")
-    place: Any = source
+    target: Any = source
     for depth, parent in enumerate(parents):
         if parents[:depth] == ["study", "bounds"]:
-            _check_parameter(place, parent, setting)
-        place = place.setdefault(parent, {})
-        if not isinstance(place, dict):
-            raise ConfigError(f"--set is {shown(setting)}: {parent} is {shown(place)} and has no keys")
-    place[last] = read_yaml(text, f"--set {shown(key)}")
+            _check_parameter(target, parent, setting)
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"--set is {shown(setting)}: {parent} is {shown(target)} and has no keys")
+    target[last] = read_yaml(text, f"--set {shown(key)}")
 
 
 def _check_parameter(bounds: Mapping[str, Any], name: str, setting: str) -> None:
-    """Refuse a key of a parameter that is not there, when another one was probably meant."""
+    """Refuse a parameter that does not exist if another one was probably meant."""
     near = did_you_mean(name, bounds) if name not in bounds else ""
     if near:
         raise ConfigError(
@@ -218,11 +219,11 @@ def _check_parameter(bounds: Mapping[str, Any], name: str, setting: str) -> None
 
 
 def _hint(source: Mapping[str, Any], kind: type[Job], path: str | Path) -> None:
-    """Refuse the two likely mistakes in words that lead on."""
+    """Refuse likely mistakes with a message that says what to do."""
     if "bounds" in source and "study" not in source:
-        raise ConfigError(f"{path}: bounds stands at the top: a job has the study's config under the key study")
+        raise ConfigError(f"{path}: bounds is at the top level: put the study's config under the key study")
     if kind is RunJob and "sweep" in source:
-        raise ConfigError(f"{path}: sweep is {shown(source['sweep'])}: this is a sweep's job; use arqon-ray sweep")
+        raise ConfigError(f"{path}: sweep is {shown(source['sweep'])}: this is the job of a sweep; use arqon-ray sweep")
     if kind is SweepJob and "scheduler" in source:
         raise ConfigError(f"{path}: scheduler is {shown(source['scheduler'])}: a sweep has none; use arqon-ray run")
 
@@ -239,7 +240,7 @@ def _explain(error: Any, kind: type[Job]) -> str:
         near = did_you_mean(error["loc"][-1], known.model_fields)
         return f"{where} is {shown(error['input'])}: unknown key{near}; the keys are {', '.join(known.model_fields)}"
     if error["type"] == "missing":
-        return f"{where} is missing: it must be there"
+        return f"{where} is required"
     if where == "objective" and error["type"] == "string_pattern_mismatch":
         return f"objective is {shown(error['input'])}: it must be module:function or path.py:function"
     return f"{where} is {shown(error['input'])}: {error['msg'][:1].lower()}{error['msg'][1:]}"

@@ -1,4 +1,4 @@
-"""Finding the function that a job names."""
+"""Loading the function that a job names."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from arqon_ray.fanout.worker.shipping import Shipped, collect
 def load_objective(spec: str, folder: Path) -> Callable[..., Any]:
     """Return the function that ``module:function`` or ``path.py:function`` names.
 
-    A file finds the modules beside it as under ``python path.py``, and a module those of the working directory; they
-    travel to the workers with the function, as a file itself does. What is installed must be installed there too.
+    A file can import the modules beside it, as under ``python path.py``, and a module those in the working directory.
+    These modules are sent to the workers with the function. Installed packages must be installed there too.
 
     Args:
         spec: the job's ``objective``; the function may be a class, or a coroutine function.
-        folder: what a relative path starts from: the folder of the job file.
+        folder: the folder of the job file, to which a path is relative.
 
     Raises:
-        ConfigError: when there is no such module, file or function, its import fails, or it cannot be sent to workers.
+        ConfigError: there is no such module, file or function, its import fails, or it cannot be sent to the workers.
     """
     source, _, name = spec.rpartition(":")
     try:
@@ -39,7 +39,7 @@ def load_objective(spec: str, folder: Path) -> Callable[..., Any]:
         )
     except (ConfigError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # a script that exits when it is imported ends nothing here
+    except BaseException as error:  # including sys.exit() in the imported script
         message = f"objective is {spec!r}: importing it raised {one_line(error)}{_hint(error)}"
         raise ConfigError(message) from error
     try:
@@ -58,18 +58,18 @@ def load_objective(spec: str, folder: Path) -> Callable[..., Any]:
 
 
 def _import(name: str) -> tuple[ModuleType, Path | None]:
-    """Import a module; return with it the working directory, when that is where it lies."""
+    """Import a module; also return the working directory if the module is in it."""
     here = Path.cwd()
     _put_first(here)
     module = importlib.import_module(name)
     top = name.partition(".")[0]
-    places = [getattr(sys.modules[top], "__file__", None), *getattr(sys.modules[top], "__path__", ())]
-    beside = top != "arqon_ray" and any(place and Path(place).parent in (here, here / top) for place in places)
+    paths = [getattr(sys.modules[top], "__file__", None), *getattr(sys.modules[top], "__path__", ())]
+    beside = top != "arqon_ray" and any(path and Path(path).parent in (here, here / top) for path in paths)
     return module, here if beside else None
 
 
 def _load_file(spec: str, path: Path) -> tuple[ModuleType, Path | None]:
-    """Execute a file; return with it its folder."""
+    """Execute a file; also return its folder."""
     from ray import cloudpickle
 
     if not path.is_file():
@@ -79,16 +79,17 @@ def _load_file(spec: str, path: Path) -> tuple[ModuleType, Path | None]:
     assert found is not None, "a file that ends in .py has a loader"
     assert found.loader is not None, "a file that ends in .py has a loader"
     module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module  # dataclasses look their module up while it is executed
+    sys.modules[name] = module  # dataclasses look up their module while it is executed
     home = path.resolve().parent
     _put_first(home)
     found.loader.exec_module(module)
-    cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
+    pickle_by_value: Callable[[ModuleType], None] = cloudpickle.register_pickle_by_value  # untyped in Ray
+    pickle_by_value(module)
     return module, home
 
 
 def _put_first(folder: Path) -> None:
-    """Search a folder before all others, as Python does with that of a script."""
+    """Put a folder first on ``sys.path``, as Python does with that of a script."""
     if sys.path[:1] != [str(folder)]:
         sys.path.insert(0, str(folder))
 

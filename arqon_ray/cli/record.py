@@ -1,4 +1,4 @@
-"""From a study to its record on disk, and from the record to what the terminal shows."""
+"""The record of a run in its output folder, and the summary of it on the terminal."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ import json
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from arqon_ray.cli.job import RunJob
+from arqon_ray.cli.options import JobOptions
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.config import identity
 from arqon_ray.core.inputs.differences import differences
 from arqon_ray.core.propose.roster import without_unread
 from arqon_ray.core.record.error_kinds import RAISED
 from arqon_ray.errors import ConfigError
+from arqon_ray.report.folders import STUDY_FOLDER
 from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, Run, State, read_run, write_run
 from arqon_ray.report.style import taken_at
 
-STUDY_FOLDER = "study"
 STATE_FILE = "solver.json"
 _SHOWN_FAILURES = 3
 _SHOWN_CHANGES = 5
-_LONGEST = 160  # characters of a text or a list
+_LONGEST = 160  # characters of a value on the terminal
 
 
 def run_of(job: RunJob, exported: str, state: State, before: Run | None, seconds: float) -> Run:
-    """Return the record of a study.
+    """Return the record of a run.
 
     Args:
-        job: what runs.
-        exported: the solver's exported state.
-        state: how the run stands.
-        before: the record of the sessions before this one.
+        job: the job.
+        exported: the exported state of the solver.
+        state: the state of the run.
+        before: the record of earlier sessions; None if this is the first.
         seconds: the wall time of this session.
     """
     return ArqonSolver.from_state(exported).run(
@@ -49,45 +50,45 @@ def run_of(job: RunJob, exported: str, state: State, before: Run | None, seconds
     )
 
 
-def keep(run: Run, exported: str, folder: Path) -> None:
-    """Write the record, the history table and the solver's exported state."""
+def save_record(run: Run, exported: str, folder: Path) -> None:
+    """Write the record, the history table and the exported state of the solver."""
     write_run(run, folder)
     (folder / STATE_FILE).write_text(exported, encoding="utf-8")
 
 
 def discard(folder: Path) -> None:
-    """Remove what a run that was refused wrote, in a folder that held none before."""
+    """Delete what a refused run wrote, in a folder that held no run before."""
     shutil.rmtree(folder / STUDY_FOLDER, ignore_errors=True)
     for name in (RESULTS_FILE, HISTORY_FILE, STATE_FILE):
         (folder / name).unlink(missing_ok=True)
 
 
 def open_folder(folder: Path, resume: bool, *, stored_elsewhere: bool = False) -> Run | None:
-    """Return the record that a resumed run continues; None for a new run.
+    """Return the record of the run to resume; None for a new run.
 
     Args:
         folder: the output folder.
         resume: whether ``--resume`` was given.
-        stored_elsewhere: whether the journal lies outside of the folder, so that there may be no record yet.
+        stored_elsewhere: whether the study's log is outside of the folder, so that there may be no record yet.
 
     Raises:
-        ConfigError: a new run over an old one, or nothing to resume.
+        ConfigError: the folder holds a run and ``resume`` is False, or it holds none and ``resume`` is True.
     """
     record, journal = (folder / RESULTS_FILE).exists(), (folder / STUDY_FOLDER).exists()
     if not resume and (record or journal):
         raise ConfigError(
-            f"--output is '{folder}': it holds a run already; --resume continues it, another --output begins a new one"
+            f"--output is '{folder}': it already holds a run; use --resume to continue it, or another --output"
         )
     if resume and not (journal or record or stored_elsewhere):
-        raise ConfigError(f"--resume: there is no run in '{folder}' to continue; leave --resume out to begin one")
+        raise ConfigError(f"--resume: there is no run in '{folder}' to continue; start one without --resume")
     return read_run(folder) if record else None
 
 
 def check_same(before: Run, job: RunJob) -> None:
-    """Refuse to continue a run with the job of another one, before there is a Ray.
+    """Refuse to continue a run with the job of another one, before Ray is started.
 
     Raises:
-        ConfigError: it names the keys of the study that differ, with both values.
+        ConfigError: the studies differ; the message names the keys with both values.
     """
     changes = differences(identity(without_unread(before.config)), identity(without_unread(job.config)))
     if before.config.metric is not None:
@@ -95,32 +96,29 @@ def check_same(before: Run, job: RunJob) -> None:
     if changes:
         more = f"; and {len(changes) - _SHOWN_CHANGES} more" if len(changes) > _SHOWN_CHANGES else ""
         raise ConfigError(
-            f"--resume: the run in '{job.folder}' is of another study: {'; '.join(changes[:_SHOWN_CHANGES])}{more}. "
-            "Continue it with the job that began it (the budget alone may grow), or begin a new one with another "
-            "--output"
+            f"--resume: the run in '{job.folder}' has another study: {'; '.join(changes[:_SHOWN_CHANGES])}{more}. "
+            "Continue it with its own job, of which only the budget may grow, or start a new one with another --output"
         )
 
 
-def resume_command(
-    command: str, config: Path, *, address: str | None, output: str | None, settings: Sequence[str]
-) -> str:
-    """Return the command that continues this one, as one would type it."""
+def resume_command(command: str, config: Path, options: JobOptions) -> str:
+    """Return the shell command that continues this one."""
     words = ["arqon-ray", command, str(config), "--resume"]
-    words += ["--address", address] if address else []
-    words += ["--output", output] if output else []
-    words += [word for setting in settings for word in ("--set", setting)]
+    words += ["--address", options["address"]] if options["address"] else []
+    words += ["--output", options["output"]] if options["output"] else []
+    words += [word for setting in options["settings"] for word in ("--set", setting)]
     return shlex.join(words)
 
 
 def summary(run: Run, folder: Path) -> Iterator[str]:
-    """Yield the lines that tell what a run found, how, and where it lies."""
+    """Yield the lines of the summary: the best, phases, failures and the folder of a run."""
     best, config = run.best, run.config
     of = "" if config.budget is None else f" of {config.budget}"
     title = f"{run.name}: {run.state}, {len(run.evaluations)}{of} evaluations"
     title += "" if run.wall_seconds is None else f" in {run.wall_seconds:.1f} s"
     yield title + (f" over {run.sessions} sessions" if run.sessions > 1 else "")
     if best is None:
-        yield f"best {run.metric}: none, since no evaluation succeeded"
+        yield f"best {run.metric}: none, no evaluation succeeded"
     else:
         taken = f", {taken_at(best)}" if taken_at(best) else ""
         who = "a point from outside" if best.id is None else f"candidate {best.id}, proposed by {best.origin}"
@@ -138,7 +136,7 @@ def summary(run: Run, folder: Path) -> Iterator[str]:
 
 
 def aligned(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each entry, the values under one another."""
+    """Yield a line for each entry, with aligned values."""
     width = max(map(len, values))
     yield from (f"  {name:<{width}}  {_value(value)}" for name, value in values.items())
 
@@ -147,7 +145,7 @@ def _stopped(run: Run) -> Iterator[str]:
     if run.stopped:
         steps = [e.step for e in run.stopped if e.step is not None]
         where = f", at steps {min(steps)} to {max(steps)}" if steps else ""
-        yield f"stopped early: {len(run.stopped)}{where}; their values rank after those of the others"
+        yield f"stopped early: {len(run.stopped)}{where}; their values rank below those of the others"
 
 
 def _phases(run: Run) -> Iterator[str]:
@@ -159,7 +157,7 @@ def _phases(run: Run) -> Iterator[str]:
 
 
 def _condensed(phases: list[dict[str, Any]], most: int = 8) -> list[dict[str, Any]]:
-    """Return the phases, or where the strategies alternate often one entry for each."""
+    """Return the phases, or one entry per strategy if there are more than ``most``."""
     if len(phases) <= most:
         return phases
     counts: Counter[str] = Counter()
@@ -194,14 +192,14 @@ def echo(lines: Iterator[str]) -> None:
 
 
 def path_lines(run: Run, most: int = 15) -> Iterator[str]:
-    """Yield each improvement of the best value, the last ones when there are many."""
+    """Yield the improvements of the best value, at most the last ``most``."""
     steps = run.path()
     if not steps:
         return
     yield f"path of the best {run.metric}:"
     if len(steps) > most:
         yield f"  ({len(steps) - most} earlier improvements)"
-    for place, e in steps[-most:]:
+    for number, e in steps[-most:]:
         params = ", ".join(f"{name}={_value(value)}" for name, value in e.params.items())
         taken = f" {taken_at(e)}" if taken_at(e) else ""
-        yield f"  {place:>6}  {_value(e.value):<10}  {e.origin}{taken}: {params}"
+        yield f"  {number:>6}  {_value(e.value):<10}  {e.origin}{taken}: {params}"

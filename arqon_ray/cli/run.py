@@ -1,78 +1,77 @@
-"""``arqon-ray run``: one study from a job file, evaluated to its budget or until it is interrupted."""
+"""``arqon-ray run``: evaluate the study of a job file until its budget is spent or it is interrupted."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import click
 
 from arqon_ray.cli.job import RunJob, load_job
 from arqon_ray.cli.objective import load_objective
+from arqon_ray.cli.options import JobOptions
 from arqon_ray.cli.record import (
-    STUDY_FOLDER,
     check_same,
     discard,
     echo,
-    keep,
     open_folder,
     resume_command,
     run_of,
+    save_record,
     summary,
 )
-from arqon_ray.cli.saving import Progress
+from arqon_ray.cli.saving import RecordSaver
 from arqon_ray.cli.session import ExitStatus, broken_environment, check_environment, give_up, interruptible, ray_session
 from arqon_ray.core import ArqonSolver
 from arqon_ray.core.propose.roster import check_strategy
 from arqon_ray.errors import ArqonError, EvaluationsFailedError, StudyNotFoundError
 from arqon_ray.fanout.driver.folder_lock import FolderLock
+from arqon_ray.report.folders import STUDY_FOLDER
 from arqon_ray.report.run import Run, State
 from arqon_ray.service.storage.opening import check_storage_path
 
 
-def run_command(
-    config: Path,
-    *,
-    address: str | None,
-    resume: bool,
-    output: str | None,
-    settings: Sequence[str],
-    max_concurrency: int | None,
-    no_progress: bool,
-) -> int:
-    """Run a job and return the exit code: 0, 1 when no evaluation succeeded, 128 + the signal that ended it.
+def run_command(config: Path, **options: Unpack[JobOptions]) -> int:
+    """Run a job and return the exit code: 0, 1 if no evaluation succeeded, 128 + the signal that ended it.
 
     Raises:
-        ArqonError: before anything is evaluated, when the job, the output folder or the study is refused.
+        ArqonError: the job, the output folder or the study is refused, before anything is evaluated.
     """
     config = config.expanduser()
-    job = load_job(config, RunJob, settings, output=output, max_concurrency=max_concurrency)
+    job = load_job(
+        config,
+        RunJob,
+        options["settings"],
+        output=options["output"],
+        max_concurrency=options["max_concurrency"],
+    )
     function = load_objective(job.objective, config.parent)
     check_environment(job.runtime_env)
     if job.storage_path is not None:
         check_storage_path(job.storage_path)
-    check_strategy(job.study, elsewhere=True)
-    ArqonSolver(job.study)  # whatever it refuses is refused before there is a Ray or a folder
-    elsewhere = address is not None or job.storage_path is not None
+    # A runtime environment or another cluster may have strategies that are not installed here.
+    check_strategy(job.study, elsewhere=options["address"] is not None or job.runtime_env is not None)
+    ArqonSolver(job.study)  # so that a study is refused before Ray is started and the folder created
+    elsewhere = options["address"] is not None or job.storage_path is not None
     ending = ExitStatus()
-    again = resume_command("run", config, address=address, output=output, settings=settings)
+    again = resume_command("run", config, options)
     with FolderLock(job.folder, "run"):
-        before = open_folder(job.folder, resume, stored_elsewhere=elsewhere)
+        before = open_folder(job.folder, options["resume"], stored_elsewhere=elsewhere)
         if before is not None:
             check_same(before, job)
-        session = _Session(job, function, before, not no_progress)
+        session = _Session(job, function, before, not options["no_progress"])
         try:
-            finished = _with_ray(session, address, resume, ending)
+            finished = _with_ray(session, options["address"], options["resume"], ending)
         except EvaluationsFailedError as error:
             echo(summary(session.run, job.folder))
             return give_up(error)
         except ArqonError:
-            if not resume and not session.evaluations:
+            if not options["resume"] and not session.evaluations:
                 discard(job.folder)
             raise
-        except KeyboardInterrupt:  # before the first evaluation, or a second one while the record was saved
+        except KeyboardInterrupt:  # before the first evaluation, or again while the record was being saved
             if session.opened:
                 click.echo(f"interrupted; to continue: {again}")
             else:
@@ -83,12 +82,12 @@ def run_command(
         click.echo(f"interrupted; to continue: {again}")
         return ending.code
     if session.stopped_by == "patience":
-        click.echo(f"stopped: {job.patience} evaluations brought nothing better")
+        click.echo(f"stopped: no improvement in {job.patience} evaluations")
     return 0 if session.run.best is not None else 1
 
 
 def _with_ray(session: _Session, address: str | None, resume: bool, ending: ExitStatus) -> bool:
-    """Do the session's work with Ray; return False when an interrupt came before its end."""
+    """Run a session with Ray; return False if it was interrupted."""
     from ray.exceptions import RuntimeEnvSetupError
 
     name, environment = session.job.name, session.job.runtime_env
@@ -101,7 +100,7 @@ def _with_ray(session: _Session, address: str | None, resume: bool, ending: Exit
             raise broken_environment(environment, error) from None
         except ArqonError:
             if not resume and not session.evaluations:
-                session.discard_if_empty()
+                session.discard_study()
             raise
 
 
@@ -109,9 +108,9 @@ class _Session:
     """One start or resumption of a run.
 
     Attributes:
-        run: the record, once it is opened.
+        run: the record, once the session is opened.
         opened: whether there is a study to continue.
-        stopped_by: why ``optimize`` stopped; empty until then, and where Tune runs the trials.
+        stopped_by: why ``optimize`` stopped; empty before that, and if Tune runs the trials.
     """
 
     def __init__(self, job: RunJob, function: Callable[..., Any], before: Run | None, progress: bool) -> None:
@@ -126,7 +125,7 @@ class _Session:
         self.evaluations = 0
 
     def open(self, embedded: bool, resume: bool) -> None:
-        """Start or join the study's actor, and record that the run goes on."""
+        """Start or join the study's actor, and record that the run is in progress."""
         from arqon_ray.service import connect, start
 
         job = self.job
@@ -145,20 +144,20 @@ class _Session:
         )
         self._own, self._embedded = own, embedded
         if embedded:
-            # Nobody else can hold anything here: what a killed session held must not wait for its leases to end.
+            # No other driver can hold candidates here: do not wait until the leases of a killed session expire.
             held = [candidate["id"] for candidate in self._client.pending()]
             if held:
                 self._client.release(held)
         self.save("running")
         self.opened = True
 
-    def discard_if_empty(self) -> None:
-        """End a study that was begun here and in which nothing was evaluated, as if it had never been begun."""
+    def discard_study(self) -> None:
+        """Delete a study that was started here and has no evaluations."""
         if self._own and not self._client.pending():
             self._client.stop(purge=True)
 
     def work(self) -> bool:
-        """Evaluate until the budget is spent; return False when an interrupt came before."""
+        """Evaluate until the budget is spent; return False if it was interrupted."""
         finished = True
         try:
             if self.job.scheduler is None:
@@ -178,7 +177,7 @@ class _Session:
     def _optimize(self) -> None:
         from arqon_ray.fanout import optimize
 
-        job, progress = self.job, self._going_on()
+        job, saver = self.job, self._saver()
         result = optimize(
             self._function,
             study=self._client,
@@ -189,7 +188,7 @@ class _Session:
             evaluation_timeout_s=job.evaluation_timeout_s,
             fail_fast=job.fail_fast,
             patience=job.patience,
-            callbacks=[lambda row: progress.save_if_due()],
+            callbacks=[lambda row: saver.save_if_due()],
         )
         self.stopped_by = result.stopped_by
 
@@ -197,17 +196,17 @@ class _Session:
         from arqon_ray.cli.tune_run import tune_study
         from arqon_ray.fanout import show_progress
 
-        job, progress = self.job, self._going_on()
+        job, saver = self.job, self._saver()
         with show_progress(job.name, job.study.budget, enabled=self._progress) as shown:
-            tune_study(job, self._function, self._client, job.folder, shown, progress.save_if_due)
+            tune_study(job, self._function, self._client, job.folder, shown, saver.save_if_due)
 
-    def _going_on(self) -> Progress:
-        return Progress(self._client, self.run, self.job.folder)
+    def _saver(self) -> RecordSaver:
+        return RecordSaver(self._client, self.run, self.job.folder)
 
     def save(self, state: State) -> None:
-        """Write the whole record as the study stands now."""
+        """Write the whole record of the study as it is now."""
         exported = self._client.export()
         seconds = time.monotonic() - self._began
         self.run = run_of(self.job, exported, state, self._before, seconds)
         self.evaluations = len(self.run.evaluations)
-        keep(self.run, exported, self.job.folder)
+        save_record(self.run, exported, self.job.folder)

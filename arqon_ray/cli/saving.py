@@ -1,4 +1,4 @@
-"""The record of a run that goes on: what is new is added to it, in less than 1 % of the time."""
+"""Saving the record of a run while it is in progress, in less than 1 % of the time."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from arqon_ray.report.history import history_text
 from arqon_ray.report.run import HISTORY_FILE, RESULTS_FILE, evaluation_text, replace_text, results_text
 
 _EVERY = 5.0
-"""Seconds between two records at least."""
+"""The least seconds between two saves."""
 _SHARE = 0.01
-"""The share of the time that writing may take."""
+"""The largest share of the time that saving may take."""
 
 
-class Told(Protocol):
-    """Whose history it is: a study's client."""
+class HasHistory(Protocol):
+    """What the history is read from: the client of a study."""
 
     def history(self, since: int | None = None) -> Sequence[Mapping[str, Any]]:
-        """Return what was told, or what was told after the record of this number."""
+        """Return the results, or those after the log record of this number."""
         ...
 
 
 class Throttle:
-    """Says when work is due that costs time: at most so often, and never more than its share of the time.
+    """Decides when to repeat slow work, so that it takes at most a share of the time.
 
     Args:
-        every: seconds between two ends of it at least.
-        share: of the time.
-        clock: returns seconds, never going back.
+        every: the least seconds between two repetitions.
+        share: the largest share of the time.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, every: float, share: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,7 +43,7 @@ class Throttle:
 
     @property
     def due(self) -> bool:
-        """Whether it is time."""
+        """Whether to do the work now."""
         return self._clock() >= self._next
 
     @contextmanager
@@ -57,20 +57,20 @@ class Throttle:
             self._next = ended + max(self._every, (ended - began) * (1.0 / self._share - 1.0))
 
 
-class Progress:
-    """What was told since a run was saved whole, added to its record from time to time.
+class RecordSaver:
+    """Adds the results since the last whole save of a run to its record, from time to time.
 
-    ``results.json`` then has every evaluation, and no account of the solver: asking the model for it costs much more.
-    ``history.csv``, which has to be written anew, may be a little older. A retraction shows when the run ends.
+    ``results.json`` then has every evaluation, but no explanation, which takes the model much longer. ``history.csv``,
+    which is written anew each time, may be a little older. Retracted results disappear when the run ends.
 
     Args:
-        study: whose evaluations they are.
+        study: the study of the run.
         run: the record that was saved last.
-        folder: the run's.
-        clock: returns seconds, never going back.
+        folder: the folder of the run.
+        clock: returns monotonic seconds.
     """
 
-    def __init__(self, study: Told, run: Run, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, study: HasHistory, run: Run, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._study = study
         self._run = replace(run, evaluations=(), running=(), explain={}, recommended=None)
         self._folder = folder
@@ -82,17 +82,17 @@ class Progress:
         self._record, self._table = (Throttle(_EVERY, _SHARE / 2, clock) for _ in range(2))
 
     def save_if_due(self) -> None:
-        """Write what is due."""
+        """Save if it is time to."""
         if self._record.due:
             with self._record.measured():
-                self._learn()
+                self._read_history()
                 run = self._now()
                 replace_text(self._folder / RESULTS_FILE, results_text(run, self._texts))
             if self._table.due:
                 with self._table.measured():
                     replace_text(self._folder / HISTORY_FILE, history_text(run))
 
-    def _learn(self) -> None:
+    def _read_history(self) -> None:
         rows = self._study.history(since=self._seq)
         if rows:
             self._seq = rows[-1]["seq"]

@@ -1,4 +1,4 @@
-"""A command's time with Ray: start or join a cluster, leave it, and end in order on Ctrl-C and SIGTERM."""
+"""Connecting a command to Ray, and ending it in an orderly way on Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from arqon_ray.core.inputs.values import shown
 from arqon_ray.errors import ArqonError, ConfigError, EvaluationsFailedError, NodesLostError
 from arqon_ray.fanout.worker.evaluate import one_line
 
-_KNOCK_TIMEOUT = 10.0  # seconds
+_CONNECT_TIMEOUT = 10.0  # seconds
 _QUIET = {
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray's future behavior, of which it warns otherwise
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the future default, without which Ray warns
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the history is in the study; no CSV and TensorBoard files a trial
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study has the history: no CSV and TensorBoard files for each trial
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 
 
 def check_environment(runtime_env: Mapping[str, Any] | None) -> None:
-    """Refuse a runtime environment that Ray does not take, before Ray is there.
+    """Refuse an invalid runtime environment before Ray is started.
 
     Raises:
-        ConfigError: it names what is wrong with it.
+        ConfigError: Ray does not accept it; the message says why.
     """
     from ray.runtime_env import RuntimeEnv
 
     try:
-        RuntimeEnv(**_with_homes(runtime_env or {}))
+        RuntimeEnv(**_expand_home(runtime_env or {}))
     except (TypeError, ValueError, OSError) as error:
         raise broken_environment(runtime_env, error) from None
 
 
 def broken_environment(runtime_env: Mapping[str, Any] | None, error: Exception) -> ConfigError:
-    """Return the refusal of a runtime environment that Ray cannot set up."""
+    """Return the error for a runtime environment that Ray cannot set up."""
     return ConfigError(f"runtime_env is {shown(runtime_env)}: Ray cannot set it up ({one_line(error)})")
 
 
-def _with_homes(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a runtime environment with every ``~`` in its paths replaced."""
+def _expand_home(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a runtime environment with ``~`` expanded in its paths."""
     environment = dict(runtime_env)
     if isinstance(environment.get("working_dir"), str):
         environment["working_dir"] = os.path.expanduser(environment["working_dir"])
@@ -60,14 +60,14 @@ def _with_homes(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def ray_session(address: str | None, runtime_env: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Join the cluster at ``address``, or start one in this machine that ends with the block.
+    """Join the cluster at ``address``, or start one on this machine that ends with the block.
 
     Args:
-        address: ``auto``, ``host:port`` or ``ray://host:port``; None for an embedded local Ray.
+        address: ``auto``, ``host:port`` or ``ray://host:port``; None to start a local Ray.
         runtime_env: Ray's runtime environment of the workers.
 
     Raises:
-        ConfigError: when there is no cluster at ``address``, or it asks for a token that is not here.
+        ConfigError: there is no cluster at ``address``, or it requires a token that this machine does not have.
     """
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
@@ -80,7 +80,7 @@ def ray_session(address: str | None, runtime_env: Mapping[str, Any] | None = Non
         _check_reachable(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if runtime_env:
-        options["runtime_env"] = _with_homes(runtime_env)
+        options["runtime_env"] = _expand_home(runtime_env)
     if address is None:
         options |= {"address": "local", "include_dashboard": False}
     else:
@@ -102,12 +102,12 @@ def ray_session(address: str | None, runtime_env: Mapping[str, Any] | None = Non
 
 
 def _check_reachable(address: str) -> None:
-    """Knock at ``host:port``: Ray itself would wait there for minutes."""
+    """Try to connect to ``host:port``, since Ray itself would wait for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():
         return
     try:
-        socket.create_connection((host, int(port)), timeout=_KNOCK_TIMEOUT).close()
+        socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT).close()
     except (OSError, OverflowError) as error:
         raise _no_cluster(address, error) from None
 
@@ -119,10 +119,10 @@ def _no_cluster(address: str | None, error: Exception) -> ConfigError:
 
 @dataclass(slots=True)
 class ExitStatus:
-    """How an interrupted command ends.
+    """The exit code of an interrupted command.
 
     Attributes:
-        code: the shell's exit code: 128 and the number of the signal.
+        code: 128 plus the number of the signal.
     """
 
     code: int = 128 + signal.SIGINT
@@ -130,10 +130,10 @@ class ExitStatus:
 
 @contextmanager
 def interruptible(ending: ExitStatus) -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does; inside of a Ray session, since ``ray.init`` takes the signal too.
+    """Let SIGTERM end the block like Ctrl-C. Use it in a Ray session, since ``ray.init`` sets its own handler.
 
     Args:
-        ending: learns which of the two it was.
+        ending: receives the exit code.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -152,6 +152,7 @@ def interruptible(ending: ExitStatus) -> Iterator[None]:
 
 
 def give_up(error: EvaluationsFailedError | NodesLostError) -> int:
-    """Say why the command gave up, in a line without the traceback, and return the exit code."""
-    click.echo(f"given up: {str(error).partition(chr(10))[0]}; --set fail_fast=null goes on whatever fails", err=True)
+    """Print in one line why the command gave up, and return the exit code."""
+    advice = "; use --set fail_fast=null to continue regardless" if isinstance(error, EvaluationsFailedError) else ""
+    click.echo(f"given up: {str(error).splitlines()[0]}{advice}", err=True)
     return 1

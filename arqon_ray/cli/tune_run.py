@@ -1,4 +1,4 @@
-"""A job with a scheduler: its trials run through Ray Tune, which takes 4-5 s to import; only such jobs pay it."""
+"""Running a job with a scheduler through Ray Tune. Only such jobs import this module, which takes 4-5 s."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ def tune_study(
     progress: Progress,
     on_end: Callable[[], None],
 ) -> None:
-    """Evaluate what is left of the study's budget with Tune.
+    """Evaluate the rest of the study's budget with Tune.
 
     Args:
         job: a job with a scheduler.
         train: Tune's function trainable.
         client: the study.
-        folder: where Tune's own files go, unless the job has a ``storage_path``.
-        progress: is told how far the run is.
+        folder: for Tune's own files, unless the job has a ``storage_path``.
+        progress: shows the numbers.
         on_end: called after each trial.
     """
     assert job.scheduler is not None, "only a job with a scheduler runs through Tune"
-    # Ctrl-C is this command's: Tune's own handler would swallow it, and the study is safe without it.
+    # This command handles Ctrl-C. Tune's own handler would swallow it, and the study does not need it.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     storage = check_storage_path(job.storage_path) if job.storage_path else str(folder.resolve())
     show_status(client.status(), progress)
@@ -96,7 +96,7 @@ def tune_study(
 
 
 def _trainable(train: Callable[..., Any]) -> Any:
-    """Return what Tune takes: one of its own classes as it is, anything else as a function of the config."""
+    """Return a trainable for Tune: a Trainable class as it is, anything else as a function of the config."""
     kind = train.function if isinstance(train, Shipped) else train
     if isinstance(kind, type) and issubclass(kind, tune.Trainable):
         return kind

@@ -1,4 +1,4 @@
-"""``arqon-ray verify``: whether a study's log says what it must."""
+"""``arqon-ray verify``: recompute the candidates in the log of a study."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN = 5
 
 
 def verify_command(storage: str, name: str, progress: bool) -> int:
-    """Verify a study, print what was found and return the exit code: 0, or 1 when a candidate came out otherwise.
+    """Verify a study, print the result and return the exit code: 0, or 1 if a candidate differs.
 
     Raises:
         ArqonError: there is no such study, or its log is damaged.
@@ -32,10 +32,10 @@ def verify_command(storage: str, name: str, progress: bool) -> int:
     for mismatch in found.mismatches[:_SHOWN]:
         click.echo(_line(mismatch))
     if found.ok:
-        click.echo("every candidate came out as recorded")
+        click.echo("every candidate is as recorded")
         return 0
     click.echo(
-        f"{len(found.mismatches)} candidates came out otherwise. Equal bits are promised on the same platform, with "
+        f"{len(found.mismatches)} candidates differ. They are guaranteed to be equal only on the same platform, with "
         "the same versions of numpy, scipy and arqon_ray"
     )
     return 1

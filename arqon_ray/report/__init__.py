@@ -1,7 +1,7 @@
-"""What a run was, as data, as plots and as one HTML page.
+"""Reports of runs: as data, figures and one HTML page. Use what this module exports.
 
-Everything here that takes a run takes a :class:`Run`, or what :func:`open_run` takes. Only the figures and the page
-need plotly.
+Every function that takes a run accepts a :class:`Run` or anything that :func:`open_run` accepts. Only figures and the
+page need plotly.
 """
 
 from arqon_ray.core.record.evaluation import Evaluation

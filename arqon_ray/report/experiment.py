@@ -1,8 +1,7 @@
-"""The folder of a Tune experiment: what its searcher's file says of the study, read without a class of anybody.
+"""Reading the study from the checkpoint of a searcher in the folder of a Tune experiment.
 
-The file is a pickle, since a Tune space and a trial's config may hold any object. Only the study is wanted here, and
-that is plain Python: everything else becomes an inert object, so that no code is run and no module imported, not even
-Tune, whatever lies there.
+The checkpoint is a pickle, since a Tune space and the config of a trial may hold any object. The study in it is plain
+Python. Everything else is read as an inert object, so that no code is run and no module imported, not even Tune.
 """
 
 from __future__ import annotations
@@ -24,26 +23,26 @@ _FORMAT = "arqon_ray.tune.ArqonSearcher"
 
 
 def is_experiment(folder: Path) -> bool:
-    """Tell whether a folder is a Tune experiment's."""
+    """Return whether a folder is that of a Tune experiment."""
     return any(any(folder.glob(mark)) for mark in _MARKS)
 
 
 def read_experiment(folder: Path) -> Run:
-    """Return the run of the searcher of a Tune experiment, as of its last checkpoint.
+    """Return the run of a Tune experiment, as of the last checkpoint of its searcher.
 
     Raises:
-        StateError: it was no ArqonSearcher's, the file is damaged, or the study lies elsewhere.
+        StateError: the searcher was not an ArqonSearcher, the file is damaged, or the study is stored elsewhere.
     """
     files = sorted(folder.glob(_SEARCHERS), key=lambda file: (file.stat().st_mtime, file.name))
     if not files:
-        raise StateError(f"{folder} is a Tune experiment without a searcher's checkpoint: nothing of a study is in it")
+        raise StateError(f"{folder} is a Tune experiment without a checkpoint of a searcher, so it holds no study")
     state = _read(files[-1])
     study = state["study"]
     if study is None:
-        raise StateError(f"{folder} is a Tune experiment that ended before its first trial: there is no run yet")
+        raise StateError(f"{folder} is a Tune experiment that ended before its first trial: there is no run")
     export = study["export"] if "export" in study else (study.get("snapshot") or {}).get("export")
     if export is None:
-        raise StateError(f"{folder} is an experiment on the shared study {study['name']!r}: open that one's journal")
+        raise StateError(f"{folder} is an experiment on the shared study {study['name']!r}: open the log of that study")
     metric = getattr(state.get("objective"), "metric", None)
     named = {"metric": metric} if isinstance(metric, str) else {}
     over = {"state": "finished"} if _has_ended(folder) else {}
@@ -51,12 +50,12 @@ def read_experiment(folder: Path) -> Run:
 
 
 def _has_ended(folder: Path) -> bool:
-    """Tell whether all of the experiment's trials have ended, as Tune's own file says."""
+    """Return whether all trials have ended, according to Tune's own file."""
     files = sorted(folder.glob(_TRIALS), key=lambda file: (file.stat().st_mtime, file.name))
     try:
         trials = json.loads(files[-1].read_text())["trial_data"] if files else []
         return bool(trials) and all(json.loads(trial[0])["status"] in _ENDED for trial in trials)
-    except (OSError, ValueError, LookupError, TypeError):  # another release's form: the study says how it stands
+    except (OSError, ValueError, LookupError, TypeError):  # the format of another release: rely on the study
         return False
 
 
@@ -66,15 +65,15 @@ def _read(file: Path) -> dict[str, Any]:
             state = _Reader(stream).load()
     except OSError as error:
         raise StateError(f"cannot read {file}: {error.strerror or error}") from None
-    except Exception as error:  # damaged bytes make pickle raise anything at all
-        raise StateError(f"{file} cannot be read as the file of an ArqonSearcher: {error!r}") from None
+    except Exception as error:  # pickle raises anything if the bytes are damaged
+        raise StateError(f"{file} cannot be read as the checkpoint of an ArqonSearcher: {error!r}") from None
     if not isinstance(state, dict) or state.get("format") != _FORMAT or "study" not in state:
-        raise StateError(f"{file} is not of an ArqonSearcher: open what saved it")
+        raise StateError(f"{file} is not the checkpoint of an ArqonSearcher")
     return state
 
 
 class _Inert(type):
-    """The class of whatever else is in the file: it can be called, filled and asked, and does nothing."""
+    """The class of inert objects: they can be called and filled, and do nothing."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         return _Inert("Nothing", (), {})
@@ -86,13 +85,13 @@ class _Inert(type):
                 setattr(cls, name, value)
 
     def _ignore(cls, *args: Any) -> None:
-        """Take no entries."""
+        """Ignore entries."""
 
     append = extend = add = update = __setitem__ = _ignore
 
 
 class _Object(metaclass=_Inert):
-    """What an object of any class is read as: its attributes, and nothing else."""
+    """Stands for any class in the pickle. Its objects have their attributes only."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return _Inert("Nothing", (), {})
@@ -103,7 +102,7 @@ class _Reader(pickle.Unpickler):
         return _Object
 
     def persistent_load(self, pid: Any) -> Any:
-        """Return an object of ours, which stands in the file as a name, arguments and attributes."""
+        """Return an object of arqon_ray, of which the file has a name, arguments and attributes."""
         there = _Inert("Nothing", (), {})
         there.__setstate__(pid[2] if isinstance(pid, tuple) and len(pid) == 3 else None)
         return there

@@ -1,4 +1,4 @@
-"""What lies in a folder or a file, or at a URI: a run of the command line, a study's journal, an experiment."""
+"""Opening the run in a folder, a file or at a URI: of the command line, a stored study or a Tune experiment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from arqon_ray.report.run import RESULTS_FILE, read_run
 from arqon_ray.service.server.reading import find_study, read_state
 
 STUDY_FOLDER = "study"
-"""Where a run of the command line has its study's journal."""
+"""The folder of the study's log in the output folder of ``arqon-ray run``."""
 _SWEEP = "_manifest.json"
 
 
@@ -25,7 +25,7 @@ def open_file(file: Path) -> Run:
     """Return the run in a file: a ``results.json``, or what ``export()`` returned.
 
     Raises:
-        StateError: it is neither, or damaged.
+        StateError: it is neither, or it is damaged.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def open_file(file: Path) -> Run:
     except OSError as error:
         raise StateError(f"cannot read {file}: {error.strerror or error}") from None
     except (ValueError, AttributeError, RecursionError) as error:
-        raise StateError(f"{file} is neither a run's results.json nor an export(): {error}") from None
+        raise StateError(f"{file} is neither the results.json of a run nor an export(): {error}") from None
     return open_export(text, file.stem) if form == state.FORMAT else read_run(file)
 
 
@@ -53,7 +53,7 @@ def open_folder(folder: Path) -> Run:
         StateError: there is none, or it is damaged.
     """
     if (folder / _SWEEP).exists():
-        raise StateError(f"{folder} holds a sweep, which has rows and no run: open it with arqon_ray.open_sweep")
+        raise StateError(f"{folder} holds a sweep, and not a run: open it with arqon_ray.open_sweep")
     if (folder / RESULTS_FILE).exists():
         return _newer(read_run(folder), folder)
     if is_experiment(folder):
@@ -67,17 +67,17 @@ def open_folder(folder: Path) -> Run:
     return run
 
 
-def open_journal(place: str) -> Run | None:
-    """Return the run of the study that is stored at a place; None when there is none.
+def open_journal(path: str) -> Run | None:
+    """Return the run of a stored study; None if there is none.
 
     Args:
-        place: a study's folder or a ``storage_path`` that holds one study; a directory or a URI.
+        path: the folder of a study, or a ``storage_path`` with one study; a directory or a URI.
 
     Raises:
-        StateError: there are several studies, the one that is there is damaged, or the storage failed.
+        StateError: there are several studies, the study is damaged, or the storage failed.
     """
     try:
-        found = find_study(place)
+        found = find_study(path)
         if found is None:
             return None
         stored = read_state(*found)
@@ -89,13 +89,13 @@ def open_journal(place: str) -> Run | None:
 
 
 def _newer(record: Run, folder: Path) -> Run:
-    """Return the record of a folder, with what its study's journal knows where that went on without it."""
+    """Return the record of a folder, brought up to date from the study's log if that is newer."""
     if record.state == "finished":
         return record
     try:
         journal = open_journal(str(folder / STUDY_FOLDER))
     except StateError as error:
-        warnings.warn(f"the journal in {folder / STUDY_FOLDER} is passed over: {error}", stacklevel=4)
+        warnings.warn(f"the log in {folder / STUDY_FOLDER} is ignored: {error}", stacklevel=4)
         return record
     if journal is None or identity(journal.config) != identity(record.config):
         return record

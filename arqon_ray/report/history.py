@@ -1,7 +1,9 @@
-"""``history.csv``: the evaluations of a run for a spreadsheet; for the columns see :mod:`arqon_ray.core.record.table`.
+"""``history.csv``: the evaluations of a run as a table for spreadsheets.
 
-Times are ISO 8601 in UTC. Lists, metrics of several kinds, and choices of which two would be the same text, as 1 and
-"1" are, are JSON.
+For the columns see :mod:`arqon_ray.core.record.table`.
+
+Times are ISO 8601 in UTC. Lists, metrics of several types, and choices that would be
+ambiguous as text, such as 1 and "1", are JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ def history_text(run: Run) -> str:
 
 
 def _chosen(run: Run, name: str, choices: Sequence[Any]) -> list[str | None]:
-    """Return the cells of a parameter with choices, of which None may be one; where it is inactive they are empty."""
+    """Return the cells of a parameter with choices, one of which may be None; an inactive one is empty."""
     write = column_text(choices, _plain)
     return [write(e.params[name]) if name in e.params else "" for e in run.evaluations]
 

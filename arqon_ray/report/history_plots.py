@@ -1,4 +1,4 @@
-"""Plotly figures of what happened: the history, and the curves of evaluations that reported on their way."""
+"""Plotly figures of the history, and of the learning curves of evaluations that reported intermediate values."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ MOST_CURVES = 300
 
 
 def history_figure(run: Source) -> Any:
-    """Return every evaluation in the order told, coloured by the phase that proposed it, and the best so far.
+    """Return a figure of all evaluations in the order told, coloured by what proposed them, and the best so far.
 
-    Those that were stopped are rings, with the value of their last step; the best so far is that of evaluations that
-    went as far as the best. Failed ones stand as crosses at the lower edge.
+    Stopped evaluations are rings at the value of their last step; the best so far considers those that went as far as
+    the best. Failed ones are crosses at the lower edge.
     """
     graph, run = plotly(), open_run(run)
     figure, say = graph.Figure(), hovers(run)
     numbered = list(enumerate(run.evaluations, start=1))
     for color, origin in zip(_colors(run), run.origins(), strict=True):
-        mine = [(place, e) for place, e in numbered if e.origin == origin and e.value is not None]
-        mine.sort(key=lambda each: each[1].status == "stopped")  # the legend shows the mark of the first
+        mine = [(number, e) for number, e in numbered if e.origin == origin and e.value is not None]
+        mine.sort(key=lambda each: each[1].status == "stopped")  # the legend shows the symbol of the first
         figure.add_scatter(
-            x=[place for place, _ in mine],
+            x=[number for number, _ in mine],
             y=[e.value for _, e in mine],
             mode="markers",
             name=origin or "unknown",
@@ -52,7 +52,7 @@ def history_figure(run: Source) -> Any:
         )
     _add_path(figure, run)
     _add_stopped(figure, run)
-    _add_failed(figure, [(place, e) for place, e in numbered if e.value is None])
+    _add_failed(figure, [(number, e) for number, e in numbered if e.value is None])
     values = values_of(run)
     figure.update_layout(
         **layout("History"),
@@ -71,7 +71,7 @@ def _add_path(figure: Any, run: Run) -> None:
         return
     last = (len(run.evaluations), steps[-1][1])
     figure.add_scatter(
-        x=[place for place, _ in [*steps, last]],
+        x=[number for number, _ in [*steps, last]],
         y=[e.value for _, e in [*steps, last]],
         mode="lines",
         name="best so far",
@@ -81,7 +81,7 @@ def _add_path(figure: Any, run: Run) -> None:
 
 
 def _add_stopped(figure: Any, run: Run) -> None:
-    """Add what a ring means to the legend."""
+    """Explain the ring in the legend."""
     if run.stopped:
         marker = {"symbol": STOPPED, "color": "#222222", "size": 8}
         figure.add_scatter(x=[None], y=[None], mode="markers", name="stopped: value of its last step", marker=marker)
@@ -90,7 +90,7 @@ def _add_stopped(figure: Any, run: Run) -> None:
 def _add_failed(figure: Any, failed: Sequence[tuple[int, Evaluation]]) -> None:
     if failed:
         figure.add_scatter(
-            x=[place for place, _ in failed],
+            x=[number for number, _ in failed],
             y=[0.015] * len(failed),
             yaxis="y2",
             mode="markers",
@@ -102,10 +102,7 @@ def _add_failed(figure: Any, failed: Sequence[tuple[int, Evaluation]]) -> None:
 
 
 def _zoom_menu(run: Run) -> dict[str, Any]:
-    """Return two buttons: the value axis over all evaluations, or over the better half, where outliers hide less.
-
-    The better half is that of evaluations which went as far as the best.
-    """
+    """Return two buttons: show all evaluations, or zoom into the better half of those that went as far as the best."""
     ranked = [e.value for e in run.comparable() if e.value is not None]
     half = ranked[: max(2, len(ranked) // 2)]
     if spans_decades(values_of(run)):
@@ -122,14 +119,14 @@ def _colors(run: Run) -> list[str]:
 
 
 def has_curves(run: Run) -> bool:
-    """Tell whether an evaluation reported more than once."""
+    """Return whether an evaluation reported more than once."""
     return any(len(e.steps) > 1 for e in (*run.evaluations, *run.running))
 
 
 def curves_figure(run: Source) -> Any:
-    """Return a line for each evaluation that reported on its way: what it was worth at each step.
+    """Return a figure with the learning curve of each evaluation that reported intermediate values.
 
-    At most 300 are shown: those that rank first, and what still runs.
+    At most 300 are shown: the best ones, and those that still run.
     """
     graph, run = plotly(), open_run(run)
     best = run.best
@@ -160,7 +157,7 @@ def curves_figure(run: Source) -> Any:
 
 
 def _lines(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """Return the curves of evaluations as one trace, in which a gap parts them."""
+    """Return the curves of evaluations as one trace, separated by gaps."""
     x: list[int | None] = []
     y: list[float | None] = []
     text: list[str] = []

@@ -1,4 +1,4 @@
-"""A run as one HTML page that needs nothing else: no network, no server."""
+"""A run as one self-contained HTML page, which needs no network and no server."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def render_html(run: Source) -> str:
     """Return the page of a run.
 
     Args:
-        run: a Run, or what :func:`open_run` takes.
+        run: a Run, or anything that :func:`open_run` accepts.
 
     Raises:
-        ImportError: when plotly, the extra ``[plot]``, is not installed.
-        StateError: ``run`` is nothing that has a run.
+        ImportError: plotly, the extra ``[plot]``, is not installed.
+        StateError: ``run`` is not accepted by :func:`open_run`.
     """
     run = open_run(run)
     return _PAGE.substitute(

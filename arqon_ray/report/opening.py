@@ -1,4 +1,4 @@
-"""One way to the run of whatever there is: a folder, a journal, a live study, or an object that knows its own."""
+"""``open_run``: get the run of anything that has one: a folder, a stored or live study, a result, a solver."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from arqon_ray.service.storage.paths import is_shared
 
 @runtime_checkable
 class HasRun(Protocol):
-    """What can say what its run was: a solver, a client, a searcher, the result of ``optimize``."""
+    """Anything with a run: a solver, a client, a searcher, the result of ``optimize``."""
 
     def run(self) -> Run:
-        """Return the run as it stands."""
+        """Return the run as it is now."""
         ...
 
 
 Source = Run | HasRun | str | os.PathLike[str]
-"""What :func:`open_run` takes."""
+"""What :func:`open_run` accepts."""
 
 _KINDS = (
-    "give a Run, what optimize() returned, a solver, a client or a searcher; the path of a run, of a stored study "
+    "give a Run, a result of optimize(), a solver, a client or a searcher; the path of a run, of a stored study "
     "or of a Tune experiment; or what export() returned"
 )
 
 
 def open_run(what: Source) -> Run:
-    """Return the run of whatever there is: its evaluations, config, phases and explanation.
+    """Return the run of anything that has one: its evaluations, config, phases and explanation.
 
-    No Ray is started, none of the user's functions is imported, and nothing is written: a study that an actor serves
-    can be read beside it. ::
+    It does not start Ray, import the objective or write anything, so a study can be read while its actor is running. ::
 
         run = arqon_ray.open_run("results/digits")
         run.best.params, run.to_pandas()
 
     Args:
-        what: a folder of the command line's ``run``, or the ``results.json`` in it; a stored study, as the path or URI
-            of its folder or of the ``storage_path`` that holds it alone; the local folder of a Tune experiment; what
-            ``export()`` returned, or a file that holds it; what ``optimize`` returned; an ``ArqonSolver``, an
+        what: the output folder of ``arqon-ray run``, or the ``results.json`` in it; a stored study, as the path or URI
+            of its folder or of a ``storage_path`` with only this study; the local folder of a Tune experiment; what
+            ``export()`` returned, or a file with it; the result of ``optimize``; an ``ArqonSolver``, an
             ``ArqonSearcher``, or the client of a live study; a Run.
 
     Returns:
-        The run. Of a folder of the command line whose record is older than its journal, since the run was killed or
-        goes on, what the journal says. A journal and an export do not tell name, objective or times of a run.
+        The run. For an output folder whose run was killed or is in progress, the evaluations are those of the study's
+        log, which is newer than the record. A log and an export do not have the name, objective or times of a run.
 
     Raises:
-        StateError: it is none of these, there is nothing at the path, or what is there is damaged.
+        StateError: it is none of these, the path does not exist, or what it holds is damaged. Of a ``results.json``
+            the form is checked and not the numbers, see :func:`.read_run`.
 
     Example:
         >>> from arqon_ray import ArqonSolver, open_run
@@ -70,7 +70,7 @@ def open_run(what: Source) -> Run:
     if not isinstance(what, HasRun) or isinstance(what, type):
         raise StateError(f"run is {shown(what)}: {_KINDS}")
     if inspect.iscoroutinefunction(what.run):
-        raise StateError(f"run is {shown(what)}: await its run() and give that")
+        raise StateError(f"run is {shown(what)}: its run() is asynchronous; await it and pass the result")
     return what.run()
 
 
@@ -78,15 +78,15 @@ def _open_path(given: str) -> Run:
     if given.lstrip().startswith("{"):
         return open_export(given, "arqon")
     try:
-        place = check_storage_path(given)
+        checked = check_storage_path(given)
     except ConfigError:
         raise StateError(f"run is {shown(given)}: {_KINDS}") from None
-    if is_shared(place):
-        run = open_journal(place)
+    if is_shared(checked):
+        run = open_journal(checked)
         if run is None:
             raise StateError(f"{given} holds no study: give the URI of a study's folder, or its storage_path")
         return run
-    path = Path(place)
+    path = Path(checked)
     if path.is_dir():
         return open_folder(path)
     if not path.exists():

@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     import optuna
 
 _UNMEASURED = 1.0
-"""Seconds of an evaluation of which nobody measured them."""
+"""The assumed seconds of an evaluation whose time was not measured."""
 _DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {"min": "minimize", "max": "maximize"}
 
 
 def export_to_optuna(run: Source, storage: str, study_name: str | None = None) -> optuna.Study:
     """Write a run's evaluations into a new study of an Optuna storage.
 
-    Each becomes a trial, in the order in which they were told: a complete one, one that was stopped a pruned one, a
-    failed one a failed one. Its intermediate reports are the trial's intermediate values; its metrics, as
-    ``metrics.NAME``, and what else is known of it are user attributes, in which numbers that are not finite are
-    texts. What still runs is left out: nobody would end it there. Where times were not measured, the trials stand one
-    after another, so that plots over time show their order.
+    Each becomes a trial, in the order told: complete ones complete, stopped ones pruned, failed ones failed.
+    Intermediate reports become intermediate values. Metrics, as ``metrics.NAME``, and the rest of the record become
+    user attributes, in which numbers that are not finite are text. Running evaluations are left out, since nothing
+    would end them in Optuna. Trials whose time was not measured follow one another, so that plots over time show their
+    order.
 
     Args:
-        run: a Run, or what :func:`open_run` takes.
+        run: a Run, or anything that :func:`open_run` accepts.
         storage: an Optuna storage URL, such as ``sqlite:///run.db``.
-        study_name: the study's name there; None for the run's own.
+        study_name: the name of the Optuna study; None for the name of the run.
 
     Returns:
         The Optuna study.
 
     Raises:
-        ArqonError: when optuna is not installed, or a study of that name is there already.
-        StateError: ``run`` is nothing that has a run.
+        ArqonError: optuna is not installed, or the storage already has a study with this name.
+        StateError: ``run`` is not accepted by :func:`open_run`.
     """
     try:
         import optuna
@@ -70,14 +70,14 @@ def export_to_optuna(run: Source, storage: str, study_name: str | None = None) -
 
 
 class _Column(NamedTuple):
-    """A parameter in Optuna: its distribution, and its values as that has them."""
+    """A parameter in Optuna: its distribution, and how its values are converted."""
 
     distribution: Any
     write: Callable[[Any], Any]
 
 
 def _column(parameter: Parameter, values: Sequence[Any]) -> _Column:
-    """Return Optuna's nearest to a parameter that holds all of its values.
+    """Return the Optuna distribution that is nearest to a parameter and contains all of its values.
 
     Optuna has no periodic ranges, no logarithmic steps, and no choices that are equal in Python, as 1 and True are:
     there every choice becomes its JSON. A grid that its arithmetic does not find again becomes a plain range.
@@ -121,12 +121,11 @@ class _Times:
 
 
 def _times(evaluations: Sequence[Evaluation]) -> Iterator[_Times]:
-    """Yield the times of evaluations; where they were not measured, each begins when the one before has ended."""
+    """Yield the times of evaluations. Unmeasured ones begin when the one before has ended."""
     known = [_measured(e) for e in evaluations]
     lengths = [_UNMEASURED if e.seconds is None else e.seconds for e in evaluations]
-    first = next((k for k, times in enumerate(known) if times is not None), len(known))
-    there = known[first].started if first < len(known) else time.time()  # type: ignore[union-attr]
-    now = there - sum(lengths[:first])
+    first, start = next(((k, times.started) for k, times in enumerate(known) if times), (len(known), time.time()))
+    now = start - sum(lengths[:first])
     for times, length in zip(known, lengths, strict=True):
         times = times or _Times(now, now + length)
         now = max(now, times.ended)

@@ -1,8 +1,8 @@
-"""A run's folder: ``results.json`` (the whole :class:`Run`) and ``history.csv`` (its evaluations as a table).
+"""The folder of a run: ``results.json`` (the whole :class:`Run`) and ``history.csv`` (its evaluations as a table).
 
-``results.json`` is strict JSON, one evaluation a line; metrics that are not finite are ``{"float": "nan"}``. Those of
-0.1.0, of format 1, are read too: of an evaluation that was told with a step, they do not say whether it was stopped,
-which is taken for true where another one went further.
+``results.json`` is strict JSON with one evaluation per line; metrics that are not finite are ``{"float": "nan"}``.
+Format 1, of release 0.1.0, is read too. It does not say whether an evaluation with a step was stopped; that is assumed
+if another one went further.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = ["FORMAT", "HISTORY_FILE", "RESULTS_FILE", "Evaluation", "Run", "State
 
 
 def write_run(run: Run, folder: Path) -> None:
-    """Write ``results.json`` and ``history.csv``; each appears whole or not at all."""
+    """Write ``results.json`` and ``history.csv``, each atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     replace_text(folder / RESULTS_FILE, results_text(run, map(evaluation_text, run.evaluations)))
     replace_text(folder / HISTORY_FILE, history_text(run))
 
 
 def results_text(run: Run, evaluations: Iterable[str]) -> str:
-    """Return what ``results.json`` holds.
+    """Return the text of ``results.json``.
 
     Args:
         run: the run.
@@ -63,9 +63,9 @@ def _lines(texts: Iterable[str]) -> str:
 
 
 def replace_text(target: Path, text: str) -> None:
-    """Write a file that whoever reads it sees whole, or as it was before."""
+    """Write a file atomically: readers see the old or the new text."""
     temporary = target.with_name(target.name + ".part")
-    # As it is: the text of a table has its own ends of lines.
+    # Without translating line endings: a CSV table has its own.
     temporary.write_text(text, encoding="utf-8", newline="")
     os.replace(temporary, target)
 
@@ -78,7 +78,7 @@ def read_run(folder: str | Path) -> Run:
     who edits them is not noticed. What the study itself recorded is in its log, see ``arqon-ray verify``.
 
     Args:
-        folder: the run's folder, or its ``results.json``.
+        folder: the folder of the run, or its ``results.json``.
 
     Raises:
         StateError: there is no run, or the record does not have this form.
@@ -127,7 +127,7 @@ def _evaluation_of_first(
     step: int | None = None,
     error: str | None = None,
 ) -> Evaluation:
-    candidate = id.isdigit()  # those from outside were called so
+    candidate = id.isdigit()  # points from outside have other ids
     return Evaluation(
         id=id if candidate else None,
         params=params,

@@ -1,4 +1,4 @@
-"""The tables of a run's page, each as HTML; see :mod:`.html`."""
+"""The sections of the HTML page of a run, see :mod:`.html`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MOST_PHASES = 8
 
 
 def section(title: str, body: str) -> str:
-    """Return a part of the page under a title."""
+    """Return a section with a title."""
     return f'<h2>{escape(title)}</h2>\n<div class="wide">{body}</div>'
 
 
 def cards(run: Run) -> str:
-    """Return the figures at the top of the page."""
+    """Return the cards with the main numbers at the top of the page."""
     best = run.best
     known = {
         f"best {run.metric}": "none" if best is None else _with_step(best),
@@ -44,7 +44,7 @@ def _with_step(evaluation: Evaluation) -> str:
 
 
 def best_table(run: Run) -> str:
-    """Return the evaluations that rank first."""
+    """Return the table of the best evaluations."""
     names, ranked = list(run.config.bounds), run.ranked()[:TOP]
     stepped = any(e.step is not None or e.status == "stopped" for e in ranked)
     head = ["id", "proposed by", run.metric, *(["taken"] if stepped else []), *names]
@@ -62,7 +62,7 @@ def best_table(run: Run) -> str:
 
 
 def metrics_table(run: Run) -> str:
-    """Return what each metric was for the best evaluation, and over those that went as far as it."""
+    """Return the table of metrics: of the best evaluation, and over those that went as far."""
     best, comparable = run.best, run.comparable()
     names = dict.fromkeys(name for e in (*comparable, *run.evaluations) for name in e.metrics)
     mine: Mapping[str, Any] = {} if best is None else best.metrics
@@ -75,7 +75,7 @@ def metrics_table(run: Run) -> str:
 
 
 def _spread(values: Sequence[Any]) -> tuple[str, str, str]:
-    """Return the lowest, the median and the highest of numbers; of other values how many different ones there are."""
+    """Return lowest, median and highest of numbers; for other values, the number of different ones."""
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and v == v]
     if numbers:
         return number(min(numbers)), number(statistics.median(numbers)), number(max(numbers))
@@ -84,7 +84,7 @@ def _spread(values: Sequence[Any]) -> tuple[str, str, str]:
 
 
 def failure_table(run: Run) -> str:
-    """Return the failures, alike ones together, the most frequent first; with the trace of the first of each."""
+    """Return the table of failures by reason, the most frequent first, and a traceback for each."""
     alike: dict[tuple[str, str], list[Evaluation]] = {}
     for failed in run.failures:
         error = failed.error
@@ -108,7 +108,7 @@ def _trace(failed: Evaluation) -> str:
 
 
 def explanation_table(run: Run) -> str:
-    """Return the solver's account."""
+    """Return the table of the solver's explanation."""
     return table(("what", "answer"), _flat(run.explain))
 
 
@@ -125,7 +125,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _phases(phases: Sequence[Mapping[str, Any]]) -> str:
-    """Return the phases, or where the strategies alternate often how many candidates are of each."""
+    """Return the phases, or if there are many the number of candidates per strategy."""
     if len(phases) <= _MOST_PHASES:
         return ", then ".join(f"{phase['strategy']} ({phase['candidates']})" for phase in phases)
     counts: Counter[str] = Counter()
@@ -136,7 +136,7 @@ def _phases(phases: Sequence[Mapping[str, Any]]) -> str:
 
 
 def space_table(run: Run) -> str:
-    """Return the parameters."""
+    """Return the table of parameters."""
     rows = []
     for name, parameter in run.config.bounds.items():
         domain = (
@@ -152,7 +152,7 @@ def space_table(run: Run) -> str:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]], classes: Mapping[int, str] | None = None) -> str:
-    """Return a table; ``classes`` are those of cells, by column."""
+    """Return an HTML table; ``classes`` are the CSS classes of cells, by column."""
     kinds = classes or {}
     header = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join(
@@ -163,7 +163,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]], classes: Mapping[i
 
 
 def number(value: Any) -> str:
-    """Return a value as a cell shows it."""
+    """Return the text of a value for a cell."""
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):

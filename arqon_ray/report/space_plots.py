@@ -1,4 +1,4 @@
-"""Plotly figures of the space: one slice per parameter, and parallel coordinates."""
+"""Plotly figures of the search space: one slice per parameter, and parallel coordinates."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from arqon_ray.report.style import (
 )
 
 _BAND = 0.08
-"""The share of the colour bar that is for evaluations that were stopped."""
+"""The share of the colour bar for stopped evaluations."""
 
 
 def slice_figure(run: Source) -> Any:
-    """Return one panel per parameter: its value against the metric, later evaluations lighter.
+    """Return a figure with a panel per parameter: the metric over its value, with later evaluations lighter.
 
-    Evaluations that were stopped are rings, with the value of their last step.
+    Stopped evaluations are rings at the value of their last step.
     """
     graph, run = plotly(), open_run(run)
     from plotly.subplots import make_subplots
@@ -93,10 +93,10 @@ def _axis(parameter: Description) -> dict[str, Any]:
 
 
 def parallel_figure(run: Source) -> Any:
-    """Return one axis per parameter and the metric as the last; a line is an evaluation, coloured by its value.
+    """Return a figure with an axis per parameter and one for the metric; a line is an evaluation, coloured by value.
 
-    An inactive conditional parameter stands at the tick ``off`` below the axis. Where evaluations were stopped they are
-    grey, and an axis tells at which step each value was taken.
+    Inactive parameters are at the tick ``off`` below the axis. Stopped evaluations are grey, and if there are any, an
+    additional axis shows the step at which each value was taken.
     """
     graph, run = plotly(), open_run(run)
     shown = run.ranked()[::-1]
@@ -113,7 +113,7 @@ def parallel_figure(run: Source) -> Any:
 
 
 def _lines(run: Run, shown: Sequence[Evaluation]) -> dict[str, Any]:
-    """Return the colours of the lines, by value; those that were stopped have a band of their own below the others."""
+    """Return the colours of the lines by value; stopped evaluations have a separate band below the others."""
     from plotly.colors import get_colorscale
 
     scale = [(float(at), color) for at, color in get_colorscale(SCALE)]
@@ -156,7 +156,7 @@ def _parallel_axis(name: str, parameter: Description, shown: Sequence[Evaluation
 
 
 def _positions(parameter: Description, values: Sequence[Any]) -> tuple[list[float], float, float, dict[float, str]]:
-    """Return where the values stand on an axis, its two ends, and its ticks."""
+    """Return the positions of values on an axis, its two ends, and its ticks."""
     if isinstance(parameter, Options):
         names = [_category(choice) for choice in parameter.choices]
         positions = [float(names.index(_category(v))) if _category(v) in names else 0.0 for v in values]

@@ -1,4 +1,4 @@
-"""What the figures have in common: plotly, colours, and how an evaluation is called."""
+"""What the figures share: plotly, colours, axes, and how an evaluation is described."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from arqon_ray.core.record.evaluation import Evaluation
 from arqon_ray.core.record.run import Run
 
-# M. Okabe and K. Ito, Color Universal Design, 2008: told apart by colour-blind readers too.
+# M. Okabe and K. Ito, Color Universal Design, 2008: distinguishable for colour-blind readers.
 PALETTE = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 FAILED = "#B00020"
 FADED = "#BBBBBB"
 SCALE = "Viridis"
 WHOLE, STOPPED = "circle", "circle-open"
-"""The marks of evaluations that were not stopped, and of those that were."""
+"""The symbols of complete and of stopped evaluations."""
 _METRICS = 8
 _MOST_HOVERS = 2000
 
@@ -25,7 +25,7 @@ def plotly() -> Any:
     """Return plotly's graph objects.
 
     Raises:
-        ImportError: it is not installed.
+        ImportError: plotly is not installed.
     """
     try:
         import plotly.graph_objects as graph
@@ -40,7 +40,7 @@ def layout(title: str, **more: Any) -> dict[str, Any]:
 
 
 def spans_decades(values: Sequence[float]) -> bool:
-    """Tell whether values want a logarithmic axis."""
+    """Return whether values need a logarithmic axis."""
     return len(values) > 1 and min(values) > 0 and max(values) / min(values) > 1000
 
 
@@ -50,25 +50,25 @@ def values_of(run: Run) -> list[float]:
 
 
 def mark(evaluation: Evaluation) -> str:
-    """Return the mark of an evaluation with a value."""
+    """Return the symbol of an evaluation with a value."""
     return STOPPED if evaluation.status == "stopped" else WHOLE
 
 
 def taken_at(evaluation: Evaluation) -> str:
-    """Return at which step a value was taken, and whether it was stopped there; empty for a whole evaluation."""
+    """Return the step at which a value was taken, and whether it was stopped; empty for a complete evaluation."""
     if evaluation.step is None:
         return "stopped" if evaluation.status == "stopped" else ""
     return f"{'stopped ' if evaluation.status == 'stopped' else ''}at step {evaluation.step}"
 
 
 def title_of(evaluation: Evaluation) -> str:
-    """Return what an evaluation is called."""
+    """Return the title of an evaluation."""
     who = "a point from outside" if evaluation.id is None else f"candidate {evaluation.id}"
     return f"{who} ({evaluation.origin or 'unknown'})"
 
 
 def hovers(run: Run) -> Callable[[Evaluation], str]:
-    """Return what writes down all that is said of an evaluation beside its value; of many, only which one it is."""
+    """Return the function that makes hover texts: full ones, or if there are many evaluations short ones."""
     return hover if len(run.evaluations) <= _MOST_HOVERS else _brief
 
 
@@ -77,20 +77,20 @@ def _brief(evaluation: Evaluation) -> str:
 
 
 def hover(evaluation: Evaluation) -> str:
-    """Return all that is said of an evaluation beside its value."""
+    """Return the hover text of an evaluation: everything except its value."""
     lines = [title_of(evaluation), taken_at(evaluation)]
     lines += [f"{name} = {short(value)}" for name, value in evaluation.params.items()]
     metrics = list(evaluation.metrics.items())
     lines += [f"metric {name} = {short(value)}" for name, value in metrics[:_METRICS]]
     if len(metrics) > _METRICS:
-        lines.append(f"and {len(metrics) - _METRICS} metrics more")
+        lines.append(f"and {len(metrics) - _METRICS} more metrics")
     if evaluation.error is not None:
         lines.append(f"{evaluation.error.kind}: {short(evaluation.error.message)}")
     return "<br>".join(escape(line) for line in lines if line)
 
 
 def short(value: Any) -> str:
-    """Return a value in few characters."""
+    """Return a short text for a value."""
     if isinstance(value, float):
         return f"{value:.5g}"
     text = str(value)
@@ -98,12 +98,12 @@ def short(value: Any) -> str:
 
 
 def padded(values: Sequence[float]) -> list[float]:
-    """Return the range of an axis that shows values with some room around them."""
+    """Return the range of an axis with a margin around the values."""
     low, high = min(values), max(values)
     margin = 0.05 * ((high - low) or 1.0)
     return [low - margin, high + margin]
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Return evenly spaced places from one end to the other."""
+    """Return evenly spaced ticks from one end to the other."""
     return [low + k * (high - low) / (count - 1) for k in range(count)] if math.isfinite(high - low) else [low, high]

@@ -16,7 +16,7 @@ def to_pandas(run: Source) -> pd.DataFrame:
     """Return the evaluations of a run as a table, one row each.
 
     Args:
-        run: a Run, or what :func:`open_run` takes.
+        run: a Run, or anything that :func:`open_run` accepts.
     """
     return open_run(run).to_pandas()
 
@@ -25,16 +25,16 @@ def to_arrow(run: Source) -> pa.Table:
     """Return the evaluations of a run as an Arrow table, one row each.
 
     Args:
-        run: a Run, or what :func:`open_run` takes.
+        run: a Run, or anything that :func:`open_run` accepts.
     """
     return open_run(run).to_arrow()
 
 
 def write_parquet(run: Source, path: str | Path) -> Path:
-    """Write the evaluations of a run to a Parquet file, one row each; it appears whole or not at all.
+    """Write the evaluations of a run to a Parquet file, one row each, atomically.
 
     Args:
-        run: a Run, or what :func:`open_run` takes.
+        run: a Run, or anything that :func:`open_run` accepts.
         path: the file.
 
     Returns:

@@ -14,7 +14,7 @@ MAX_REASON = 10_000
 
 
 def check_count(n: object) -> int:
-    """Return how many candidates are asked for, 1 to 4096."""
+    """Return the number of candidates to ask for, 1 to 4096."""
     return values.whole("n", n, 1, MAX_ASK, ResultsError)
 
 
@@ -44,14 +44,14 @@ def check_position(since: object) -> tuple[str, int]:
 
 
 def check_id(identity: object) -> int:
-    """Return the number behind a candidate's id."""
+    """Return the number of the candidate with this id."""
     if not isinstance(identity, str) or not identity.isascii() or not identity[:20].isdigit() or len(identity) > 19:
         raise ResultsError(values.broken("id", identity, "the string that ask gave as id"))
     return int(identity)
 
 
 def check_ids(identities: object) -> list[int]:
-    """Return the numbers behind one id or a list of them."""
+    """Return the numbers of the candidates with this id or these ids."""
     if isinstance(identities, Sequence) and not isinstance(identities, str | bytes):
         return [check_id(each) for each in identities]
     return [check_id(identities)]

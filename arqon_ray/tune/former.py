@@ -34,6 +34,7 @@ _PRESENT = {
     for name in names
 }
 _PRESENT["arqon_ray.tune.ahead", "Ahead"] = "arqon_ray.tune.study.prefetch", "Prefetcher"
+_PRESENT["arqon_ray.tune.ending", "_Noting"] = "arqon_ray.tune.run.ending", "_StopWatcher"
 _PRESENT["arqon_ray.tune.courier", "Call"] = "arqon_ray.tune.study.call_queue", "FormerCall"
 
 

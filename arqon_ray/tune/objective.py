@@ -21,7 +21,7 @@ class Objective:
     """Metric and mode; they come from the constructor, the config, the run or the study, or are the defaults.
 
     Attributes:
-        metric: None until it is known or :meth:`settle` decides it; with several objectives, the first.
+        metric: None until it is known or :meth:`decide` decides it; with several objectives, the first.
         mode: ``min``, ``max``, or None if not given; with several objectives, the first one's.
         metrics: all metrics of several objectives; None if there is one.
         modes: their modes, likewise.
@@ -103,7 +103,7 @@ class Objective:
         """The metric's name in a study's config; None for several objectives, and for bare numbers."""
         return None if self.metrics is not None or self.metric == DEFAULT_METRIC else self.metric
 
-    def settle(self) -> str:
+    def decide(self) -> str:
         """Decide the metric: if only a mode was given it is, as everywhere in Tune, Tune's name for a bare number."""
         if self.metric is None or self.mode is None:
             self.learn(*metric_and_mode())
@@ -116,7 +116,7 @@ class Objective:
         """Return the names of the objectives in a result; if no metric was named, the default that the result has."""
         if self.metrics is not None:
             return self.metrics
-        metric = self.settle()
+        metric = self.decide()
         if self._unnamed and result is not None and metric not in result:
             metric = next((name for name in (LOSS, DEFAULT_METRIC) if name in result), metric)
         return (metric,)

@@ -14,7 +14,7 @@ from arqon_ray.tune.space.config_space import ConfigurationSpaceOf, is_config_sp
 from arqon_ray.tune.space.convert import ArqonSpace, SearchSpace, TuneSpace
 from arqon_ray.tune.space.points import Point, check_lists, observation, whole_point
 from arqon_ray.tune.space.sameness import fingerprint
-from arqon_ray.tune.tune_call import behind_placeholders
+from arqon_ray.tune.tune_call import placeholder_objects
 
 
 @kept_as("plan")
@@ -71,11 +71,11 @@ class Plan:
         self.complete_points(space, self.config(space))
         self.space = space
 
-    def go_on_with(self, own: Plan) -> None:
+    def use_live_space(self, own: Plan) -> None:
         """Use the space of the searcher that restores a checkpoint: it is equal, and holds the live objects."""
         self.space, self.constants = own.space, own.constants
 
-    def offer(self, param_space: Mapping[str, Any]) -> bool:
+    def take_param_space(self, param_space: Mapping[str, Any]) -> bool:
         """Use the ``param_space`` of the run, unless there is a space already.
 
         Returns:
@@ -87,7 +87,7 @@ class Plan:
         _, domains, grids = parse_spec_vars(dict(param_space))
         if not domains and not grids:
             return True
-        space = TuneSpace(param_space, behind_placeholders())
+        space = TuneSpace(param_space, placeholder_objects())
         if self.space is not None and (self.constants or not same_bounds(self.space, space)):
             return False
         self.adopt(space)

@@ -86,7 +86,7 @@ def seconds_of(result: Mapping[str, Any]) -> float | None:
     return None if seconds is None or seconds < 0 else seconds
 
 
-def place_of(result: Mapping[str, Any]) -> tuple[str | None, int | None]:
+def node_and_pid_of(result: Mapping[str, Any]) -> tuple[str | None, int | None]:
     """Return the address of the node where a trial ran, and the process id."""
     node, pid = result.get(names.NODE_IP), finite(result.get(names.PID))
     return (node if isinstance(node, str) and node else None), (int(pid) if pid is not None and pid >= 0 else None)

@@ -162,7 +162,7 @@ class ArqonSearcher(Searcher):
         return study
 
     def _join_run(self) -> None:
-        if tune_call.at_end(self):
+        if tune_call.notify_at_end(self):
             self._session.over = False
             watch(tune_call.scheduler())
 
@@ -184,7 +184,7 @@ class ArqonSearcher(Searcher):
             ConfigError: if the space or a point is invalid, or the run contradicts the constructor.
         """
         self._session.objective.learn(metric, mode)
-        return self._session.plan.offer(config or {})
+        return self._session.plan.take_param_space(config or {})
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Take the limit of a ConcurrencyLimiter; paused trials do not count.
@@ -217,7 +217,7 @@ class ArqonSearcher(Searcher):
             self._join_run()
             return self._session.suggest(trial_id, self.on_trial_complete)
         except Exception as error:
-            tune_call.keep_trials()  # it ends the run, and Tune would lose what was finished since its last checkpoint
+            tune_call.write_checkpoint()  # the run ends, and Tune would lose what was finished since its last one
             if isinstance(error, ArqonError):
                 raise
             raise ArqonError(f"there is no candidate for trial {trial_id}: {error!r}") from error

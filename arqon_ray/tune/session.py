@@ -76,14 +76,14 @@ class Session:
     def ready(self) -> tuple[Study, SearchSpace]:
         """Return the study and its space, made or found at the first call."""
         if self.study is None or self.plan.space is None:
-            self.objective.settle()
+            self.objective.decide()
             study = self._make_study()
             if self.plan.space is None:
                 self.plan.adopt(ArqonSpace(study.config.to_dict()["bounds"]))
             self.objective.learn_from_study(study.config)
             self.objective.check_modes(study.config.objectives)
             self.study = study
-            self.repeated = tune_call.repeated()
+            self.repeated = tune_call.has_repeater()
             self._bring_points(study)
         assert self.plan.space is not None
         return self.study, self.plan.space
@@ -206,7 +206,7 @@ class Session:
     def _drop_ended(self, study: Study) -> None:
         """Stop waiting for trials that Tune ended without telling, as with ``resume_unfinished=False``."""
         if not self.repeated:
-            self.trials.give_back(sorted(tune_call.ended_trials() & self.trials.held.keys()), study)
+            self.trials.release(sorted(tune_call.ended_trials() & self.trials.held.keys()), study)
 
     def _match_missed(self, study: Study, space: SearchSpace, complete: Complete) -> bool:
         def point_of(trial_id: str, params: dict[str, Any]) -> Point:
@@ -275,7 +275,7 @@ class Session:
         self.queue, self.evaluated = state["queue"], [_arguments(each) for each in state["evaluated"]]
         self.limit, self.repeated = state["limit"], state.get("repeated", self.repeated)
         if own.space is not None:
-            self.plan.go_on_with(own)
+            self.plan.use_live_space(own)
         self.trials.take(state)
 
     def reconcile(self, seen: Mapping[str, Seen], complete: Complete) -> None:

@@ -45,7 +45,7 @@ def metric_and_mode() -> tuple[str | None, str | None]:
     return (metric if isinstance(metric, str) else None, mode if isinstance(mode, str) else None)
 
 
-def behind_placeholders() -> dict[str, Any]:
+def placeholder_objects() -> dict[str, Any]:
     """Return the objects that the run replaced by placeholders in its space, by hash."""
     resolvers = _run().get("placeholder_resolvers") or {}
     pairs = ((each.hash, getattr(each, "_value", each)) for found in resolvers.values() for each in found)
@@ -60,7 +60,7 @@ def waits_for_checkpoint() -> bool:
     return False
 
 
-def repeated() -> bool:
+def has_repeater() -> bool:
     """Tell whether a Repeater is calling: then Tune has trials that the searcher does not know."""
     return any(frame.f_code is Repeater.suggest.__code__ for frame in frames())
 
@@ -71,7 +71,7 @@ def ended_trials() -> set[str]:
     return set() if runner is None else {trial.trial_id for trial in runner.get_trials() if trial.is_finished()}
 
 
-def keep_trials() -> None:
+def write_checkpoint() -> None:
     """Make the run write its checkpoint now, as it does at its end: after an error it writes none."""
     runner = _run().get("runner")
     if runner is not None:
@@ -86,7 +86,7 @@ def scheduler() -> Any:
     return _run().get("scheduler")
 
 
-def at_end(searcher: Any) -> bool:
+def notify_at_end(searcher: Any) -> bool:
     """Call ``searcher.end_run()`` when the run ends, for whatever reason.
 
     Returns:

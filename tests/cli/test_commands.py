@@ -68,7 +68,7 @@ def test_a_new_run_does_not_touch_an_old_one(tmp_path: Path) -> None:
     write_run(Run("job", "loss", STUDY, (Evaluation("0", {"x": 0.5}, 1.0, origin="probe"),)), folder)
     before = (folder / "results.json").read_bytes()
     line = _refused(_invoke("run", _write(tmp_path, JOB), "--output", folder))
-    assert "holds a run already; --resume continues it" in line
+    assert "already holds a run; use --resume to continue it" in line
     assert (folder / "results.json").read_bytes() == before
 
 
@@ -131,7 +131,7 @@ def test_the_home_is_found_in_every_path(tmp_path: Path, monkeypatch: pytest.Mon
     assert job.folder == tmp_path / "there"
     assert load_job("~/job.yaml", RunJob) == job
     assert load_objective("~/f.py:f", Path("/elsewhere"))({"x": 2}) == 2
-    assert "holds a run already" in _refused(_invoke("run", "~/job.yaml", "--output", "~/out"))
+    assert "already holds a run" in _refused(_invoke("run", "~/job.yaml", "--output", "~/out"))
     assert str(tmp_path / "study") in _refused(_invoke("verify", "~/study", "--no-progress"))
     check_environment({"working_dir": "~", "py_modules": ["~/out"]})
     assert check_storage_path("~/study") == str(tmp_path / "study")
@@ -140,7 +140,7 @@ def test_the_home_is_found_in_every_path(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(("command", "more"), [("run", {}), ("sweep", {"sweep": {"num_samples": 4}})])
 def test_there_must_be_something_to_resume(tmp_path: Path, command: str, more: dict[str, Any]) -> None:
     line = _refused(_invoke(command, _write(tmp_path, {**JOB, **more}), "--resume", "--output", tmp_path / "out"))
-    assert "leave --resume out to begin one" in line
+    assert "start one without --resume" in line
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_show_tells_metrics_and_at_which_step_a_value_was_taken(tmp_path: Path) 
         "  sizes  [1, 2]",
         "  good   true",
         f'  long   "{"x" * 159} ... (502 characters)',
-        "stopped early: 2, at steps 1 to 3; their values rank after those of the others",
+        "stopped early: 2, at steps 1 to 3; their values rank below those of the others",
         f"results: {tmp_path / 'results.json'}",
         "path of the best loss:",
         "       3  2           tpe at step 27: x=0.125",

@@ -120,7 +120,7 @@ def test_a_run_whose_actor_is_killed_pauses_and_goes_on(job: Path, gate: Path) -
     finish(process)
     _check_whole(folder)
     out = arqon_ray("verify", folder / "study", "--no-progress")
-    assert f"{BUDGET} candidates recomputed\nevery candidate came out as recorded" in out
+    assert f"{BUDGET} candidates recomputed\nevery candidate is as recorded" in out
     epochs = sorted(path.name[:8] for path in (folder / "study" / "arqon" / "segments").glob("*.log"))
     assert epochs == ["00000001", "00000002"]
 

@@ -62,7 +62,7 @@ def test_settings_change_nested_keys_and_are_read_as_yaml(tmp_path: Path) -> Non
         ),
         ({"scheduler": {"type": "asha", "max_t": 2, "grace_period": 3}}, "grace_period is 3"),
         ({"scheduler": {"type": "hyperband", "grace_period": 3}}, "grace_period is 3"),
-        ({"study": {"bounds": {"x": {"min": 0, "max": 1}}}}, "study.budget is missing"),
+        ({"study": {"bounds": {"x": {"min": 0, "max": 1}}}}, "study.budget is required"),
         ({"study": {"budget": 5, "bounds": {"x": {"min": 2, "max": 1}}}}, "study.bounds.x.min is 2.0 and max 1.0"),
         ({"study": {"budget": 5, "bounds": {"x": {"min": 0, "max": 1}}, "zzz": 1}}, "zzz is 1: unknown key"),
         ({"study": None}, "study.config is None"),
@@ -79,7 +79,7 @@ def test_a_bad_job_is_refused_with_key_value_and_rule(tmp_path: Path, changes: d
 @pytest.mark.parametrize("missing", ["objective", "study"])
 def test_a_missing_key_is_named(tmp_path: Path, missing: str) -> None:
     job = {key: value for key, value in JOB.items() if key != missing}
-    with pytest.raises(ConfigError, match=f"{missing} is missing"):
+    with pytest.raises(ConfigError, match=f"{missing} is required"):
         load_job(_write(tmp_path, job), RunJob)
 
 

@@ -61,7 +61,7 @@ def test_a_run_whose_evaluations_all_fail_is_given_up(write: Any) -> None:
     out, err = process.communicate(timeout=240)
     assert process.returncode == 1
     assert "given up: the first 4 evaluations all failed alike: FileNotFoundError: no data for" in err
-    assert "--set fail_fast=null goes on whatever fails" in err
+    assert "use --set fail_fast=null to continue regardless" in err
     assert "fail_fast=None" not in err
     assert "Traceback" not in err
     assert "x FileNotFoundError: no data for" in out
@@ -83,7 +83,7 @@ def test_a_sweep_whose_evaluations_all_fail_is_given_up_and_keeps_its_rows(write
 
 def test_patience_and_the_timeout_reach_the_run(write: Any) -> None:
     job = write("level", patience=3, max_concurrency=1)
-    assert "stopped: 3 evaluations brought nothing better" in arqon_ray("run", job, "--no-progress")
+    assert "stopped: no improvement in 3 evaluations" in arqon_ray("run", job, "--no-progress")
     run = read_run(job.parent / "out")
     assert run.state == "finished"
     assert 4 <= len(run.evaluations) <= 6

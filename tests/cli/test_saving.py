@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from arqon_ray import ArqonSolver
-from arqon_ray.cli.saving import Progress, Throttle
+from arqon_ray.cli.saving import RecordSaver, Throttle
 from arqon_ray.report import read_run, write_run
 
 CONFIG: dict[str, Any] = {"seed": 1, "strategy": "probe", "metric": "loss", "bounds": {"x": {"min": 0, "max": 1}}}
@@ -53,7 +53,7 @@ def test_what_is_new_is_added_to_the_record(study: Counted, tmp_path: Path) -> N
     before = study.solver.run("job", state="running", wall_seconds=10.0, objective="f.py:f")
     write_run(before, tmp_path)
     clock = Clock()
-    progress = Progress(study, before, tmp_path, clock)
+    progress = RecordSaver(study, before, tmp_path, clock)
     progress.save_if_due()
     assert study.asked == [], "too early"
     told = []

@@ -129,7 +129,7 @@ def test_a_torn_tail_is_passed_over_and_stays(tmp_path: Path) -> None:
 
 def test_a_snapshot_shortens_the_reading_and_a_damaged_one_does_not_hinder_it(tmp_path: Path) -> None:
     study = _study(tmp_path)
-    study._snapshotting._take()
+    study.snapshotting.take()
     study.tell("3", 0.5)
     study.close(RuntimeError("over"))
     run = open_run(tmp_path)
@@ -277,9 +277,9 @@ def _elsewhere(folder: Path) -> None:
         (_broken_record, "is not a run's record"),
         (_broken_study, "damaged at offset"),
         (_newer_study, "format 99"),
-        (_foreign_experiment, "not of an ArqonSearcher"),
-        (_damaged_experiment, "cannot be read as the file of an ArqonSearcher"),
-        (_other_searchers_experiment, "without a searcher's checkpoint"),
+        (_foreign_experiment, "is not the checkpoint of an ArqonSearcher"),
+        (_damaged_experiment, "cannot be read as the checkpoint of an ArqonSearcher"),
+        (_other_searchers_experiment, "without a checkpoint of a searcher"),
         (_elsewhere, "shared study 'there'"),
     ],
 )
@@ -324,7 +324,7 @@ def test_a_live_study_is_read_through_its_client_and_beside_its_actor(tmp_path: 
     assert [[(s.step, s.value) for s in e.steps] for e in run.running] == [[(1, 0.75)]]
     assert beside == run
     assert asyncio.run(client.aio.run()) == run
-    with pytest.raises(StateError, match=r"await its run\(\)"):
+    with pytest.raises(StateError, match=r"its run\(\) is asynchronous"):
         open_run(client.aio)  # type: ignore[arg-type]
     assert {key: client.status()[key] for key in ("epoch", "seq", "restarts")} == {
         key: before[key] for key in ("epoch", "seq", "restarts")

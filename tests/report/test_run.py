@@ -60,7 +60,7 @@ def test_what_optimize_returns_is_taken_by_every_report(tmp_path: Path) -> None:
         assert figure.data
     assert "refine" in write_html(result, tmp_path / "page.html").read_text(encoding="utf-8")
     assert len(export_to_optuna(result, f"sqlite:///{tmp_path}/r.db").trials) == 12
-    with pytest.raises(ArqonError, match=r"run is \[\]: give a Run, what optimize"):
+    with pytest.raises(ArqonError, match=r"run is \[\]: give a Run, a result of optimize"):
         history_figure([])  # type: ignore[arg-type]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import ray
@@ -24,10 +24,11 @@ def cancel(references: Iterable[ray.ObjectRef[Any]], *, force: bool) -> None:
         references: the tasks, in the order in which they are cancelled.
         force: whether to kill the worker process instead of raising KeyboardInterrupt in it.
     """
-    tasks, connected = list(references), client.is_connected()  # type: ignore[no-untyped-call]
+    tasks = list(references)
+    is_connected: Callable[[], bool] = client.is_connected  # untyped in Ray
     if not tasks:
         return
-    if connected:  # with Ray Client, a process in the cluster owns the tasks
+    if is_connected():  # with Ray Client, a process in the cluster owns the tasks
         _cancel_all(tasks, force)
         return
     done = threading.Event()

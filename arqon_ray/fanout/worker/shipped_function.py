@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from arqon_ray.core.inputs.values import shown
@@ -48,13 +49,14 @@ def check_function(fn: Objective) -> int:
     """
     from ray import cloudpickle
 
+    dumps: Callable[[Any], bytes] = cloudpickle.dumps  # untyped in Ray
     inner = fn.function if isinstance(fn, Shipped) else fn
     if not callable(inner):
         raise TypeError(f"fn is {shown(fn)}: it must be a function that takes the parameters as one dict")
     if isinstance(inner, type):
         _check_class(inner)
     try:
-        return len(cloudpickle.dumps(fn))  # type: ignore[no-untyped-call]
+        return len(dumps(fn))
     except Exception as error:
         raise TypeError(f"fn is {shown(fn)}: it cannot be sent to the workers ({one_line(error)})") from error
 

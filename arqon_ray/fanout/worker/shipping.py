@@ -101,7 +101,8 @@ class Shipped:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         from ray import cloudpickle
 
-        pickled = cloudpickle.dumps(self.function)  # type: ignore[no-untyped-call]
+        dumps: Callable[[Any], bytes] = cloudpickle.dumps  # untyped in Ray
+        pickled = dumps(self.function)
         return _unpickle, (self.folder, self._sources, pickled)
 
 

@@ -34,7 +34,7 @@ __all__ = ["FencedError", "Journal", "Opened"]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What an opening found.
+    """What ``Journal.open`` returns.
 
     Attributes:
         journal: the log, open for writing.

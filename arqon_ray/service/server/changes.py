@@ -130,11 +130,9 @@ class Enqueue:
 
     @classmethod
     def of(cls, body: Body) -> Enqueue:
-        """Return the change that a record holds."""
         return cls(body["points"], *from_record(body))
 
     def body(self) -> Body:
-        """Return the record."""
         return {"op": self.OP, **to_record(self.key, self.digest), "points": self.points}
 
     def resolve(self, state: StudyState) -> list[dict[str, Any]]:
@@ -168,12 +166,10 @@ class Release:
 
     @classmethod
     def of(cls, body: Body) -> Release:
-        """Return the change that a record holds."""
         key, digest = from_record(body)
         return cls(body["numbers"], body["why"], key, body.get("answers", ()), digest)
 
     def body(self) -> Body:
-        """Return the record."""
         call = {**to_record(self.key, self.digest), "answers": self.answers} if self.answers else {}
         return {"op": self.OP, "numbers": self.numbers, "why": self.why, **call}
 
@@ -199,11 +195,9 @@ class Budget:
 
     @classmethod
     def of(cls, body: Body) -> Budget:
-        """Return the change that a record holds."""
         return cls(body["budget"])
 
     def body(self) -> Body:
-        """Return the record."""
         return {"op": self.OP, "budget": self.budget}
 
     def resolve(self, state: StudyState) -> StudyConfig:
@@ -224,11 +218,9 @@ class Epoch:
 
     @classmethod
     def of(cls, body: Body) -> Epoch:
-        """Return the change that a record holds."""
         return cls(body)
 
     def body(self) -> Body:
-        """Return the record."""
         return self.record
 
     def resolve(self, state: StudyState) -> dict[str, Any]:
@@ -260,11 +252,9 @@ class Import:
 
     @classmethod
     def of(cls, body: Body) -> Import:
-        """Return the change that a record holds."""
         return cls(body["uuid"], body["seq"], body["export"], body["keys"])
 
     def body(self) -> Body:
-        """Return the record."""
         return {"op": self.OP, "uuid": self.uuid, "seq": self.seq, "export": self.export, "keys": self.keys}
 
     def resolve(self, state: StudyState) -> ArqonSolver:

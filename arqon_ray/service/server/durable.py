@@ -22,7 +22,7 @@ from arqon_ray.service.failpoints import failpoint
 from arqon_ray.service.log.journal import Journal, Opened
 from arqon_ray.service.log.manifest import read_study
 from arqon_ray.service.log.records import Record
-from arqon_ray.service.log.segments import accepted_records, read_segments
+from arqon_ray.service.log.segments import Position, accepted_records, read_segments
 from arqon_ray.service.server.candidate_worker import CandidateWorker
 from arqon_ray.service.server.changes import Change, Release, replay
 from arqon_ray.service.server.crash_guard import CrashGuard
@@ -61,7 +61,7 @@ class DurableState:
         self._lock = threading.Lock()
         self._queue = WaitQueue(self._lock, clock)
         self._worker = CandidateWorker(self._lock, state.solver, self._guard, lambda: journal.last_seq, self._queue)
-        self._snapshotting = Snapshotting(self._lock, state, journal, snapshot_seq)
+        self.snapshotting = Snapshotting(self._lock, state, journal, snapshot_seq)
 
     @classmethod
     def open(
@@ -106,7 +106,7 @@ class DurableState:
         # A call that waits for one of these records gets the same failure from its own sync.
         with contextlib.suppress(OSError, StudyRefusedError):
             self._journal.sync(seq)
-            self._snapshotting.finish()
+            self.snapshotting.finish()
         self.close(error)
 
     def close(self, error: BaseException) -> None:
@@ -114,13 +114,19 @@ class DurableState:
         self._journal.close(error)
         with self._lock:
             self._worker.close()
-            self._snapshotting.close()
+            self.snapshotting.close()
             self._queue.call_all()
+
+    @property
+    def position(self) -> Position:
+        """The log's position after the newest record."""
+        with self._lock:
+            return self._journal.position
 
     @property
     def trouble(self) -> list[TroubleRow]:
         """The background work that fails at present."""
-        return troubles(*self._worker.works, *self._snapshotting.works)
+        return troubles(*self._worker.works, *self.snapshotting.works)
 
     @property
     def problem(self) -> BaseException | None:
@@ -185,7 +191,7 @@ class DurableState:
         if seq == before:
             # The call appended no record, so its answer is right only if nobody has claimed the study since.
             self._journal.check_owner()
-        self._snapshotting.look()
+        self.snapshotting.look()
 
     def _expire(self) -> None:
         numbers = self._state.leases.expired()

@@ -49,7 +49,6 @@ class Tell:
         return cls(entries, *from_record(body))
 
     def body(self) -> Body:
-        """Return the record."""
         body: Body = {"op": self.OP, **to_record(self.key, self.digest)}
         body["number"] = [entry.number for entry in self.entries]
         if any(entry.params is not None for entry in self.entries):
@@ -106,7 +105,6 @@ class Report:
         return cls([Reported(*row) for row in rows])
 
     def body(self) -> Body:
-        """Return the record."""
         body: Body = {"op": self.OP}
         for name in ("number", "step", "value"):
             body[name] = [getattr(report, name) for report in self.reports]
@@ -148,11 +146,9 @@ class Retract:
 
     @classmethod
     def of(cls, body: Body) -> Retract:
-        """Return the change that a record holds."""
         return cls(body["number"], body.get("reason"), *from_record(body))
 
     def body(self) -> Body:
-        """Return the record."""
         why = {} if self.reason is None else {"reason": self.reason}
         return {"op": self.OP, "number": self.number, **why, **to_record(self.key, self.digest)}
 

@@ -35,13 +35,16 @@ class Snapshotting:
         state: the study's.
         journal: the study's.
         snapshot_seq: the record after which the newest snapshot was taken; 0 without one.
+
+    Attributes:
+        newest: that record's number, as it is by now.
     """
 
     def __init__(self, lock: threading.Lock, state: StudyState, journal: Journal, snapshot_seq: int) -> None:
         self._lock = lock
         self._state = state
         self._journal = journal
-        self._snapshot = snapshot_seq
+        self.newest = snapshot_seq
         self._compacted = journal.last_seq
         self._snapshots = Background("taking a snapshot of the study", self._shorten, pauses=_PAUSES)
         self._merges = Background("merging the parts of the log", self._merge, pauses=_PAUSES)
@@ -68,9 +71,9 @@ class Snapshotting:
         It waits at most ten seconds for one that is being taken. A failure is logged only: the log holds everything.
         """
         self.close()
-        if self._snapshots.join(_CLOSING) and self._journal.last_seq - self._snapshot > _EVERY // 10:
+        if self._snapshots.join(_CLOSING) and self._journal.last_seq - self.newest > _EVERY // 10:
             try:
-                self._take()
+                self.take()
             except Exception as error:
                 _log.warning("no snapshot was taken of the study in %s: %s", self._journal.store, short(error))
 
@@ -81,7 +84,7 @@ class Snapshotting:
 
     def _due(self) -> bool:
         seq = self._journal.last_seq
-        return seq - self._snapshot >= max(_EVERY, seq // _SHARE)
+        return seq - self.newest >= max(_EVERY, seq // _SHARE)
 
     def _fragmented(self) -> bool:
         return self._journal.last_seq - self._compacted >= _COMPACT_EVERY
@@ -89,7 +92,7 @@ class Snapshotting:
     def _shorten(self) -> float:
         if not self._due():
             return math.inf
-        self._take()
+        self.take()
         return 0.0
 
     def _merge(self) -> float:
@@ -100,11 +103,12 @@ class Snapshotting:
         self._compacted = at
         return 0.0
 
-    def _take(self) -> None:
+    def take(self) -> None:
+        """Write a snapshot of the study as it stands; the log goes on meanwhile."""
         with self._lock:
             at = self._journal.position
             parts = self._state.freeze()
         # A snapshot may contain only what is durable, and written by an epoch that was not fenced.
         self._journal.sync(at.seq)
         write_snapshot(self._journal.store, self._journal.epoch, at, parts)
-        self._snapshot = at.seq
+        self.newest = at.seq

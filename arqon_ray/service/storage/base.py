@@ -108,9 +108,9 @@ class Store(Protocol):
         ...
 
     def truncate(self, name: str, offset: int) -> str:
-        """Cut an object of a log at ``offset`` and keep the rest beside the log; returns the name of the rest.
+        """Truncate an object of a log at ``offset``, and keep the rest beside the log; returns the name of the rest.
 
-        The object keeps its name, whatever the name says of the records in it.
+        The object keeps its name, even if the name tells which records were in it.
         """
         ...
 

@@ -98,11 +98,9 @@ class LocalStore:
         return str(self.path)
 
     def where(self, name: str) -> str:
-        """Return an object's full name, for messages."""
         return str(self.path / name)
 
     def read(self, name: str) -> bytes | None:
-        """Return the bytes of an object; None if there is none of this name."""
         try:
             # Few calls and plain strings, because the journal reads one small object at each commit.
             descriptor = os.open(f"{self._base}/{name}", os.O_RDONLY)
@@ -118,7 +116,6 @@ class LocalStore:
             os.close(descriptor)
 
     def replace(self, name: str, data: bytes) -> None:
-        """Write an object durably and atomically: a reader sees either the old object or the whole new one."""
         target = self.path / name
         self._make(target.parent)
         temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
@@ -165,7 +162,6 @@ class LocalStore:
             return None
 
     def fsync(self, name: str) -> None:
-        """Make a log durable as it is read: its writer may have died before it had done so."""
         _sync(self.path / name)
 
     def remove(self, name: str) -> None:
@@ -173,7 +169,6 @@ class LocalStore:
         (self.path / name).unlink(missing_ok=True)
 
     def truncate(self, name: str, offset: int) -> str:
-        """Cut an object at ``offset`` and keep the rest beside it; returns the name of the rest."""
         data = (self.path / name).read_bytes()
         rest = f"{name}.torn-{offset}-{uuid.uuid4().hex[:8]}"
         self.replace(rest, data[offset:])
@@ -186,7 +181,6 @@ class LocalStore:
         return rest
 
     def move_aside(self) -> str | None:
-        """Rename the whole study so that its name is free; returns its new full name, None if there was no study."""
         if not self.path.exists():
             return None
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
@@ -196,7 +190,6 @@ class LocalStore:
         return str(aside)
 
     def delete(self, last: str) -> None:
-        """Delete the whole study; the object ``last`` is deleted after all others."""
         for entry in list(self.path.iterdir()) if self.path.exists() else []:
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)

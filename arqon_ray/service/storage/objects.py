@@ -162,14 +162,12 @@ class ObjectStore:
         return f"{self}/{name}"
 
     def read(self, name: str) -> bytes | None:
-        """Return the bytes of an object; None if there is none of this name."""
         data = self._files.read(name)
         if data is None:
             self._files.check_bucket()
         return data
 
     def replace(self, name: str, data: bytes) -> None:
-        """Write an object durably and atomically: a reader sees either the old object or the whole new one."""
         self._files.write(name, data, again=False)
 
     def names(self, folder: str) -> list[str]:
@@ -178,7 +176,6 @@ class ObjectStore:
         return sorted(name for name in found if not name.startswith("."))
 
     def remove(self, name: str) -> None:
-        """Delete one object or log, if there is one of this name."""
         what = self._files.what(name)
         if what != "NotFound":
             self._files.delete(name, folder=what == "Directory")
@@ -208,7 +205,7 @@ class ObjectStore:
         """Do nothing: a part that can be read is durable."""
 
     def truncate(self, name: str, offset: int) -> str:
-        """Cut a part at ``offset`` and keep the rest beside its log; returns the name of the rest.
+        """Truncate a part at ``offset`` and keep the rest beside its log; returns the name of the rest.
 
         The part keeps its name, though it then holds fewer records than the name says.
         """
@@ -224,7 +221,7 @@ class ObjectStore:
         return rest
 
     def move_aside(self) -> str | None:
-        """Copy the whole study beside itself, then delete it; returns where it is now, None if there was none."""
+        """Copy the whole study under another name, then delete it, since objects cannot be renamed."""
         names = [name for name, _ in self._files.listing("")]
         if not names:
             return None
@@ -234,7 +231,7 @@ class ObjectStore:
         return f"{self}{aside}"
 
     def delete(self, last: str) -> None:
-        """Delete the whole study, the object ``last`` after all others; to be called again if it is interrupted."""
+        """Delete the whole study, the object ``last`` after all others; call it again if it was interrupted."""
         names = [name for name, _ in self._files.listing("")]
         for entry in sorted({name.partition("/")[0] for name in names} - {last}):
             self._files.delete(entry, folder=entry not in names)
@@ -242,12 +239,12 @@ class ObjectStore:
             self._files.delete("", folder=True)
 
     def parts(self, log: str) -> list[_Part]:
-        """Return the parts of a log as they are listed."""
+        """Return the parts of a log as the storage lists them."""
         found = [(_PART.fullmatch(name), name, size) for name, size in self._files.listing(log)]
         return [_Part(int(match[1]), int(match[2]), size, f"{log}/{name}") for match, name, size in found if match]
 
     def read_parts(self, parts: Sequence[_Part]) -> list[bytes] | None:
-        """Return what the parts hold, or None when one of them is not what was listed any more."""
+        """Return the bytes of parts; None if one of them has changed since it was listed."""
         data = _each(lambda part: self._files.read(part.name, written_once=True), parts)
         whole = [each for part, each in zip(parts, data, strict=True) if each is not None and len(each) == part.size]
         return whole if len(whole) == len(parts) else None

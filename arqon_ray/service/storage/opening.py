@@ -39,7 +39,7 @@ def check_storage_path(storage_path: object) -> str:
 
 
 def open_store(storage_path: str, name: str) -> Store:
-    """Return the store of one study under a checked ``storage_path``; nothing is touched yet."""
+    """Return the store of one study under a checked ``storage_path``, without accessing the storage."""
     if is_shared(storage_path):
         from arqon_ray.service.storage.objects import ObjectStore
 

@@ -95,7 +95,7 @@ def _came_all_the_way(scheduler: Any, result: Mapping[str, Any]) -> bool | None:
 # Schedulers
 
 
-class _Noting:
+class _StopWatcher:
     """Wraps a scheduler's ``on_trial_result`` and notes which trials it stopped."""
 
     def __init__(self, decide: Callable[..., str]) -> None:
@@ -111,8 +111,8 @@ class _Noting:
 
 def watch(scheduler: Any) -> None:
     """Start noting which trials a scheduler stops; it may be None."""
-    if scheduler is not None and not isinstance(scheduler.on_trial_result, _Noting):
-        scheduler.on_trial_result = _Noting(scheduler.on_trial_result)
+    if scheduler is not None and not isinstance(scheduler.on_trial_result, _StopWatcher):
+        scheduler.on_trial_result = _StopWatcher(scheduler.on_trial_result)
 
 
 def _stopped_by(scheduler: Any) -> set[str]:

@@ -12,7 +12,7 @@ from arqon_ray.core.record.error_kinds import BAD_VALUE, NOT_THE_POINTS_FAULT, R
 from arqon_ray.core.record.evaluation import Error, Evaluation, Step
 from arqon_ray.core.record.running import Running
 from arqon_ray.tune.kept import kept_as
-from arqon_ray.tune.results import finite, metrics_of, number, place_of, reduced, seconds_of, step_of, time_of
+from arqon_ray.tune.results import finite, metrics_of, node_and_pid_of, number, reduced, seconds_of, step_of, time_of
 from arqon_ray.tune.run.ending import Ending
 from arqon_ray.tune.study.ticket import Ticket
 
@@ -153,7 +153,7 @@ def _evaluation(
     trial: Trial, told: Mapping[str, Any], objectives: Mapping[str, Any], ending: Ending, **rest: Any
 ) -> Evaluation:
     """Return the record, with the measurements and metrics beside the value."""
-    node, pid = place_of(told)
+    node, pid = node_and_pid_of(told)
     measured = {"seconds": seconds_of(told), "started": ending.started, "attempt": ending.attempt}
     metrics, steps = metrics_of(told, objectives), trial.untold.sorted()
     ticket = trial.ticket

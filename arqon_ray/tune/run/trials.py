@@ -61,7 +61,7 @@ class Trials:
         self.ended.add(trial_id)
         return trial
 
-    def give_back(self, trial_ids: Iterable[str], study: Study) -> None:
+    def release(self, trial_ids: Iterable[str], study: Study) -> None:
         """Release the candidates of trials that Tune ended or dropped without calling the searcher."""
         for trial_id in trial_ids:
             study.release(self.held.pop(trial_id).ticket)
@@ -77,7 +77,7 @@ class Trials:
         for trial_id in list(self.held):
             trial = seen.get(trial_id)
             if trial is None or trial.state == "stopped":  # Tune does not continue it, and does not say so
-                self.give_back([trial_id], study)
+                self.release([trial_id], study)
             elif trial.state != "open":
                 complete(trial_id, trial.result, trial.state == "error")
         unknown = seen.keys() - self.held.keys() - self.ended

@@ -48,7 +48,7 @@ class Node(Protocol):
         """
         ...
 
-    def apart(self, part: Any) -> int:
+    def distance_to(self, part: Any) -> int:
         """Return how far a part of a config is from what this node builds, from ``SAME`` to ``OTHER``."""
         ...
 
@@ -72,12 +72,12 @@ class Constant:
 
     def read(self, part: Any, values: Values, strict: bool) -> None:
         """Find nothing; see :meth:`Node.read`."""
-        if strict and self.apart(part) == OTHER:
+        if strict and self.distance_to(part) == OTHER:
             raise ConfigError(
                 f"{self.key} is {shown(part)}: the space has the constant {shown(self.value)} there; leave it out"
             )
 
-    def apart(self, part: Any) -> int:
+    def distance_to(self, part: Any) -> int:
         """Return how far it is from this value; the object behind a placeholder is not always known."""
         if isinstance(part, Mapping) and isinstance(self.value, dict):
             part = without_empty_cells(part, (*self.value, *flattened(self.value)))
@@ -111,7 +111,7 @@ class Number:
             raise ConfigError(f"{self.key} is {shown(part)}: it must be a number")
         values[self.name] = value
 
-    def apart(self, part: Any) -> int:
+    def distance_to(self, part: Any) -> int:
         """Return ``ALIKE`` if it is one of the domain's numbers, else ``OTHER``."""
         value = read_number(part)
         return ALIKE if value is not None and holds(self.encoding, value) else OTHER
@@ -143,7 +143,7 @@ class Choice:
 
     def read(self, part: Any, values: Values, strict: bool) -> None:
         """Find which option it is, and the values inside; see :meth:`Node.read`."""
-        apart = [option.apart(part) for option in self.options]
+        apart = [option.distance_to(part) for option in self.options]
         nearest = min(apart)
         if nearest == OTHER:
             options = ", ".join(map(_said, self.options))
@@ -152,9 +152,9 @@ class Choice:
         values[self.name] = self.keys[index]
         self.options[index].read(part, values, strict)
 
-    def apart(self, part: Any) -> int:
+    def distance_to(self, part: Any) -> int:
         """Return how far it is from the nearest option."""
-        return min(option.apart(part) for option in self.options)
+        return min(option.distance_to(part) for option in self.options)
 
     @property
     def has_nothing(self) -> bool:
@@ -202,12 +202,12 @@ class Table:
             elif not strict and isinstance(node, Choice) and node.has_nothing:
                 node.read({}, values, strict)
 
-    def apart(self, part: Any) -> int:
+    def distance_to(self, part: Any) -> int:
         """Return the distance of the farthest part; ``OTHER`` if a key is unknown or a constant is missing."""
         if not isinstance(part, Mapping) or self._unknown(part):
             return OTHER
         given = ((node, _part(part, key)) for key, node in self.parts.items())
-        return max((_given_apart(node, inner) for node, inner in given), default=ALIKE)
+        return max((_given_distance(node, inner) for node, inner in given), default=ALIKE)
 
     def _unknown(self, part: Mapping[Any, Any]) -> list[Any]:
         """Return the unknown keys; empty cells of a table are ignored."""
@@ -249,12 +249,12 @@ class Row:
             if inner is not _ABSENT:
                 node.read(inner, values, strict)
 
-    def apart(self, part: Any) -> int:
+    def distance_to(self, part: Any) -> int:
         """Return the distance of the farthest part."""
         items = self._items(part)
         if items is None:
             return OTHER
-        return max((_given_apart(n, i) for n, i in zip(self.parts, items, strict=True)), default=ALIKE)
+        return max((_given_distance(n, i) for n, i in zip(self.parts, items, strict=True)), default=ALIKE)
 
     def _items(self, part: Any) -> list[Any] | None:
         """Return the parts in order; flat keys such as ``layers/0`` arrive as a dict."""
@@ -263,11 +263,11 @@ class Row:
         return list(part) if isinstance(part, list | tuple) and len(part) == len(self.parts) else None
 
 
-def _given_apart(node: Node, inner: Any) -> int:
+def _given_distance(node: Node, inner: Any) -> int:
     """Return the distance of a part; a missing one fits if it is searched."""
     if inner is _ABSENT:
         return SAME if node.searched else OTHER
-    return node.apart(inner)
+    return node.distance_to(inner)
 
 
 def _said(option: Node) -> str:

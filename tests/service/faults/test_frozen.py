@@ -99,7 +99,7 @@ def test_an_actor_that_is_busy_is_waited_for(start: Start) -> None:
 
 
 def test_coroutines_are_told_too(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("arqon_ray.service.client.async_client.SLICE", 0.4)
+    monkeypatch.setattr("arqon_ray.service.client.awaiting.SLICE", 0.4)
     client = start(CONFIG)
 
     async def ask() -> None:

@@ -56,7 +56,7 @@ class Written:
         with pytest.raises(FencedError):
             studies[0].seed([POINT], key=GHOST)
         self.do(studies[-1], "seed", [POINT])
-        studies[-1]._snapshotting._take()
+        studies[-1].snapshotting.take()
         self.do(studies[-1], "report", "1", 3, 2.0)
         self.do(studies[-1], "release", "1", key="r")
         studies.append(self.open(3))
@@ -66,7 +66,7 @@ class Written:
             file.write(TORN)
         studies.append(self.open(4))
         self.do(studies[-1], "fail", "2", "out of memory")
-        studies[-1]._snapshotting._take()
+        studies[-1].snapshotting.take()
         self.do(studies[-1], "ask_one", key="c")
         self.do(studies[-1], "tell", "1", 0.25)
         for study in studies:
@@ -84,12 +84,12 @@ class Written:
 
     def open(self, epoch: int) -> Study:
         study = Study.open(self.store, {"pid": epoch, "actor": "a"}, Clock())
-        self.states[study._journal.last_seq] = known(study)
+        self.states[study.position.seq] = known(study)
         return study
 
     def do(self, study: Study, method: str, *args: Any, **kwargs: Any) -> None:
         getattr(study, method)(*args, **kwargs)
-        self.states[study._journal.last_seq] = known(study)
+        self.states[study.position.seq] = known(study)
 
     def logs(self) -> list[str]:
         return [name for name in self.store.names("segments") if name.endswith(".log")]
@@ -134,7 +134,7 @@ class Copy:
     def opened(self) -> tuple[int, dict[str, Any]]:
         """Open it; return how many records it kept, which must be just as they were acknowledged, and its status."""
         study = Study.open(self.store, {"pid": 5, "actor": "a"})
-        kept = study._journal.last_seq - 1
+        kept = study.position.seq - 1
         assert known(study) == self.written.states[kept]
         status = study.status()
         study.close(RuntimeError("the process ends"))
@@ -283,21 +283,21 @@ def test_a_snapshot_of_what_was_never_accepted_is_passed_over(written: Written, 
 
 def test_a_ghost_right_behind_a_snapshot_is_ignored(copy: Copy, written: Written) -> None:
     fenced = Study.open(copy.store, {"pid": 5, "actor": "a"})
-    fenced._snapshotting._take()
+    fenced.snapshotting.take()
     Study.open(copy.store, {"pid": 6, "actor": "a"})
     with pytest.raises(FencedError):
         fenced.seed([POINT], key=GHOST)
     study = Study.open(copy.store, {"pid": 7, "actor": "a"})
-    assert study._snapshotting._snapshot == written.last + 1
+    assert study.snapshotting.newest == written.last + 1
     assert known(study) == written.states[written.last]
 
 
 def test_snapshots_of_what_was_never_accepted_displace_no_good_one(copy: Copy) -> None:
     study = off_chain(copy, records=3)
-    study._snapshotting._take()
+    study.snapshotting.take()
     study = Study.open(copy.store, {"pid": 7, "actor": "a"})
     assert study.status()["passed_over"] == []
-    assert study._snapshotting._snapshot > 0
+    assert study.snapshotting.newest > 0
 
 
 def test_a_whole_snapshot_that_cannot_be_applied_is_passed_over(written: Written, copy: Copy) -> None:

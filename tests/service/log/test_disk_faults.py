@@ -31,7 +31,7 @@ pytestmark = pytest.mark.faults
 def take_snapshot(study: Study) -> None:
     """Take one now; the host opens the study anew and tries again when the storage fails."""
     study.history()
-    study._snapshotting._take()
+    study.snapshotting.take()
 
 
 OUTSIDE = [{"params": {"x": 0.5, "n": 2}, "value": 0.5}]

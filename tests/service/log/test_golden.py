@@ -88,7 +88,7 @@ def write_golden(root: Path) -> None:
         third.enqueue([{**POINT, "layers": 5}, {**POINT, "layers": 6}], key="enqueue-1")
         third.retract("0", "the wrong data", key="retract-1")
         third.tell("0", 0.5, metrics={"accuracy": 0.25}, key="op:3")
-        third._snapshotting._take()
+        third.snapshotting.take()
         third.ask(1, key="ask-3", owner="driver-2")
         third.report([{"id": "6", "step": 0, "value": 0.125, "time": 1e9 + 2}])
         third.tell("3", 0.875, key="tell-3")
@@ -166,11 +166,11 @@ def test_its_operation_ids_are_known(golden: LocalStore) -> None:
 def test_it_goes_on_in_the_present_format(golden: LocalStore) -> None:
     study = Study.open(golden, {"pid": 103}, Clock())
     study.tell(study.ask_one(key="ask-9")["id"], 1.0, key="tell-9")
-    study._snapshotting._take()
+    study.snapshotting.take()
     study.report("6", 1, 0.5)
     live = known(study)
     study = Study.open(golden, {"pid": 104})
-    assert study._snapshotting._snapshot > 0
+    assert study.snapshotting.newest > 0
     assert known(study) == live
     shutil.rmtree(golden.path / "snapshots")
     assert known(Study.open(golden, {"pid": 105})) == live
@@ -185,7 +185,7 @@ def test_a_study_of_format_2_opens_as_it_was(from_snapshot: bool, name: str, tmp
     if not from_snapshot:
         shutil.rmtree(store.path / "snapshots")
     study = Study.open(store, {"pid": 104, "node": "node-3", "actor": "actor-3"})
-    assert (study._snapshotting._snapshot > 0) == from_snapshot
+    assert (study.snapshotting.newest > 0) == from_snapshot
     expected = json.loads((ASSETS / f"{name}.json").read_text())
     before = expectation_before(study)
     if name == "study-v2":  # it was written before the digests of the arguments were kept
@@ -235,7 +235,7 @@ def test_a_study_of_format_3_opens_as_it_was(from_snapshot: bool, tmp_path: Path
     if not from_snapshot:
         shutil.rmtree(store.path / "snapshots")
     study = Study.open(store, {"pid": 104, "node": "node-3", "actor": "actor-3"})
-    assert (study._snapshotting._snapshot > 0) == from_snapshot
+    assert (study.snapshotting.newest > 0) == from_snapshot
     expected = json.loads((ASSETS / "study-v3.json").read_text())
     assert expectation(study) == {**expected, "seq": expected["seq"] + 1}
     assert study.tell("0", 0.5, cost=4.0, key="op:" + 32 * "1", metrics=METRICS, **TIMES)["accepted"]

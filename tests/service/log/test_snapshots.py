@@ -31,14 +31,14 @@ Reopen = Callable[[], Study]
 
 def snapshots(study: Study) -> list[int]:
     """Return the records at which the snapshots that are there were taken, once none is being taken."""
-    assert study._snapshotting.settle(60)
+    assert study.snapshotting.settle(60)
     return [int(name[:16]) for name in study._journal.store.names("snapshots")]
 
 
 def write(study: Study, upto: int) -> None:
     """Write records up to this number, a report each, and let every snapshot that is due be taken."""
-    while study._journal.last_seq < upto:
-        study.report("0", study._journal.last_seq, 1.0)
+    while study.position.seq < upto:
+        study.report("0", study.position.seq, 1.0)
         snapshots(study)
 
 
@@ -71,7 +71,7 @@ def test_the_newest_two_are_kept(often: Study) -> None:
 def test_an_opening_replays_what_came_after_the_newest_alone(often: Study, reopen: Reopen) -> None:
     write(often, 57)
     study = reopen()
-    assert study._snapshotting._snapshot == 50
+    assert study.snapshotting.newest == 50
     write(study, 60)
     assert snapshots(study) == [50, 60]
 
@@ -95,15 +95,15 @@ def test_one_that_fails_hinders_nobody_is_named_and_tried_again_after_a_pause(
     often: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     tried: list[int] = []
-    take = often._snapshotting._take
+    take = often.snapshotting.take
 
     def counted() -> None:
-        tried.append(often._journal.last_seq)
+        tried.append(often.position.seq)
         if kind == "anything else" and len(tried) == 1:
             raise OverflowError("no such number")
         take()
 
-    monkeypatch.setattr(often._snapshotting, "_take", counted)
+    monkeypatch.setattr(often.snapshotting, "take", counted)
     failpoints.arm(f"{tmp_path};replace-snapshots=ENOSPC" if kind == "the storage" else "")
     try:
         write(often, 10)
@@ -114,7 +114,7 @@ def test_one_that_fails_hinders_nobody_is_named_and_tried_again_after_a_pause(
     assert ("replace-snapshots" if kind == "the storage" else "no such number") in trouble["error"]
     write(often, 14)  # each call looks, and none of them tries it again during the pause
     assert tried == [10]
-    often._snapshotting.works[0].wake(hurry=True)
+    often.snapshotting.works[0].wake(hurry=True)
     assert snapshots(often) == [14]
     assert often.status()["trouble"] == []
 
@@ -125,7 +125,7 @@ def test_what_was_not_acknowledged_is_in_none(study: Study, reopen: Reopen) -> N
     with study._lock:
         study._commit(Report([Reported(0, 0, 1.0)]))
     with pytest.raises(FencedError):
-        study._snapshotting._take()
+        study.snapshotting.take()
     assert snapshots(study) == []
 
 
@@ -138,11 +138,11 @@ def test_those_that_cannot_be_used_are_passed_over_newest_first_and_pruned(often
     older, newer = sorted(folder.iterdir())
     newer.write_bytes(b"")
     study = reopen()
-    assert study._snapshotting._snapshot == 20
+    assert study.snapshotting.newest == 20
     assert [each.split(": ")[0] for each in study.status()["passed_over"]] == [str(newer)]
     older.write_bytes(older.read_bytes()[:-1])
     study = reopen()
-    assert study._snapshotting._snapshot == 0
+    assert study.snapshotting.newest == 0
     assert [each.split(": ")[0] for each in study.status()["passed_over"]] == [str(newer), str(older)]
     write(study, 45)
     assert not newer.exists()
@@ -176,7 +176,7 @@ from arqon_ray.service.server.study import Study
 study = Study.open(LocalStore(sys.argv[1], "arqon"), {"pid": 9, "actor": "a"})
 for step in range(3):
     study.report("0", step, 1.0)
-    study._snapshotting._take()
+    study.snapshotting.take()
 """
 
 
@@ -191,9 +191,9 @@ def test_a_kill_while_one_is_taken_leaves_what_was_there(
     assert (tmp_path / f"{point}-0").exists()
     study = reopen()
     assert snapshots(study) == left
-    assert study._snapshotting._snapshot == left[-1]
+    assert study.snapshotting.newest == left[-1]
     assert reports(study) == {0: {0: 1.0, 1: 1.0, 2: 1.0}}
-    study._snapshotting._take()
+    study.snapshotting.take()
     assert snapshots(study) == [left[-1], 7]
 
 
@@ -220,7 +220,7 @@ def lived(store: LocalStore, clock: Clock) -> None:
     study.release("13", key="r")
     study.fail("3", "late", key="late")
     study.extend_budget(26)
-    study._snapshotting._take()
+    study.snapshotting.take()
     study.ask_one(key="after")
     study.tell("14", 0.1, key="after")
     study.close(RuntimeError("the process ends"))
@@ -261,7 +261,7 @@ def test_a_study_opened_from_a_snapshot_is_the_one_that_its_log_makes(tmp_path: 
             lived(store, clock)
             shutil.copytree(store.path, tmp_path / "copy")
         study = Study.open(store, {"pid": 3, "actor": "a"}, clock)
-        assert (study._snapshotting._snapshot > 0) == (folder == "snapshot")
+        assert (study.snapshotting.newest > 0) == (folder == "snapshot")
         answers.append(goes_on(study, clock))
     assert answers[0] == answers[1]
     ended = answers[0][-2]
@@ -302,7 +302,7 @@ def test_a_restart_remembers_the_same_operations(
     for k in range(3):
         study.tell(str(k), 1.0, key=f"op:{k}")
     study.tell("3", 1.0, key="mine")
-    study._snapshotting._take()
+    study.snapshotting.take()
     study.tell("4", 1.0, key="op:4")
     before = list(study._state.done.items())
     if lost:

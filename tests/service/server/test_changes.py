@@ -39,9 +39,9 @@ POINT = {"x": 0.25, "n": 3}
 @contextmanager
 def untouched(study: Study) -> Iterator[None]:
     """Check that a study is as it was, in memory and in its log, and goes on."""
-    before = known(study), study._journal.position
+    before = known(study), study.position
     yield
-    assert (known(study), study._journal.position) == before
+    assert (known(study), study.position) == before
     assert study.problem is None
 
 
@@ -243,13 +243,13 @@ def test_a_key_that_comes_again_with_other_arguments_is_refused(
 ) -> None:
     study.ask(2)
     answer = first(study, key)
-    study._snapshotting._take()
+    study.snapshotting.take()
     for snapshots in (True, False, False):
         with untouched(study), pytest.raises(ResultsError, match=f"key '{key}' was used before"):
             other(study, key)
         assert first(study, key) == answer
         study = reopen()
-        assert (study._snapshotting._snapshot > 0) == snapshots
+        assert (study.snapshotting.newest > 0) == snapshots
         shutil.rmtree(store.path / "snapshots", ignore_errors=True)
 
 
@@ -304,7 +304,7 @@ def test_what_a_candidate_reported_is_forgotten_with_its_result(study: Study, re
     study.fail("1")
     study.release("2")
     assert set(reports(study)) == {2}
-    study._snapshotting._take()
+    study.snapshotting.take()
     assert reports(reopen()) == reports(study)
 
 
@@ -367,21 +367,21 @@ def test_what_is_accepted_survives_and_what_is_refused_leaves_no_trace(
     study = Study.open(store, {"pid": 1}, Clock())
     study.ask(2)
     for place, (method, args, kwargs) in enumerate(operations):
-        before = known(study), study._journal.position
+        before = known(study), study.position
         try:
             getattr(study, method)(*args, **kwargs)
         except (ArqonError, TimeoutError):
-            assert (known(study), study._journal.position) == before
+            assert (known(study), study.position) == before
         assert study.problem is None
         if place == snapshot_after:
-            study._snapshotting._take()
+            study.snapshotting.take()
     live = known(study)
     exported = study.export()
     assert ArqonSolver.from_state(exported).export() == exported
     study.close(RuntimeError("the process ends"))
     again = Study.open(store, {"pid": 2}, Clock())
     assert known(again) == live
-    again._snapshotting._take()
+    again.snapshotting.take()
     again.close(RuntimeError("the process ends"))
     again = Study.open(store, {"pid": 3}, Clock())
     assert known(again) == live

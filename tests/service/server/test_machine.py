@@ -89,7 +89,7 @@ class StudyMachine(RuleBasedStateMachine):
         self.study = Study.open(self.store, {"pid": self.epoch, "actor": "a"}, self.model.clock)
         self.former.append(self.study)
         self.model.restart()
-        self.seen["opened from a snapshot"] += self.study._snapshotting._snapshot > 0
+        self.seen["opened from a snapshot"] += self.study.snapshotting.newest > 0
 
     def handed_out(self, key: str, asked: list[Any], owner: str | None) -> None:
         for each in asked:
@@ -210,9 +210,9 @@ class StudyMachine(RuleBasedStateMachine):
     def refused(self) -> Iterator[None]:
         """Check that what happens within is as if it had not been asked for."""
         self.study.renew("nobody")  # what has run out goes now
-        before = known(self.study), self.study._journal.position
+        before = known(self.study), self.study.position
         yield
-        assert (known(self.study), self.study._journal.position) == before
+        assert (known(self.study), self.study.position) == before
         assert self.study.problem is None
 
     @rule(call=st.sampled_from(["ask", "enqueue", "tell", "seed", "report", "release"]), size=st.sampled_from([0, 10]))
@@ -274,9 +274,9 @@ class StudyMachine(RuleBasedStateMachine):
 
     @rule()
     def take_a_snapshot(self) -> None:
-        self.study._snapshotting._take()
+        self.study.snapshotting.take()
         assert len(names := self.store.names("snapshots")) <= 2
-        assert names[-1].startswith(f"{self.study._journal.last_seq:016d}-{self.epoch:08d}")
+        assert names[-1].startswith(f"{self.study.position.seq:016d}-{self.epoch:08d}")
 
     @rule(harm=st.sampled_from(["nothing", "spoiled", "lost"]))
     def crash(self, harm: str) -> None:
@@ -299,7 +299,7 @@ class StudyMachine(RuleBasedStateMachine):
     @rule(point=st.sampled_from(["replace-snapshots", "snapshot-pruning"]), dies=st.booleans())
     def a_snapshot_fails(self, point: str, dies: bool) -> None:
         with failing(self.folder, point):
-            self.study._snapshotting._take()
+            self.study.snapshotting.take()
         if dies:
             (self.store.path / "snapshots" / ".half.snap").write_bytes(b"AQJ")
             self.open()
@@ -340,7 +340,7 @@ class StudyMachine(RuleBasedStateMachine):
         assert [(row["params"], row["value"]) for row in rows if row["id"] is None] == self.model.outside
         assert reports(self.study) == self.model.reports
         # A snapshot that came by itself is whole now: what follows meets the same in each run.
-        assert self.study._snapshotting.settle(60)
+        assert self.study.snapshotting.settle(60)
 
 
 class LearningMachine(StudyMachine):

@@ -89,14 +89,14 @@ def test_snapshots_and_merged_parts_shorten_what_is_read(
     study = opened(store)
     for k in range(2 * MERGE_FROM + 10):
         study.report("0", k, 1.0)
-    while not store.names("snapshots") or not study._snapshotting.settle(0):
+    while not store.names("snapshots") or not study.snapshotting.settle(0):
         time.sleep(0.05)
     found = Journal.open(store, {"pid": 2})
     assert found.snapshot is not None
     assert len(found.records) < MERGE_FROM
     found.journal.close(RuntimeError("the test ended"))
     assert opened(store).status()["counts"]["pending"] == 1
-    assert len(store.parts(study._journal.position.segment)) < MERGE_FROM + 10
+    assert len(store.parts(study.position.segment)) < MERGE_FROM + 10
 
 
 def opened(store: ObjectStore) -> Study:

@@ -52,9 +52,9 @@ def every_way(study: Study, reopen: Reopen, store: LocalStore) -> Iterator[Study
     """Yield the study, and as a restart makes it from a snapshot and from the log alone."""
     yield study
     study = reopen()
-    study._snapshotting._take()
+    study.snapshotting.take()
     study = reopen()
-    assert study._snapshotting._snapshot > 0
+    assert study.snapshotting.newest > 0
     yield study
     shutil.rmtree(store.path / "snapshots")
     yield reopen()
@@ -145,13 +145,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("said", "problem"), REFUSED, ids=[problem for _, problem in REFUSED])
 def test_what_is_malformed_is_refused_and_nothing_is_taken(said: dict[str, Any], problem: str, study: Study) -> None:
     study.ask(2)
-    before = study._journal.position
+    before = study.position
     entry = {"id": "0", "value": 1.0, **said}
     with pytest.raises(ResultsError, match=problem):
         study.tell([{"id": "1", "value": 1.0}, entry])
     with pytest.raises(ResultsError, match=problem):
         study.tell(**{**entry, "results": entry.pop("id")})
-    assert study._journal.position == before
+    assert study.position == before
 
 
 def test_what_stands_beside_a_list_is_not_passed_over(study: Study) -> None:
@@ -231,12 +231,12 @@ def test_a_report_that_is_repeated_is_written_once(metrics: Any, study: Study) -
 )
 def test_a_malformed_report_is_refused(call: Callable[[Study], Any], problem: str, study: Study) -> None:
     study.ask(1)
-    before = study._journal.position
+    before = study.position
     with pytest.raises(ResultsError, match=problem):
         call(study)
     with pytest.raises(UnknownCandidateError, match=r"7.* was never handed out"):
         study.report([{"id": "0", "step": 1, "value": 1.0}, {"id": "7", "step": 1, "value": 1.0}])
-    assert study._journal.position == before
+    assert study.position == before
 
 
 # Since

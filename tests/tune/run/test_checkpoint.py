@@ -223,7 +223,7 @@ def test_a_candidate_that_comes_for_a_trial_that_is_gone_goes_back() -> None:
 def test_a_point_finds_the_object_behind_tunes_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = [pd.DataFrame({"a": [number]}) for number in range(3)]
     space = {"d": tune.choice([("__ref_ph", str(number)) for number in range(3)]), "x": tune.uniform(0, 1)}
-    monkeypatch.setattr(plan, "behind_placeholders", lambda: {str(n): frame for n, frame in enumerate(frames)})
+    monkeypatch.setattr(plan, "placeholder_objects", lambda: {str(n): frame for n, frame in enumerate(frames)})
     searcher = ArqonSearcher(points_to_evaluate=[{"d": frames[2].copy(), "x": 0.5}])
     assert searcher.set_search_properties("loss", "min", space)
     assert searcher.suggest("t") == {"d": ("__ref_ph", "2"), "x": 0.5}
@@ -238,10 +238,10 @@ def test_a_run_tells_what_lies_behind_its_placeholders(cluster: Any, tmp_path: P
         pass
 
     def offered(param_space: Any) -> Any:
-        seen.append(tune_call.behind_placeholders())
+        seen.append(tune_call.placeholder_objects())
         raise Stop
 
-    searcher._session.plan.offer = offered  # type: ignore[method-assign]
+    searcher._session.plan.take_param_space = offered  # type: ignore[method-assign]
     with pytest.raises(Stop):
         tune.run(
             lambda config: None, config={"d": tune.choice(arrays)}, search_alg=searcher, storage_path=str(tmp_path)
