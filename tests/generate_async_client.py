@@ -17,16 +17,16 @@ _HEAD = '"""AsyncSolverClient: the client for coroutines. Generated from ``clien
 _CLASS = '''class AsyncSolverClient(AwaitingReference):
     """A study's actor for async code; ``SolverClient.aio`` returns one.
 
-    The methods are those of ``SolverClient``, as coroutines: the same restarts are survived, the same errors raised.
-    A call that waits neither blocks the event loop nor occupies a thread; only finding the actor, once and after a
-    restart, takes the loop some milliseconds. When an ask without a ``key`` is cancelled, what it is given all the same
-    is released; after one with a key, ask again with that key.
+    The methods are those of ``SolverClient``, as coroutines: they survive the same restarts and raise the same errors.
+    A call that waits neither blocks the event loop nor occupies a thread; only looking up the actor, once and after a
+    restart, blocks it for some milliseconds. When an ask without a ``key`` is cancelled, candidates that arrive for it
+    are released; after one with a key, ask again with that key.
 
     Args:
         name: the study's name.
         handle: the actor's handle, if it is at hand.
-        patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
-            waited for that shows no sign of life; None for ever.
+        patience: seconds for which a failed call is repeated, and after which an actor that answers no ping is given
+            up; None for ever.
 
     Example:
         >>> import asyncio, arqon_ray
@@ -42,7 +42,7 @@ _CLASS = '''class AsyncSolverClient(AwaitingReference):
 '''
 _DROPPED = ("async_client", "batched", "service.calls")
 _ONLY_THERE = "    # What the asynchronous client does not have\n"
-_WAITS = re.compile(r"\bself\.(_call|_ask|_work|_stop|ask_one|export)\(")
+_WAITS = re.compile(r"\bself\.(_call|_ask|_run_here|_stop|ask_one|export)\(")
 _RENAMED = {
     "client.blocking import BlockingReference": "client.awaiting import AwaitingReference",
     "Heartbeat": "AsyncHeartbeat",

@@ -1,4 +1,4 @@
-"""What a study's calls answer, and what a result may say: plain dicts, typed so that editors complete their keys."""
+"""The answers of a study's calls and the fields of a result: plain dicts, typed so that editors complete the keys."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class AskedCandidate(TypedDict):
     """A candidate that was handed out.
 
     Attributes:
-        id: what ``tell`` wants.
+        id: the candidate's, for ``tell``.
         params: native values of the parameters that exist at this point.
-        note: for an ask that was repeated: the candidate was told already, or is held by somebody else now.
+        note: only for a repeated ask, if the candidate has been told or is held by somebody else by now.
     """
 
     id: str
@@ -21,12 +21,12 @@ class AskedCandidate(TypedDict):
 
 
 class Told(TypedDict):
-    """What became of one result, report, retraction or release.
+    """The answer to one result, report, retraction or release.
 
     Attributes:
         id: the candidate's.
-        accepted: whether it was taken.
-        note: why it was not.
+        accepted: whether it had an effect.
+        note: why it had none.
     """
 
     id: str
@@ -35,11 +35,11 @@ class Told(TypedDict):
 
 
 class Seeded(TypedDict):
-    """What became of one point from outside the study.
+    """The answer to one result from outside the study.
 
     Attributes:
         id: None, since it is no candidate of this study.
-        accepted: whether it was taken.
+        accepted: whether it was added.
         note: why it was skipped.
     """
 
@@ -49,15 +49,15 @@ class Seeded(TypedDict):
 
 
 class ResultFields(TypedDict, total=False):
-    """What ``tell`` takes beside id, value and cost: the keywords of a call, and keys of the dicts in a list.
+    """The fields of a result beside id, value and cost: keywords of ``tell``, and keys of the dicts in a list.
 
     Attributes:
         metrics: everything that the function returned, by name, including the objective: numbers, texts, True, False,
             None and lists of numbers; nested dicts are flattened with ``/``. At most 64, lists of 64 numbers, texts of
             4 KB.
         values: with several objectives a list of their values, in place of ``value``.
-        status: ``complete``; ``stopped``, by a scheduler that saw enough; ``failed``.
-        step: how far the evaluation had come when the value was taken; absent for a whole one.
+        status: ``complete``; ``stopped``, if a scheduler ended it early; ``failed``.
+        step: how far the evaluation had come when the value was measured; absent for a whole one.
         steps: its intermediate results, ``[step, value, time]`` each, if they were not reported.
         started: when the function was called, in seconds since 1970 (UTC).
         ended: when it returned, likewise.
@@ -65,8 +65,8 @@ class ResultFields(TypedDict, total=False):
         node: the address or name of the machine where it ran.
         pid: the process in which it ran.
         error: why it failed: a dict of ``kind``, ``message`` and optionally ``trace``.
-        reason: the same, as a text.
-        attempt: how often it was started until it ended, from 1.
+        reason: why it failed, as a text.
+        attempt: how often the evaluation was started until it ended, from 1.
     """
 
     metrics: Mapping[str, Any] | None
@@ -119,13 +119,13 @@ class EvaluationRow(_Row):
 
 
 class HistoryRow(EvaluationRow):
-    """An evaluation that was told; ``seq`` is the number of the log's record that brought it."""
+    """An evaluation that was told; ``seq`` is the number of the log's record that holds its result."""
 
     seq: int
 
 
 class PendingRow(_Row):
-    """An evaluation that is running; ``owner`` holds its candidate, ``key`` is that of its ask."""
+    """A running evaluation; ``owner`` holds its candidate, ``key`` is the operation id of its ask."""
 
     id: str
     owner: str | None
@@ -150,7 +150,7 @@ class Explanation(TypedDict):
 
     Attributes:
         phase: ``probe`` or ``refine``.
-        landscape: what the classifier takes the objective for; ``unknown`` while the space is probed.
+        landscape: the classifier's verdict on the objective; ``unknown`` while the space is probed.
         strategy: the one that proposes the next candidate.
         reason: why, as a sentence.
         evidence: the findings behind it, by name.
@@ -170,19 +170,19 @@ class Explanation(TypedDict):
 
 
 class StudyCounts(TypedDict):
-    """How many candidates and results there are.
+    """The numbers of candidates and results.
 
-    asked = told + pending + released, apart from candidates that were retracted and not told again.
+    asked = told + pending + released, apart from candidates whose result was retracted and not told again.
 
     Attributes:
         asked: candidates that were handed out.
-        told: of those, the ones with a result.
-        failed: of those with a result, the ones that failed.
-        pending: candidates in flight.
-        released: candidates that went back to the pool.
-        seeded: points from outside.
-        retracted: how often a result was taken back.
-        enqueued: points that wait to be handed out.
+        told: candidates with a result.
+        failed: candidates whose evaluation failed; part of ``told``.
+        pending: candidates that somebody holds.
+        released: candidates in the pool, to be handed out again.
+        seeded: results from outside.
+        retracted: how often a result was retracted.
+        enqueued: queued points that wait to be handed out.
     """
 
     asked: int
@@ -196,7 +196,7 @@ class StudyCounts(TypedDict):
 
 
 class TroubleRow(TypedDict):
-    """What does not work in the background at present: what, why, since when (seconds since 1970), and how often."""
+    """Background work that fails at present: which, why, since when (seconds since 1970), and how often in a row."""
 
     what: str
     error: str
@@ -205,7 +205,7 @@ class TroubleRow(TypedDict):
 
 
 class StudyStatus(TypedDict):
-    """How a study stands. What a refused study does not know is None.
+    """The state of a study. If it is refused, what is unknown is None.
 
     Attributes:
         name: the study's.
@@ -214,22 +214,22 @@ class StudyStatus(TypedDict):
         pid: the actor's process.
         node: the id of the node on which it runs.
         actor: the actor's id.
-        epoch: how often the study was opened.
-        restarts: how often it was opened since it began.
+        epoch: how often the study was opened, the first time included.
+        restarts: how often it was opened again.
         counts: candidates and results.
-        budget: candidates to be handed out in all; None for no limit.
+        budget: how many candidates are handed out in all; None for no limit.
         phase: ``probe`` or ``refine``.
-        landscape: what the classifier takes the objective for.
+        landscape: the classifier's verdict on the objective, such as ``smooth`` or ``noisy``.
         strategy: the one that proposes at present.
         best: the recommended point.
-        uuid: the study's own.
-        version: the arqon_ray that the actor runs.
-        imported: uuid and position of the study whose snapshot this one began from.
+        uuid: the study's, unlike its name never used twice.
+        version: the release of arqon_ray that the actor runs.
+        imported: uuid and log position of the study from whose snapshot this one began.
         seq: the number of the log's last record.
         storage: where the log lies.
-        torn: the tail of the log that was cut because a write was interrupted.
+        torn: the tail of the log that an interrupted write left, and that was cut off.
         passed_over: snapshots that could not be used.
-        trouble: what does not work in the background at present.
+        trouble: background work that fails at present.
     """
 
     name: str
@@ -257,7 +257,7 @@ class StudyStatus(TypedDict):
 
 
 class StudySnapshot(TypedDict):
-    """What ``start(snapshot=...)`` can begin a study from elsewhere.
+    """A study as of one record of its log, from which ``start(snapshot=...)`` continues it elsewhere.
 
     Attributes:
         uuid: the study's.

@@ -1,4 +1,4 @@
-"""The calls of a study, each signature and docstring in one place: actor, study and clients are checked against it."""
+"""The calls of a study, each signature and docstring in one place; mypy checks actor and clients against them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from arqon_ray.service.answers import (
 
 
 class StudyCalls(Protocol):
-    """What every study answers: the actor (with ``.remote``) and ``SolverClient``; ``client.aio`` has it as coroutines.
+    """The calls that ``SolverClient`` and the actor (with ``.remote``) offer; ``client.aio`` offers them as coroutines.
 
-    ``key`` is an operation id: the same call under the same key has its effect once and gets the same answer, however
-    often it is made. Clients make one if none is given.
+    ``key`` is an operation id: however often a call is repeated under the same key, its effect happens once and its
+    answer is the same. Clients make a key if none is given.
 
     Example:
         >>> import arqon_ray
@@ -52,7 +52,7 @@ class StudyCalls(Protocol):
             owner: who holds the candidate; a ``heartbeat`` of this owner keeps it.
             lease: seconds until the candidate goes back to the pool; by default 60 with an owner, 24 h without.
             timeout: seconds to wait while every candidate is held by somebody; None waits for ever.
-            params: a whole point of the caller's own to become the candidate; it counts in the budget as any other.
+            params: a whole point of the caller's own, to be handed out as the candidate; it counts in the budget.
 
         Returns:
             ``{"id": str, "params": dict}``, or None when the study is finished (with ``params``: when the budget is
@@ -87,16 +87,16 @@ class StudyCalls(Protocol):
     def enqueue(
         self, params: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: str | None = None
     ) -> list[dict[str, Any]]:
-        """Put a point, or a list of them, ahead of the solver's own: the next asks are given them, each once.
+        """Queue a point, or a list of them, ahead of the solver's own: the next asks get them, each once.
 
-        They count in the budget when they are handed out, and ``status()["counts"]["enqueued"]`` says how many wait.
+        They count in the budget when they are handed out; ``status()["counts"]["enqueued"]`` is how many wait.
 
         Args:
-            params: native values of some or all parameters, or a list of such dicts; what is left out is filled in.
+            params: native values of some or all parameters, or a list of such dicts; missing ones are filled in.
             key: the operation id.
 
         Returns:
-            The whole points.
+            The points with all their parameters.
 
         Raises:
             ResultsError: a point does not fit the space; nothing was enqueued.
@@ -141,15 +141,15 @@ class StudyCalls(Protocol):
                 ``values``, a list, instead; with ``metrics`` and a config that names its metric give neither.
             cost: of one candidate's evaluation, in the user's units.
             key: the operation id.
-            **rest: what else is known of one candidate's evaluation, see :class:`.ResultFields`.
+            **rest: more about one candidate's evaluation, see :class:`.ResultFields`.
 
         Returns:
             ``{"id", "accepted"}``, or a list of them for a list; with a ``note`` where a result was not accepted
             because somebody had told the candidate before.
 
         Raises:
-            ResultsError: an entry is malformed, or failed for a reason that says nothing about its point (a lost
-                node); nothing was taken.
+            ResultsError: an entry is malformed, or it failed for a reason that says nothing about its point, such as a
+                lost node; nothing was taken.
             UnknownCandidateError: an id was never handed out; nothing was taken.
         """
         ...
@@ -171,14 +171,14 @@ class StudyCalls(Protocol):
     def report(self, id: Any, step: Any = ..., value: Any = ..., metrics: Mapping[str, Any] | None = None) -> Any:
         """Report an intermediate result of a candidate's evaluation, or many; answers as :meth:`tell`.
 
-        At most 1000 are kept of an evaluation, evenly thinned. A report of a step that was reported before replaces it.
+        At most 1000 reports of an evaluation are kept, thinned evenly. A second report of a step replaces the first.
 
         Args:
             id: the candidate's; or a list of dicts with ``id``, ``step``, ``value`` and optionally ``metrics`` and
-                ``time`` (seconds since 1970, by default when the study takes it).
+                ``time`` (seconds since 1970; by default when the study receives it).
             step: how far the evaluation has come, 0 or more.
-            value: the objective by then; one that is not finite tells the model nothing.
-            metrics: what else is known; the evaluation keeps the last ones.
+            value: the objective at this step; the model ignores one that is not finite.
+            metrics: other metrics; the evaluation keeps the last ones.
 
         Raises:
             ResultsError: a report is malformed; none was taken.
@@ -187,10 +187,10 @@ class StudyCalls(Protocol):
         ...
 
     def retract(self, id: str, reason: str | None = None, key: str | None = None) -> Told:
-        """Take a candidate's result back because it was wrong: model and history forget it, the log does not.
+        """Retract a candidate's result because it was wrong: model and history forget it, the log does not.
 
-        The candidate is not handed out again, and counts in the budget as before. To correct a result, tell it again,
-        under another key than the wrong one.
+        The candidate is not handed out again and counts in the budget as before. To correct a result, tell it again
+        under another key than that of the wrong one.
 
         Args:
             id: the candidate's.
@@ -198,7 +198,7 @@ class StudyCalls(Protocol):
             key: the operation id.
 
         Returns:
-            ``{"id", "accepted"}``; with a ``note`` where there was no result to take back.
+            ``{"id", "accepted"}``; with a ``note`` if there was no result to retract.
 
         Raises:
             UnknownCandidateError: the id was never handed out.
@@ -206,7 +206,10 @@ class StudyCalls(Protocol):
         ...
 
     def fail(self, id: str, reason: str | None = None, key: str | None = None) -> Told:
-        """Tell that a candidate's evaluation failed, and why; answers as :meth:`tell`."""
+        """Tell that a candidate's evaluation failed, and why.
+
+        The model learns from it, as from any failed evaluation; answers as :meth:`tell`.
+        """
         ...
 
     @overload
@@ -218,7 +221,7 @@ class StudyCalls(Protocol):
     ) -> list[Told]: ...
 
     def release(self, id: Any = None, owner: str | None = None, key: str | None = None) -> Any:
-        """Give candidates back unevaluated; they are handed out again when nothing fresh is left.
+        """Return candidates to the pool unevaluated; they are handed out again when no fresh ones are left.
 
         Args:
             id: one id or a list of them; None for all that ``owner`` holds.
@@ -226,12 +229,12 @@ class StudyCalls(Protocol):
             key: the operation id.
 
         Returns:
-            ``{"id", "accepted"}``, or a list of them; with a ``note`` where a candidate was not released.
+            ``{"id", "accepted"}``, or a list of them; with a ``note`` if a candidate was not released.
         """
         ...
 
     def renew(self, owner: str) -> int:
-        """Give all that an owner holds its full lease again; returns how many candidates that is."""
+        """Renew the leases of all candidates that an owner holds; returns how many there are."""
         ...
 
     def seed(
@@ -240,19 +243,19 @@ class StudyCalls(Protocol):
         key: str | None = None,
         out_of_bounds: Literal["raise", "skip"] = "raise",
     ) -> list[Seeded]:
-        """Give points from outside: dicts (or their JSON) with ``params``, ``value`` and optionally ``cost``.
+        """Add results from outside the study: dicts (or their JSON) with ``params``, ``value`` and optionally ``cost``.
 
-        Rows of ``history()``, ``best()`` and ``pareto()``, of this or another study, are taken as they are. The ids in
-        them say where they came from; they are never candidates of this study.
+        Rows of ``history()``, ``best()`` and ``pareto()`` of this or another study are accepted as they are. Their ids
+        only say where they came from; they are never candidates of this study.
 
         Args:
-            observations: the points with their values.
+            observations: the results.
             key: the operation id.
-            out_of_bounds: ``skip`` passes over rows whose parameters lie outside the space, such as old results in a
-                range that was narrowed; ``raise`` refuses the list.
+            out_of_bounds: ``skip`` ignores rows whose parameters lie outside the space, such as old results of a range
+                that was narrowed; ``raise`` refuses the list.
 
         Returns:
-            One dict a row: ``id``, ``accepted`` and, for a row that was skipped, a ``note`` that says why.
+            One dict per row: ``id``, ``accepted`` and, for a skipped row, a ``note`` that says why.
 
         Raises:
             OutOfBoundsError: a row lies outside the space; nothing was taken.
@@ -261,18 +264,18 @@ class StudyCalls(Protocol):
         ...
 
     def best(self) -> BestPoint | None:
-        """Return the recommended point with its value; None before any.
+        """Return the recommended point with its value; None before any result.
 
-        If values are noisy it is the point that the model predicts to be best, with the prediction in ``predicted``.
+        If values are noisy, it is the point that the model predicts to be best, with the prediction in ``predicted``.
         """
         ...
 
     def explain(self) -> Explanation:
-        """Return which strategy proposes at present and why, and which proposed the candidates so far."""
+        """Return which strategy proposes at present and why, and which ones proposed the candidates so far."""
         ...
 
     def history(self, since: int | None = None) -> list[HistoryRow]:
-        """Return what was told, in the order in which it was; or only what is new.
+        """Return the results in the order in which they were told; or only the new ones.
 
         ::
 
@@ -281,9 +284,9 @@ class StudyCalls(Protocol):
                 rows += study.history(since=rows[-1]["seq"] if rows else 0)
 
         Args:
-            since: return only what was told after the log's record of this number: the last row's ``seq``, or that of
-                ``status()``. A result that was retracted since then leaves no row, but ``status()["counts"]
-                ["retracted"]`` has grown.
+            since: return only results told after the log's record of this number: the ``seq`` of the last row or of
+                ``status()``. A result that was retracted since then leaves no row, but
+                ``status()["counts"]["retracted"]`` has grown.
         """
         ...
 
@@ -296,11 +299,11 @@ class StudyCalls(Protocol):
         ...
 
     def pending(self, owner: str | None = None) -> list[PendingRow]:
-        """Return the evaluations that are running, of ``owner`` or of anybody, with what they have reported so far."""
+        """Return the running evaluations, all or those of ``owner``, with their reports so far."""
         ...
 
     def status(self) -> StudyStatus:
-        """Return how the study stands; a study that is refused answers too, with the reason."""
+        """Return the state of the study; one that is refused answers too, with the reason."""
         ...
 
     def export(self) -> str:
@@ -308,17 +311,17 @@ class StudyCalls(Protocol):
         ...
 
     def config(self) -> dict[str, Any]:
-        """Return the config as a dict, with the budget in force; it costs the same however long the study is."""
+        """Return the config as a dict, with the budget in force; equally fast for a study of any length."""
         ...
 
     def snapshot(self, since: Mapping[str, Any] | None = None) -> StudySnapshot | None:
-        """Return what ``start(snapshot=...)`` can begin this study from elsewhere.
+        """Return a snapshot, from which ``start(snapshot=...)`` continues this study elsewhere.
 
         Args:
             since: an earlier snapshot, or a dict of its ``uuid`` and ``seq``.
 
         Returns:
-            None when nothing was written to the log since the earlier one, which is still good then.
+            The snapshot; None if nothing was written to the log since the earlier one, which is still current.
         """
         ...
 
@@ -326,7 +329,7 @@ class StudyCalls(Protocol):
         """Set a larger budget, None for no limit; returns the budget in force.
 
         Raises:
-            ConfigError: it is smaller than the present one.
+            ConfigError: it is smaller than the present budget.
         """
         ...
 

@@ -29,16 +29,16 @@ from arqon_ray.service.client.retry import key_or_new, position_of
 class AsyncSolverClient(AwaitingReference):
     """A study's actor for async code; ``SolverClient.aio`` returns one.
 
-    The methods are those of ``SolverClient``, as coroutines: the same restarts are survived, the same errors raised.
-    A call that waits neither blocks the event loop nor occupies a thread; only finding the actor, once and after a
-    restart, takes the loop some milliseconds. When an ask without a ``key`` is cancelled, what it is given all the same
-    is released; after one with a key, ask again with that key.
+    The methods are those of ``SolverClient``, as coroutines: they survive the same restarts and raise the same errors.
+    A call that waits neither blocks the event loop nor occupies a thread; only looking up the actor, once and after a
+    restart, blocks it for some milliseconds. When an ask without a ``key`` is cancelled, candidates that arrive for it
+    are released; after one with a key, ask again with that key.
 
     Args:
         name: the study's name.
         handle: the actor's handle, if it is at hand.
-        patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
-            waited for that shows no sign of life; None for ever.
+        patience: seconds for which a failed call is repeated, and after which an actor that answers no ping is given
+            up; None for ever.
 
     Example:
         >>> import asyncio, arqon_ray
@@ -174,7 +174,7 @@ class AsyncSolverClient(AwaitingReference):
         return await self._call(lambda study: study.renew(owner))
 
     def heartbeat(self, owner: str | None = None, lease: float = LEASE) -> AsyncHeartbeat:
-        """Return what keeps the leases of an owner alive, to be used in an ``async with``.
+        """Return a heartbeat, which keeps the leases of an owner alive; to be used in an ``async with``.
 
         ::
 
@@ -223,12 +223,11 @@ class AsyncSolverClient(AwaitingReference):
         return await self._call(lambda study: study.export())
 
     async def run(self) -> Run:
-        """Return what has become of the study so far, for reports.
+        """Return the study so far as a :class:`.Run`, for reports.
 
-        It costs one :meth:`export` and its restoration in this process, where the model is asked too: the actor goes on
-        meanwhile.
+        It makes one :meth:`export`, and asks the model in this process: the actor is free meanwhile.
         """
-        return await self._work(run_of_export, await self.export(), self.name)
+        return await self._run_here(run_of_export, await self.export(), self.name)
 
     async def config(self) -> dict[str, Any]:
         """See :meth:`.StudyCalls.config`."""
@@ -246,8 +245,8 @@ class AsyncSolverClient(AwaitingReference):
     async def stop(self, purge: bool = False) -> None:
         """End the study's actor, for everybody; returns when its name is free.
 
-        An actor that does not answer, because its process is frozen or its storage hangs, is killed after ``patience``
-        seconds; what was acknowledged is on its storage.
+        An actor that does not answer because its process is frozen or its storage hangs is killed after ``patience``
+        seconds; everything that was acknowledged is on its storage.
 
         Args:
             purge: delete the study from its storage; otherwise ``start`` with that ``storage_path`` continues it.

@@ -1,4 +1,4 @@
-"""Sending one call to a study's actor and awaiting its answer; :mod:`.blocking` is the same for threads."""
+"""Sends one call to a study's actor and awaits the answer; :mod:`.blocking` does the same in a thread."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AwaitingReference(StudyReference):
             try:
                 handle = self.handle
                 calls, study = remote_study(handle)
-                found: T = await _answer(send(calls, *args, **kwargs), self._pulse(handle))
+                found: T = await _wait_for_answer(send(calls, *args, **kwargs), self._pulse(handle))
                 return found
             except Exception as error:
                 missing = None if study is None else study.missing(error)
@@ -47,22 +47,22 @@ class AwaitingReference(StudyReference):
             await asyncio.sleep(pause)
 
     async def _version(self, missing: str) -> str | None:
-        """Return the release that the actor runs; None where it does not say, or lacks even ``status``."""
-        return (
-            None if missing.startswith("status(") else (await self._call(lambda study: study.status())).get("version")
-        )
+        """Return the release that the actor runs; None if its status does not tell, or if it has no ``status``."""
+        if missing.startswith("status("):
+            return None
+        return (await self._call(lambda study: study.status())).get("version")
 
     async def _ask(
         self, send: Callable[[StudyCalls, str, float], T], key: str | None, owner: str | None, timeout: float | None
     ) -> T:
-        """Ask in slices under one key; what an ask without a key is given after it was cancelled is released."""
+        """Ask in slices under one key; candidates that arrive after an ask without a key was cancelled are released."""
         operation, slices = key_or_new(key), Slices(timeout)
         while True:
             call = asyncio.ensure_future(self._call(send, operation, slices.next()))
             try:
                 return await asyncio.shield(call)
             except AskTimeoutError as error:
-                slices.over(error)
+                slices.raise_if_last(error)
             except asyncio.CancelledError:
                 if key is None:
                     task = asyncio.ensure_future(self._give_back(call, owner))
@@ -73,7 +73,7 @@ class AwaitingReference(StudyReference):
                 raise
 
     async def _give_back(self, call: asyncio.Future[Any], owner: str | None) -> None:
-        """Release what an ask is given that was cancelled."""
+        """Release the candidates with which a cancelled ask is answered."""
         try:
             answer = await call
             items = answer if isinstance(answer, list) else [answer]
@@ -82,10 +82,10 @@ class AwaitingReference(StudyReference):
                 key = key_or_new(None)
                 await self._call(lambda study: study.release(given, owner, key=key))
         except Exception as error:
-            _log.info("what a cancelled ask was given stays leased until its lease runs out: %s", error)
+            _log.info("the candidates of a cancelled ask stay leased until their lease runs out: %s", error)
 
-    async def _work(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do what takes long in this process, in a thread."""
+    async def _run_here(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a long computation in a thread of this process."""
         return await asyncio.to_thread(work, *args, **kwargs)
 
     async def _stop(self, purge: bool) -> None:
@@ -94,7 +94,7 @@ class AwaitingReference(StudyReference):
         killed: StudyUnreachableError | None = None
         while True:
             try:
-                await _answer(handle.stop.remote(purge), self._pulse(handle))
+                await _wait_for_answer(handle.stop.remote(purge), self._pulse(handle))
             except ActorDiedError:
                 break
             except StudyUnreachableError as error:
@@ -113,11 +113,11 @@ class AwaitingReference(StudyReference):
             raise killed
 
 
-async def _answer(reference: Any, pulse: Pulse) -> Any:
-    """Await an object reference, and look at the actor's pulse meanwhile; see :func:`.pulse.answer`."""
+async def _wait_for_answer(reference: Any, pulse: Pulse) -> Any:
+    """Return the answer of a call, and ping the actor while it takes long; see :func:`.pulse.wait_for_answer`."""
     # asyncio.wait leaves the future alone: Ray logs an error when one was cancelled in between.
     future = asyncio.wrap_future(reference.future())
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     while not (await asyncio.wait({future}, timeout=SLICE))[0]:
-        await asyncio.to_thread(pulse.take)
+        await asyncio.to_thread(pulse.check)
     return future.result()

@@ -1,4 +1,4 @@
-"""BatchedClient: many threads of one process share a study with few calls to its actor."""
+"""BatchedClient: lets many threads of one process use a study with few calls to its actor."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from arqon_ray.service.validation import check_count, check_id, check_seconds
 class BatchedClient:
     """Leases candidates and tells results in blocks; ``SolverClient.batched`` returns one.
 
-    It is made for evaluations of seconds or less in many threads. No other client gets what this one has leased and not
-    yet handed to a thread, so choose ``size`` such that a block lasts for seconds. A heartbeat keeps all leases alive.
-    Errors in the background are raised by the next call of any method.
+    Use it for evaluations of seconds or less in many threads. No other client gets the candidates that this one has
+    leased but not yet handed to a thread, so choose ``size`` such that a block lasts for seconds. A heartbeat keeps all
+    leases alive. An error in the background is raised by the next call of a method.
 
     Args:
         client: the study.
@@ -80,10 +80,10 @@ class BatchedClient:
         return self._buffer.take(check_seconds("timeout", timeout, zero=True))
 
     def tell(self, id: str, value: Any = ..., cost: float = 1.0, **rest: Unpack[ResultFields]) -> None:
-        """Take a candidate's result and send it soon.
+        """Add a candidate's result, to be sent soon.
 
-        It is not durable yet when this returns: ``flush`` promises that. Any error except that of a malformed argument
-        is about earlier results; this one was taken nevertheless.
+        It is not durable when this returns, but after :meth:`flush`. An error other than that of a malformed argument
+        is about an earlier result; this one was added nevertheless.
 
         Args:
             id: the candidate's.
@@ -93,8 +93,8 @@ class BatchedClient:
             **rest: ``metrics``, ``status``, ``step``, ``seconds`` and the like, as for ``SolverClient.tell``.
 
         Raises:
-            ResultsError: an argument is malformed; nothing was taken.
-            Exception: an earlier result was refused or could not be sent, see ``flush``.
+            ResultsError: an argument is malformed; nothing was added.
+            Exception: an earlier result was refused or could not be sent, see :meth:`flush`.
         """
         check_id(id)
         given = {} if value is ... else {"value": value}
@@ -135,10 +135,11 @@ class BatchedClient:
         self._results.flush()
 
     def close(self) -> None:
-        """Flush, release what was never handed to a thread, and stop the heartbeat.
+        """Flush, release the candidates that no thread took, and stop the heartbeat.
 
-        Join the threads first: what they are still evaluating goes back to the pool when its lease runs out. If this
-        raises because the study cannot be reached, the results are kept and sent in the background: close it again.
+        Join the threads first: candidates that they are still evaluating go back to the pool when their lease runs out.
+        If this raises because the study cannot be reached, the results are kept and sent in the background: close it
+        again.
         """
         rest = self._buffer.close()
         with contextlib.ExitStack() as last:
@@ -148,7 +149,7 @@ class BatchedClient:
             self._results.close()
 
     def status(self) -> StudyStatus:
-        """Return the study's status; its ``trouble`` includes that of this client's background."""
+        """Return the study's status; its ``trouble`` includes that of this client's background threads."""
         status, own = self._client.status(), troubles(self._results.background, self._beat.background)
         return {**status, "trouble": [*status.get("trouble", []), *own]}
 

@@ -1,4 +1,4 @@
-"""Sending one call to a study's actor and waiting for its answer; :mod:`.awaiting` is the same for coroutines."""
+"""Sends one call to a study's actor and waits for the answer; :mod:`.awaiting` does the same in an event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ray.exceptions import ActorDiedError
 from arqon_ray.errors import AskTimeoutError, StudyUnreachableError
 from arqon_ray.service.calls import StudyCalls
 from arqon_ray.service.client.older_actors import outdated, remote_study
-from arqon_ray.service.client.pulse import answer
+from arqon_ray.service.client.pulse import wait_for_answer
 from arqon_ray.service.client.reference import StudyReference, until_gone
 from arqon_ray.service.client.retry import Retry, Slices, key_or_new
 
@@ -31,7 +31,7 @@ class BlockingReference(StudyReference):
             try:
                 handle = self.handle
                 calls, study = remote_study(handle)
-                found: T = answer(send(calls, *args, **kwargs), self._pulse(handle))
+                found: T = wait_for_answer(send(calls, *args, **kwargs), self._pulse(handle))
                 return found
             except Exception as error:
                 missing = None if study is None else study.missing(error)
@@ -43,7 +43,7 @@ class BlockingReference(StudyReference):
             time.sleep(pause)
 
     def _version(self, missing: str) -> str | None:
-        """Return the release that the actor runs; None where it does not say, or lacks even ``status``."""
+        """Return the release that the actor runs; None if its status does not tell, or if it has no ``status``."""
         if missing.startswith("status("):
             return None
         return self._call(lambda study: study.status()).get("version")
@@ -56,7 +56,7 @@ class BlockingReference(StudyReference):
         Args:
             send: makes the call, under an operation id and with the seconds to wait.
             key: the caller's operation id.
-            owner: who asks; of interest only to coroutines, which may be cancelled meanwhile.
+            owner: who asks; only coroutines need it, which may be cancelled while they wait.
             timeout: seconds to wait in all.
         """
         operation, slices = key_or_new(key), Slices(timeout)
@@ -64,10 +64,10 @@ class BlockingReference(StudyReference):
             try:
                 return self._call(send, operation, slices.next())
             except AskTimeoutError as error:
-                slices.over(error)
+                slices.raise_if_last(error)
 
-    def _work(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do what takes long in this process."""
+    def _run_here(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a long computation in this process."""
         return work(*args, **kwargs)
 
     def _stop(self, purge: bool) -> None:
@@ -76,7 +76,7 @@ class BlockingReference(StudyReference):
         killed: StudyUnreachableError | None = None
         while True:
             try:
-                answer(handle.stop.remote(purge), self._pulse(handle))
+                wait_for_answer(handle.stop.remote(purge), self._pulse(handle))
             except ActorDiedError:
                 break
             except StudyUnreachableError as error:

@@ -1,4 +1,4 @@
-"""Candidates leased in blocks, for threads that take one at a time."""
+"""Leases candidates in blocks, for threads that take one at a time."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def _timed_out() -> AskTimeoutError:
 
 
 class CandidateBuffer:
-    """Candidates that are leased and not yet handed out, and the queue of threads that want one.
+    """Candidates that are leased but not handed out yet, and the queue of threads that want one.
 
     Args:
         client: the study.
-        size: how many candidates to lease at once, at most.
+        size: the most candidates to lease at once.
         beat: the heartbeat of their owner; started with the first ask.
     """
 
@@ -40,7 +40,7 @@ class CandidateBuffer:
         self._items: deque[AskedCandidate] = deque()
         self._since = 0.0
         self._lapsed: list[str] = []
-        self._line: deque[object] = deque()
+        self._queue: deque[object] = deque()
         self._key: str | None = None
         self._closed = False
 
@@ -50,7 +50,7 @@ class CandidateBuffer:
         ticket = object()
         with self._changed:
             self._beat.start()
-            self._line.append(ticket)
+            self._queue.append(ticket)
         try:
             while (item := self._wait(ticket, deadline)) is None:
                 if self._fetch(deadline):
@@ -58,11 +58,11 @@ class CandidateBuffer:
             return item
         finally:
             with self._changed:
-                self._line.remove(ticket)
+                self._queue.remove(ticket)
                 self._changed.notify_all()
 
     def close(self) -> list[str]:
-        """Hand out nothing more; return the ids of what is left."""
+        """Hand out no more candidates; return the ids of those that are left."""
         with self._changed:
             self._closed = True
             rest = [item["id"] for item in self._items] + self._lapsed
@@ -72,16 +72,16 @@ class CandidateBuffer:
             return rest
 
     def _wait(self, ticket: object, deadline: float) -> AskedCandidate | None:
-        """Return a candidate, or None when it is the caller's turn to fetch a block: it is the first in the line."""
+        """Return a candidate, or None if the caller is the first in the queue and has to fetch a block."""
         with self._changed:
             while not self._closed:
                 if self._may_have_lapsed():
                     self._lapsed += [item["id"] for item in self._items]
                     self._items.clear()
-                place = self._line.index(ticket)
-                if place < len(self._items):
+                position = self._queue.index(ticket)
+                if position < len(self._items):
                     return self._items.popleft()
-                if place == 0:
+                if position == 0:
                     return None
                 left = deadline - time.monotonic()
                 if left <= 0:
@@ -90,14 +90,14 @@ class CandidateBuffer:
         raise ArqonError(CLOSED)
 
     def _may_have_lapsed(self) -> bool:
-        """Tell whether the beats failed for as long as a lease, now or in between."""
+        """Tell whether beats failed for as long as a lease, now or in the meantime."""
         beat = self._beat
         return time.monotonic() - max(self._since, beat.renewed) >= beat.lease or beat.revived > self._since
 
     def _fetch(self, deadline: float) -> bool:
-        """Ask for a block, for a moment; returns whether the study is finished."""
+        """Ask for a block, waiting at most a second; returns whether the study is finished."""
         if self._lapsed:
-            # Others may hold some of them by now; the rest goes back.
+            # Others may hold some of them by now; the rest goes back to the pool.
             self._client.release(self._lapsed, self._beat.owner)
             self._lapsed = []
         self._key = self._key or operation_id()
@@ -113,7 +113,7 @@ class CandidateBuffer:
             self._key = None
             raise
         self._key = None
-        # Few are left, or others ask too: smaller blocks, that they need not wait for what lies here.
+        # A short block means that few are left or that others ask too: take fewer, so that they do not wait for these.
         self._wanted = min(2 * self._wanted, self._size) if len(answer) == self._wanted else max(1, self._wanted // 2)
         block = [item for item in answer if "note" not in item]
         with self._changed:

@@ -35,18 +35,19 @@ from arqon_ray.service.client.retry import key_or_new, position_of
 class SolverClient(BlockingReference, StudyCalls):
     """A study's actor, found by its name; ``start`` and ``connect`` return one.
 
-    Its methods are those of :class:`.StudyCalls`, which says what each takes, answers and raises. A restart of the
-    actor is no error here: Ray carries a call through it, and where Ray gives up the call is repeated for ``patience``
-    seconds. A call that takes long is waited for as long as the actor answers a ping beside it. If it does not, the
-    call raises StudyUnreachableError after ``patience`` seconds, even an ask with a longer ``timeout``. Each call that
-    changes something has an operation id (``key``, made here if none is given), so that its effect happens once however
-    often it is made. Any number of threads may use a client. It pickles by name: pass it to tasks and actors.
+    Its methods are those of :class:`.StudyCalls`, which documents their arguments, answers and errors. A restart of the
+    actor is no error: Ray repeats the call, and where Ray gives up the client repeats it for ``patience`` seconds. The
+    client waits for a long call as long as the actor answers pings. If the actor does not, the call raises
+    StudyUnreachableError after ``patience`` seconds, even an ask with a longer ``timeout``. Each call that changes
+    something has an operation id (``key``, made by the client if none is given), so that its effect happens once
+    however often the call is repeated. Any number of threads may use a client. It pickles by name: pass it to tasks and
+    actors.
 
     Args:
         name: the study's name.
         handle: the actor's handle, if it is at hand.
-        patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor is
-            waited for that shows no sign of life; None for ever.
+        patience: seconds for which a failed call is repeated, and after which an actor that answers no ping is given
+            up; None for ever.
 
     Example:
         >>> import arqon_ray
@@ -171,7 +172,7 @@ class SolverClient(BlockingReference, StudyCalls):
         return self._call(lambda study: study.renew(owner))
 
     def heartbeat(self, owner: str | None = None, lease: float = LEASE) -> Heartbeat:
-        """Return what keeps the leases of an owner alive, to be used in a ``with``.
+        """Return a heartbeat, which keeps the leases of an owner alive; to be used in a ``with``.
 
         ::
 
@@ -212,12 +213,11 @@ class SolverClient(BlockingReference, StudyCalls):
         return self._call(lambda study: study.export())
 
     def run(self) -> Run:
-        """Return what has become of the study so far, for reports.
+        """Return the study so far as a :class:`.Run`, for reports.
 
-        It costs one :meth:`export` and its restoration in this process, where the model is asked too: the actor goes on
-        meanwhile.
+        It makes one :meth:`export`, and asks the model in this process: the actor is free meanwhile.
         """
-        return self._work(run_of_export, self.export(), self.name)
+        return self._run_here(run_of_export, self.export(), self.name)
 
     def config(self) -> dict[str, Any]:
         return self._call(lambda study: study.config())
@@ -232,8 +232,8 @@ class SolverClient(BlockingReference, StudyCalls):
     def stop(self, purge: bool = False) -> None:
         """End the study's actor, for everybody; returns when its name is free.
 
-        An actor that does not answer, because its process is frozen or its storage hangs, is killed after ``patience``
-        seconds; what was acknowledged is on its storage.
+        An actor that does not answer because its process is frozen or its storage hangs is killed after ``patience``
+        seconds; everything that was acknowledged is on its storage.
 
         Args:
             purge: delete the study from its storage; otherwise ``start`` with that ``storage_path`` continues it.
@@ -253,7 +253,7 @@ class SolverClient(BlockingReference, StudyCalls):
     def batched(
         self, size: int = 32, delay: float = 0.1, owner: str | None = None, lease: float = LEASE
     ) -> BatchedClient:
-        """Return a client that asks and tells in blocks, for many threads of this process; use it in a ``with``.
+        """Return a client that asks and tells in blocks, for many threads of this process; to be used in a ``with``.
 
         Args:
             size: candidates leased at once, and results sent at once; 1 to 4096.

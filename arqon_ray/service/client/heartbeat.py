@@ -1,4 +1,4 @@
-"""Keeping all the leases of one owner alive, from a thread or from an event loop."""
+"""Keeps the leases of one owner alive, from a thread or in an event loop."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from arqon_ray.service.validation import check_seconds, check_text
 LEASE = 60.0
 _BEATS_A_LEASE = 4
 _PAUSE = 1.0
-_PARTING = 5.0
+_STOP_TIMEOUT = 5.0
 _log = logging.getLogger(__name__)
 
 
-def _some_owner() -> str:
+def _unique_owner() -> str:
     """Return a unique name for an owner."""
     return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
@@ -44,12 +44,12 @@ class Heartbeat:
 
     Attributes:
         renewed: when the last successful beat began, by ``time.monotonic``; the start counts as one.
-        revived: when the last beat began that succeeded too late: others may hold what the owner held before.
-        background: the thread that beats, and its trouble.
+        revived: when the last beat began that came too late: others may hold the owner's candidates since.
+        background: the thread that beats, and its last error.
     """
 
     def __init__(self, client: StudyCalls, owner: str | None = None, lease: float = LEASE) -> None:
-        self.owner = check_text("owner", owner) or _some_owner()
+        self.owner = check_text("owner", owner) or _unique_owner()
         self.lease = check_seconds("lease", lease) or LEASE
         self.renewed = self.revived = -math.inf
         self._client = client
@@ -59,7 +59,7 @@ class Heartbeat:
         self.background = Background(work, self._beat, pauses=(min(_PAUSE, beat), beat))
 
     def start(self) -> Heartbeat:
-        """Start to beat, or make sure that it still does; returns itself."""
+        """Start to beat, or go on; returns itself."""
         if self.renewed == -math.inf:
             self.renewed = time.monotonic()
             self._next = self.renewed + self.lease / _BEATS_A_LEASE
@@ -70,11 +70,11 @@ class Heartbeat:
         """Stop beating.
 
         Args:
-            release: give back at once what the owner still holds, instead of waiting until its lease runs out.
+            release: release at once what the owner still holds, instead of when its lease runs out.
         """
         self.background.close()
-        # A beat may be retrying an actor that is away: it is not waited for, and does no harm later.
-        self.background.join(min(self.lease, _PARTING))
+        # A beat may be retrying an actor that is away: it is not waited for, and a late one does no harm.
+        self.background.join(min(self.lease, _STOP_TIMEOUT))
         if release:
             self._client.release(owner=self.owner)
 
@@ -96,7 +96,7 @@ class Heartbeat:
 
 
 class Renews(Protocol):
-    """What a heartbeat asks of an asynchronous client."""
+    """The calls of an asynchronous client that a heartbeat makes."""
 
     async def renew(self, owner: str) -> int:
         """Give all that an owner holds its full lease again."""
@@ -120,7 +120,7 @@ class AsyncHeartbeat:
     """
 
     def __init__(self, client: Renews, owner: str | None = None, lease: float = LEASE) -> None:
-        self.owner = check_text("owner", owner) or _some_owner()
+        self.owner = check_text("owner", owner) or _unique_owner()
         self.lease = check_seconds("lease", lease) or LEASE
         self._client = client
         self._task: asyncio.Task[None] | None = None
@@ -135,7 +135,7 @@ class AsyncHeartbeat:
         """Stop beating.
 
         Args:
-            release: give back at once what the owner still holds, instead of waiting until its lease runs out.
+            release: release at once what the owner still holds, instead of when its lease runs out.
         """
         if self._task is not None:
             self._task.cancel()

@@ -1,4 +1,4 @@
-"""Starting, finding and listing studies: init, start, connect, list."""
+"""Starts, finds and lists studies: ``init``, ``start``, ``connect``, ``list``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from arqon_ray.errors import ConfigError, StudyNotFoundError, StudyRefusedError
 from arqon_ray.service.client import authentication
 from arqon_ray.service.client.client import SolverClient
 from arqon_ray.service.client.older_actors import refused_config
-from arqon_ray.service.client.pulse import Pulse, answer
+from arqon_ray.service.client.pulse import Pulse, wait_for_answer
 from arqon_ray.service.client.reference import NAMESPACE, require_ray, until_gone
 from arqon_ray.service.client.retry import raised_by_actor
 from arqon_ray.service.server import actor
@@ -33,11 +33,11 @@ from arqon_ray.service.storage.paths import check_name, is_shared
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _HEAD = {"node:__internal_head__": 0.001}
-_PLACES = ("resources", "scheduling_strategy", "label_selector")
+_PLACEMENT_OPTIONS = ("resources", "scheduling_strategy", "label_selector")
 _ATTEMPTS = 20
 _PAUSE = 0.5
 _PATIENCE = 600.0
-"""Seconds to wait for an actor that shows no sign of life: Ray may have to install its environment first."""
+"""Seconds to wait for an actor that answers no ping: Ray may have to install its runtime environment first."""
 
 
 def init(address: str | None = None, **kwargs: Any) -> Any:
@@ -122,7 +122,7 @@ def start(
     check_strategy(checked, elsewhere=True)
     warn_of_unread(checked)
     points = check_points(points_to_evaluate, checked)
-    brought = None if snapshot is None else read_snapshot(snapshot)
+    checked_snapshot = None if snapshot is None else read_snapshot(snapshot)
     problem: Exception | None = None
     token = uuid.uuid4().hex
     spec = {"name": name, "token": token, "resume": resume, "awaited": snapshot is not None}
@@ -132,8 +132,8 @@ def start(
             raise StudyRefusedError(f"the actor {name!r} in the namespace {NAMESPACE!r} is no study: use another name")
         try:
             # Wait for the first reply: an actor that is still starting may die with its creator (ray#40864).
-            begun = handle.begin.remote(plain, token, brought, path)
-            if answer(begun, Pulse(name, handle, _PATIENCE)) is not None:
+            begun = handle.begin.remote(plain, token, checked_snapshot, path)
+            if wait_for_answer(begun, Pulse(name, handle, _PATIENCE)) is not None:
                 client = SolverClient(name, handle)
                 enqueue_once(client, points)
                 return client
@@ -152,7 +152,7 @@ def start(
 
 
 def _refused(name: str, config: StudyConfig, said: BaseException) -> BaseException:
-    """Return why the study was not begun or joined; of a strategy that only this process knows, with a hint."""
+    """Return why the study was not begun or joined, with a hint if only this process knows the strategy."""
     if not isinstance(said, ConfigError) or find_strategy(config.strategy) is None or is_installed(config.strategy):
         return refused_config(name, said)
     return ConfigError(
@@ -181,7 +181,7 @@ def _actor_class(name: str, runtime_env: Mapping[str, Any] | None, options: Mapp
         "num_cpus": 0,
         "max_restarts": -1,
         "max_task_retries": -1,
-        **({} if anywhere or any(place in options for place in _PLACES) else {"resources": _HEAD}),
+        **({} if anywhere or any(option in options for option in _PLACEMENT_OPTIONS) else {"resources": _HEAD}),
         **options,
     }
     fixed = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "get_if_exists": True}

@@ -1,4 +1,4 @@
-"""Calls that the actor of a study lacks because an older release created it: detached actors outlive an upgrade."""
+"""Names the calls that an actor lacks because an older release created it: detached actors outlive an upgrade."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from arqon_ray.service.protocol import from_plain
 from arqon_ray.service.server.actor import SolverActor
 
 _SIGNATURE = re.compile(r"got an unexpected keyword argument '(\w+)'|too many positional arguments|missing a required")
-"""What ``inspect.Signature.bind`` says, by which Ray checks a call's arguments; other TypeErrors are none of ours."""
+"""Messages of ``inspect.Signature.bind``, with which Ray checks arguments; other TypeErrors are the caller's."""
 
 _KEY = re.compile(r"results\[\d+\] has '(\w+)'")
 _STOPPED = re.compile(r"results\[\d+\]\.status is 'stopped'")
 _VALUE = re.compile(r"tell\('\d+'\) has no value")
-"""What studies of 0.1.0 say to results that are told in a way that they do not know."""
+"""Messages of studies of 0.1.0 about results with keys or a status that they do not know."""
 
 _CONFIG = re.compile(r"(\w+) is .*: unknown key; ", re.DOTALL)
 
 
 class MissingCallError(Exception):
-    """The actor has no such call, or does not take it so."""
+    """The actor has no such call, or not with these arguments."""
 
 
 class RemoteStudy:
-    """The calls of one actor: each sends a call and returns the reference to its answer.
+    """The calls of one actor; each sends the call and returns the reference to its answer.
 
-    :func:`remote_study` types it as the calls themselves, so that mypy checks names and arguments of what is sent.
+    :func:`remote_study` types it as :class:`.StudyCalls`, so that mypy checks the names and arguments of each call.
 
     Args:
         handle: the actor's.
@@ -61,10 +61,10 @@ class RemoteStudy:
         return send
 
     def missing(self, error: Exception) -> MissingCallError | None:
-        """Return what the actor lacks if that is why the last call failed.
+        """Return what the actor lacks, if that is why the last call failed.
 
         Args:
-            error: what the call failed with.
+            error: the failure.
         """
         if isinstance(error, MissingCallError):
             return error
@@ -82,20 +82,20 @@ class RemoteStudy:
 
 
 def remote_study(handle: Any) -> tuple[StudyCalls, RemoteStudy]:
-    """Return the calls of an actor, and the same object to ask why one failed."""
+    """Return an actor's calls, and the same object once more, to ask it why a call failed."""
     study = RemoteStudy(handle)
     return cast("StudyCalls", study), study
 
 
 def send_report(study: StudyCalls, id: Any, step: Any, value: Any, metrics: Any) -> Any:
-    """Send a report without the arguments that were not given, since older actors do not know all of them."""
+    """Send a report without the arguments that were not given: older actors do not know all of them."""
     if step is ... and value is ... and metrics is None:
         return study.report(id)
     return study.report(id, step, value) if metrics is None else study.report(id, step, value, metrics)
 
 
 def _refused(method: str, count: int, error: TypeError) -> Exception:
-    """Return what the actor's method does not take, from Ray's check of ``count`` arguments; else the error itself."""
+    """Return which argument the actor's method lacks, by Ray's message about ``count`` of them; else the error."""
     refused = _SIGNATURE.match(str(error))
     if refused is None:
         return error
@@ -106,23 +106,23 @@ def _refused(method: str, count: int, error: TypeError) -> Exception:
 
 
 def refused_config(name: str, said: BaseException) -> BaseException:
-    """Return the error for whoever began or joined a study with a config that is good here.
+    """Return the error for a config that this release accepts and the actor refused.
 
     Args:
         name: the study's.
-        said: what its actor said.
+        said: the actor's error.
     """
     key = _CONFIG.match(str(said)) if isinstance(said, ConfigError) else None
     return said if key is None else outdated(name, MissingCallError(f"key {key[1]!r} in its config"), None)
 
 
 def outdated(name: str, what: MissingCallError, version: str | None) -> ArqonError:
-    """Return the error for whoever called an actor that lacks something.
+    """Return the error for a call that the actor lacks.
 
     Args:
         name: the study's.
-        what: the call that it lacks.
-        version: the release that it runs; None for one that does not tell.
+        what: the call.
+        version: the release that the actor runs; None for one that does not tell.
     """
     release = "an older one, which does not tell its version" if version is None else version
     return ArqonError(

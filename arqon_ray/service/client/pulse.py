@@ -1,9 +1,9 @@
-"""Tells whether an actor that does not answer is busy or frozen.
+"""Tells a busy actor from a frozen one.
 
-A call may take long because the actor has much to do, and repeating it would make that worse. So a call is waited for
-in slices, and between them a ``ping``, which the actor answers in a concurrency group of its own, shows whether its
-process is alive. If a process is stopped or starved, a node is cut off, or an actor waits for resources before it can
-be restarted, there is no answer, and after the client's patience the caller gets an error.
+A call may take long because the actor is busy, and repeating it would make that worse. So a client waits for the answer
+in slices of five seconds and sends a ``ping`` between them, which the actor answers in a concurrency group of its own.
+If its process is stopped or starved, its node is cut off, or it waits for resources before it can be restarted, the
+ping is not answered, and the caller gets an error after the client's patience.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _PING = 1.0
 
 
 class Pulse:
-    """The pulse of one actor while one of its calls is waited for.
+    """Pings one actor while a client waits for the answer of a call.
 
     Args:
         name: the study's name.
-        handle: the actor's handle. An actor of an older release has no ``ping``, and is waited for.
-        patience: seconds without a pulse after which the call is given up; None for never.
+        handle: the actor's handle. An actor of an older release has no ``ping``: its answer is waited for without end.
+        patience: seconds without an answer to a ping after which the call is given up; None for never.
     """
 
     def __init__(self, name: str, handle: Any, patience: float | None) -> None:
@@ -41,11 +41,11 @@ class Pulse:
         self._since = 0.0
         self._problem = "its process does not answer a ping"
 
-    def take(self) -> None:
-        """Wait a moment for the actor's pulse.
+    def check(self) -> None:
+        """Wait a second for the answer to a ping.
 
         Raises:
-            StudyUnreachableError: there was none for the client's whole patience.
+            StudyUnreachableError: none was answered for the client's whole patience.
         """
         if self._ping is None:
             if not hasattr(self._handle, "ping"):
@@ -75,8 +75,8 @@ class Pulse:
         return True
 
 
-def answer(reference: Any, pulse: Pulse) -> Any:
-    """Return the answer of a call, as ``ray.get`` does.
+def wait_for_answer(reference: Any, pulse: Pulse) -> Any:
+    """Return the answer of a call, as ``ray.get`` does, and ping the actor while it takes long.
 
     Raises:
         StudyUnreachableError: the actor has shown no sign of life for the client's whole patience.
@@ -87,4 +87,4 @@ def answer(reference: Any, pulse: Pulse) -> Any:
         except RayTaskError:  # also one that stands for a TimeoutError of the actor's own
             raise
         except GetTimeoutError:
-            pulse.take()
+            pulse.check()

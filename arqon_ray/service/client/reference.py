@@ -36,8 +36,8 @@ class StudyReference:
     Args:
         name: the study's name.
         handle: the actor's handle, if it is at hand.
-        patience: seconds for which a call that failed is repeated, from its first failure, and for which an actor that
-            shows no sign of life is waited for; None for ever.
+        patience: seconds for which a failed call is repeated, and after which an actor that answers no ping is given
+            up; None for ever.
     """
 
     def __init__(self, name: str = "arqon", handle: Any = None, patience: float | None = PATIENCE) -> None:

@@ -1,4 +1,4 @@
-"""Results sent to a study in blocks, by one thread in the background."""
+"""Sends results to a study in blocks, from one background thread."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from arqon_ray.service.validation import MAX_ASK
 
 _PAUSES = (1.0, 10.0)
 _REFUSED = (ResultsError, UnknownCandidateError, PoisonedCallError)
-"""What no repetition mends; after any other error a block is kept and sent again."""
+"""Errors for which a result is dropped; after any other a block is kept and sent again."""
 _log = logging.getLogger(__name__)
 
 
 class ResultQueue:
-    """Results on their way to the study.
+    """Results that wait to be sent.
 
-    A block is sent under one operation id until it is acknowledged. What went wrong is kept until somebody is told.
+    A block is sent under one operation id until it is acknowledged. Errors are kept until a call raises them.
 
     Args:
         client: the study.
-        size: how many results that wait are sent at once.
-        delay: seconds after which the oldest is sent in any case, with all that wait.
+        size: how many waiting results are sent at once.
+        delay: seconds after which the oldest is sent, and all others with it, however few wait.
     """
 
     def __init__(self, client: StudyCalls, size: int, delay: float) -> None:
@@ -42,46 +42,46 @@ class ResultQueue:
         self._since = 0.0
         self._block: list[dict[str, Any]] = []
         self._key = ""
-        self._taken = self._settled = 0
+        self._added = self._done = 0
         self._urgent = self._closed = False
         self._trouble: Exception | None = None
-        self._untold: list[Exception] = []
+        self._unraised: list[Exception] = []
         self.background = Background("sending results in blocks", self._step, self._failed, _PAUSES)
 
     def put(self, entry: dict[str, Any]) -> None:
-        """Take a result."""
+        """Add a result."""
         with self._changed:
             if self._closed:
                 raise ArqonError(CLOSED)
             if not self._waiting:
                 self._since = time.monotonic()
             self._waiting.append(entry)
-            self._taken += 1
+            self._added += 1
             problem = self.background.wake() if len(self._waiting) in (1, self._size) else None
             if problem is not None:
-                self._untold.append(problem)
+                self._unraised.append(problem)
 
     def flush(self) -> None:
-        """Wait until everything that was taken before is durable; raise refusals, and what prevents sending."""
+        """Wait until everything that was added is durable; raise refusals, and the error that prevents sending."""
         with self._changed:
-            target, self._urgent = self._taken, True
-            self._trouble = self.background.wake(hurry=True) if self._settled < target else None
-            self._changed.wait_for(lambda: self._settled >= target or self._trouble is not None)
-            trouble = self._trouble if self._settled < target else None
+            target, self._urgent = self._added, True
+            self._trouble = self.background.wake(hurry=True) if self._done < target else None
+            self._changed.wait_for(lambda: self._done >= target or self._trouble is not None)
+            trouble = self._trouble if self._done < target else None
         self.raise_problems()
         if trouble is not None:
             raise trouble
 
     def close(self) -> None:
-        """Take nothing more, and flush."""
+        """Accept no more results, and flush."""
         with self._changed:
             self._closed = True
         self.flush()
 
     def raise_problems(self) -> None:
-        """Raise the errors that were not raised yet."""
+        """Raise the errors that no call has raised yet."""
         with self._changed:
-            problems, self._untold = self._untold, []
+            problems, self._unraised = self._unraised, []
         for other in problems[1:]:
             problems[0].add_note(f"and: {other!r}")
         if problems:
@@ -93,9 +93,9 @@ class ResultQueue:
             return left
         refused = self._send()
         with self._changed:
-            self._settled += len(self._block)
+            self._done += len(self._block)
             self._block, self._trouble = [], None
-            self._untold += refused
+            self._unraised += refused
             self._changed.notify_all()
         return 0.0
 
@@ -117,21 +117,21 @@ class ResultQueue:
     def _send(self) -> list[Exception]:
         """Tell the block, or one result at a time if the study refuses some; return the refusals."""
         try:
-            self._note(self._client.tell(self._block, key=self._key))
+            self._log_ignored(self._client.tell(self._block, key=self._key))
             return []
         except _REFUSED as error:
             if len(self._block) == 1:
                 return [_refusal(self._block[0], error)]
         refused: list[Exception] = []
-        for place, entry in enumerate(self._block):
+        for index, entry in enumerate(self._block):
             try:
-                self._note(self._client.tell([entry], key=f"{self._key}:{place}"))
+                self._log_ignored(self._client.tell([entry], key=f"{self._key}:{index}"))
             except _REFUSED as error:
                 refused.append(_refusal(entry, error))
         return refused
 
     @staticmethod
-    def _note(answers: list[Told]) -> None:
+    def _log_ignored(answers: list[Told]) -> None:
         for answer in answers:
             if not answer["accepted"]:
                 _log.info("the result of candidate %s was ignored: %s", answer["id"], answer.get("note"))
@@ -141,8 +141,8 @@ class ResultQueue:
         told = error if isinstance(error, Exception) else RuntimeError(f"sending results failed: {short(error)}")
         with self._changed:
             self._trouble = told
-            if repr(told) not in map(repr, self._untold):
-                self._untold.append(told)
+            if repr(told) not in map(repr, self._unraised):
+                self._unraised.append(told)
             self._changed.notify_all()
 
 

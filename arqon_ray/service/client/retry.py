@@ -1,4 +1,4 @@
-"""How a call of an actor is repeated when it fails, and an ask while nothing is free: what the two clients share."""
+"""When a call that failed is repeated, and how long an ask waits: what both clients share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE = 60.0
 _PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
 _REPEATED = (RayActorError, ObjectLostError, RpcError, GetTimeoutError)
-"""The actor is restarting or gone, its node died with the answer, or the cluster's head does not reply."""
+"""The actor is restarting or gone, the node that held the answer died, or the cluster's head does not reply."""
 
 
 def key_or_new(key: str | None) -> str:
@@ -29,7 +29,7 @@ def key_or_new(key: str | None) -> str:
 
 
 def position_of(snapshot: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the study and the record at which a snapshot was taken, which is all of it that the actor needs.
+    """Return the part of a snapshot that the actor needs: the study and the record at which it was taken.
 
     Raises:
         ResultsError: it is not a snapshot.
@@ -39,16 +39,16 @@ def position_of(snapshot: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def raised_by_actor(error: RayTaskError) -> BaseException:
-    """Return the exception that a method of the actor raised, as the class that it stands for."""
+    """Return the exception that a method of the actor raised, as one of our own classes."""
     return from_plain(error.cause if isinstance(error.cause, Exception) else error)
 
 
 class Retry:
-    """Decides, for one call, whether it is repeated after a failure.
+    """Decides whether one call is repeated after a failure.
 
-    Ray itself carries a call through a restart of its actor. What remains is an actor that Ray calls unavailable, one
-    that is gone for good while another starts under its name, an answer that was lost with its node, and a broken
-    connection of Ray Client. Each repetition has the same operation id, so that the effect happens once.
+    Ray itself repeats a call when its actor restarts. What is left are actors that Ray calls unavailable, actors that
+    are gone for good while another one starts under the same name, answers that were lost with a node, and broken
+    connections of Ray Client. Each repetition has the same operation id, so that the effect happens once.
 
     Args:
         patience: seconds from the first failure until the error is raised to the caller; None for never.
@@ -58,7 +58,7 @@ class Retry:
         self._patience = math.inf if patience is None else patience
         self._began: float | None = None
         self._pause = _PAUSE
-        self._strange = 0
+        self._unknown = 0
 
     def pause_after(self, error: Exception) -> float:
         """Return the seconds to wait before the call is repeated, on a handle that is looked up again.
@@ -69,13 +69,13 @@ class Retry:
         if isinstance(error, RayTaskError):
             raise raised_by_actor(error) from None
         now = time.monotonic()
-        if not self._worth_repeating(error) or (self._began is not None and now - self._began >= self._patience):
+        if not self._may_pass(error) or (self._began is not None and now - self._began >= self._patience):
             raise error
         self._began = now if self._began is None else self._began
         pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
         return pause * random.uniform(0.5, 1.0)
 
-    def _worth_repeating(self, error: Exception) -> bool:
+    def _may_pass(self, error: Exception) -> bool:
         if isinstance(error, StudyNotFoundError):
             # At the first attempt nobody has started it; later, an actor that died is being replaced.
             return self._began is not None
@@ -84,8 +84,8 @@ class Retry:
         if isinstance(error, ConnectionError):
             return ray.is_initialized()
         # A handle of an earlier Ray session fails with a bare Exception; one more attempt looks it up again.
-        self._strange += not isinstance(error, _REPEATED)
-        return self._strange < 2
+        self._unknown += not isinstance(error, _REPEATED)
+        return self._unknown < 2
 
 
 class Slices:
@@ -104,7 +104,7 @@ class Slices:
         """Return for how many seconds the next call may wait in the actor."""
         return min(SLICE, max(0.0, self._deadline - time.monotonic()))
 
-    def over(self, error: AskTimeoutError) -> None:
-        """Raise AskTimeoutError if that was the last slice."""
+    def raise_if_last(self, error: AskTimeoutError) -> None:
+        """Raise AskTimeoutError if the slice that ended was the last one."""
         if time.monotonic() >= self._deadline:
             raise AskTimeoutError(f"{error} (waited {self._timeout} s in all)") from None

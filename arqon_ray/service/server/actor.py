@@ -1,8 +1,9 @@
 """The actor's class: a thin facade that Ray pickles by value.
 
-``client.start`` registers this module with ``ray.cloudpickle.register_pickle_by_value``, so that a driver that
-cannot import arqon_ray can still call every method of the handle. Therefore nothing here refers to arqon_ray
-outside a method, and arguments, answers and exceptions are plain Python.
+``start`` registers this module with ``ray.cloudpickle.register_pickle_by_value``, so that a driver that cannot import
+arqon_ray can still call every method of the handle. Therefore nothing here refers to arqon_ray outside a method, and
+arguments, answers and exceptions are plain Python. Signatures and docstrings of the study's calls are in ``calls.py``,
+against which mypy checks this class.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ T = TypeVar("T")
 
 GROUPS = {"ask": 64, "tell": 32, "read": 8, "ping": 2}
 LEAVING = "the actor leaves"
-"""The note on what its creator is told: the name will be free in a moment."""
+"""The note on the error of a refused creator: the actor ends, and its name will be free in a moment."""
 JOURNALS = "ARQON_RAY_JOURNALS"
-"""The environment variable that says where on a node studies without a ``storage_path`` lie."""
+"""The environment variable with the folder, on each node, of studies without a ``storage_path``."""
 
 
 def _in_group(name: str) -> Callable[[F], F]:
-    """Return ``ray.method(concurrency_group=name)``, whose own type forgets the names and defaults of arguments."""
+    """Return ``ray.method(concurrency_group=name)``, typed such that mypy still knows the method's arguments."""
     return cast("Callable[[F], F]", ray.method(concurrency_group=name))
 
 
 def _raise_plain(error: Exception) -> NoReturn:
-    """Raise the builtin exception that stands for an error: the caller may not be able to import ours."""
+    """Raise a builtin exception in place of one of ours, which the caller may not be able to import."""
     from arqon_ray.service.protocol import to_plain
 
     plain = to_plain(error)
@@ -57,40 +58,39 @@ def _raise_plain(error: Exception) -> NoReturn:
 class SolverActor:
     """One study of the cluster, served to whoever has a handle.
 
-    Hard state, written to the journal before the call returns: the study's config and budget; every candidate that
-    was handed out, under which key and to which owner; every result, intermediate result, seed, release
-    and retraction.
-    Soft state, which a restart sets anew: how long each lease still runs (every one gets its full length again) and
-    who is waiting in ``ask``.
+    Durable state, written to the log before the call returns: the study's config and budget; every candidate that was
+    handed out, with its key and owner; every result, intermediate result, seed, release and retraction.
+    Volatile state, which a restart resets: the remaining time of each lease (each gets its full length again) and the
+    callers that wait in ``ask``.
 
-    1. Durable. If a call returned, its effect survives the death of this process and of any worker node; with
-       ``storage_path`` on storage that outlives it, of the whole cluster. If a call raised, it may have had its
-       effect or not: repeat it with the same ``key`` and the effect happens once. Without a ``key`` the operation id
-       is Ray's own task id, the same at each retry that Ray makes of the call. An actor that is restarted and finds
-       no journal where one must be refuses to serve and says where it is.
-    2. Never twice. A candidate is never held by two live leases. One that is released or whose lease runs out is
-       handed out again, the same one, when nothing fresh is left. A late ``tell`` is accepted if nobody else has
-       told the candidate, and otherwise answered ``{"accepted": False, "note": ...}``.
-    3. One writer. An older incarnation of this actor cannot acknowledge anything once a newer one has opened the
-       journal: it refuses with "fenced".
-    4. The log is the truth. Its records are checksummed. A tail that an interrupted write left is cut, kept beside
-       the log and named in ``status()["torn"]``; any other damage is refused, with file and offset.
+    1. Durable. Once a call has returned, its effect survives the death of this process and of any worker node, and
+       that of the whole cluster if ``storage_path`` is on storage that outlives it. A call that raised may have had
+       its effect or not: repeat it with the same ``key`` and the effect happens once. Without a ``key`` the operation
+       id is Ray's task id, which is the same for each retry that Ray makes. A restarted actor that does not find the
+       log refuses to serve and says where the log must be.
+    2. Never twice. A candidate is never under two live leases. One that is released or whose lease runs out is handed
+       out again, unchanged, when no fresh ones are left. A late ``tell`` is accepted if nobody else has told the
+       candidate, and otherwise answered with ``{"accepted": False, "note": ...}``.
+    3. One writer. An older incarnation of this actor cannot acknowledge anything once a newer one has opened the log:
+       it is fenced off, and refuses its calls.
+    4. The log is the source of truth. Its records have checksums. A tail that an interrupted write left is cut off,
+       kept beside the log and named in ``status()["torn"]``; any other damage is refused, with file and offset.
     5. Deterministic. A candidate follows from the config, its number and the part of the log that its record names.
-       The record holds the candidate too, so a restart computes none anew.
-    6. Honest budget. Never more than ``budget`` candidates are handed out, failed ones included; a released one is
-       the same candidate when it comes again.
-    7. A failed evaluation is information: NaN, an infinity and None are told as failed.
+       The record holds the candidate too, so that a restart recomputes none.
+    6. Exact budget. Never more than ``budget`` candidates are handed out, failed ones included; a released candidate
+       that is handed out again counts once.
+    7. Failures count. None, NaN and infinities are recorded as failed evaluations, and the model learns from them.
     """
 
     def __init__(self, spec: dict[str, Any], storage_path: str | None) -> None:
-        """Remember the arguments.
+        """Keep the arguments.
 
-        It raises nothing and does no I/O: Ray buries an actor for ever whose constructor raises at a restart.
+        It raises nothing and does no I/O: Ray never restarts an actor again whose constructor raised at a restart.
 
         Args:
             spec: the fields of ``arqon_ray.service.server.host.ActorSpec``.
-            storage_path: an absolute directory or a URI; None for this node's own place: what the environment variable
-                ``ARQON_RAY_JOURNALS`` says, or else ``arqon`` in Ray's session directory.
+            storage_path: an absolute directory or a URI; None for a folder of this node: that in the environment
+                variable ``ARQON_RAY_JOURNALS``, or else ``arqon`` in Ray's session directory.
         """
         self._spec = spec
         self._storage_path = storage_path
@@ -111,31 +111,31 @@ class SolverActor:
                 session = os.path.join(context.get_temp_dir(), context.get_session_name())
                 root = self._storage_path or os.environ.get(JOURNALS) or os.path.join(session, "arqon")
                 if self._storage_path is None:
-                    # This node's own place is there, whether or not the study is: only a given one can be away.
+                    # The node's own folder may be new; one that was given must exist, or else its storage is away.
                     with contextlib.suppress(OSError):
                         os.makedirs(root, exist_ok=True)
                 scratch = os.path.join(session, "arqon-actors", str(context.get_actor_id()))
                 host = {"pid": os.getpid(), "node": context.get_node_id(), "actor": context.get_actor_id()}
                 with warnings.catch_warnings():
-                    # The property reads one that Ray deprecated, and would say so in every driver's output.
+                    # Ray's property reads a deprecated one, and would warn of it in every driver's output.
                     warnings.simplefilter("ignore", DeprecationWarning)
                     restarted = context.was_current_actor_reconstructed
                 self._host = StudyHost(ActorSpec(**self._spec), root, restarted, host, scratch)
             return self._host
 
     def _plainly(self, work: Callable[[StudyHost], T]) -> T:
-        """Have the host do something; what goes wrong becomes a builtin exception."""
+        """Call the host; errors become builtin exceptions."""
         try:
             return work(self._host or self._serving())
         except Exception as error:
             _raise_plain(error)
 
     def _call(self, work: Callable[[Study], T], label: str | None = None) -> T:
-        """Call the study; what goes wrong becomes a builtin exception.
+        """Call the study; errors become builtin exceptions.
 
         Args:
             work: the call.
-            label: what is the same whenever this call is repeated; by default Ray's task id.
+            label: the same for every repetition of this call; by default Ray's task id.
         """
         context = ray.get_runtime_context()
         try:
@@ -144,7 +144,7 @@ class SolverActor:
             _raise_plain(error)
 
     def _key(self, key: str | None) -> str:
-        """Return the operation id of the call that is running: the caller's, or one made of Ray's task id."""
+        """Return the operation id of the running call: the caller's, or one made from Ray's task id."""
         return f"op:{ray.get_runtime_context().get_task_id()}" if key is None else key
 
     @_in_group("tell")
@@ -155,12 +155,14 @@ class SolverActor:
         snapshot: dict[str, Any] | None = None,
         storage_path: str | None = None,
     ) -> StudyStatus | None:
-        """Join or begin the study, from another's snapshot where one is given; the client's ``start`` calls it first.
+        """Join or begin the study, from a snapshot if one is given; ``start`` calls this before anything else.
 
-        A study that lies elsewhere than in a ``storage_path`` that is given is refused.
-        Returns the status; None when this actor is about to leave, so that its name will be free. An actor whose
-        creator is refused leaves too, unless somebody else has begun or joined the study: the name must not stay taken
-        where nothing was acknowledged.
+        A study that is stored elsewhere than in the given ``storage_path`` is refused. An actor whose creator is
+        refused ends, unless somebody else has begun or joined the study: the name must not stay taken by a study of
+        which nothing was acknowledged.
+
+        Returns:
+            The status; None if this actor is about to end, so that its name will be free.
         """
         if self._leaving:
             return None
@@ -206,7 +208,7 @@ class SolverActor:
     def place(
         self, params: Mapping[str, Any], key: str | None = None, owner: str | None = None, lease: float | None = None
     ) -> AskedCandidate | None:
-        """Do as ``ask_one(params=...)``, its replacement; kept for clients of 0.1.0."""
+        """Do the same as ``ask_one(params=...)``, which replaces it; kept for clients of 0.1.0."""
         key = self._key(key)
         return self._call(lambda study: study.ask_one(key, owner, lease, params=params), key)
 
@@ -297,14 +299,14 @@ class SolverActor:
 
     @_in_group("ping")
     def ping(self) -> int:
-        """Return the actor's pid, whatever else it does: who waits for another call sees that the process lives."""
+        """Return the actor's pid, however busy it is: a client that waits for another call sees that it is alive."""
         return os.getpid()
 
     @_in_group("tell")
     def stop(self, purge: bool = False) -> None:
-        """Serve nothing more and leave; the study stays on its storage, or with ``purge`` is deleted there.
+        """Stop serving and end the actor; the study stays on its storage, unless ``purge`` deletes it there.
 
-        The actor leaves within 30 seconds, also when its storage or a strategy hangs; then TimeoutError says so.
+        The actor ends within 30 seconds even if its storage or a strategy hangs, and then raises TimeoutError.
         """
         from arqon_ray.service.background import within
 
@@ -317,7 +319,7 @@ class SolverActor:
         self._leave()
 
     def _leave(self) -> None:
-        """End this actor for good, a moment after the present call was answered."""
+        """End this actor for good, shortly after the present call was answered."""
         self._leaving = True
         itself = ray.get_runtime_context().current_actor
         threading.Timer(0.3, ray.kill, args=(itself,), kwargs={"no_restart": True}).start()

@@ -180,7 +180,7 @@ def test_the_exceptions_say_how_to_go_on_and_can_be_pickled(unique_name: str, tm
         signal.raise_signal(signal.SIGINT)
 
     where: dict[str, Any] = {"name": unique_name, "storage_path": str(tmp_path)}
-    with pytest.raises(OptimizeInterrupted, match="the same call with name=") as caught:
+    with pytest.raises(OptimizeInterrupted, match="repeat the call with name=") as caught:
         optimize(lambda params: params["x"], CONFIG, callbacks=[strike], progress=False, **where)
     assert f"storage_path={str(tmp_path)!r} to continue" in str(caught.value)
     again = pickle.loads(pickle.dumps(caught.value))

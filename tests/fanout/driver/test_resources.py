@@ -35,5 +35,5 @@ def test_the_scarcest_resource_decides_how_many_run_at_once() -> None:
     assert slots({"num_cpus": 1}) == 4
     assert slots({"num_cpus": 3}) == 1
     assert slots({"num_cpus": 0, "num_gpus": 0.25}) == 4
-    with pytest.warns(UserWarning, match=r"asks for \{'TPU': 1\}"):
+    with pytest.warns(UserWarning, match=r"needs \{'TPU': 1\}"):
         assert slots({"num_cpus": 1, "resources": {"TPU": 1}}) == 1

@@ -270,7 +270,7 @@ def test_ctrl_c_keeps_the_finished_rows_and_the_same_call_continues(
         ({"num_samples": 8, "mode": "best"}, "mode is 'best'"),
         ({"num_samples": 8, "seed": -1}, "seed is -1"),
         ({"num_samples": 8, "sequence": "halton"}, "sequence is 'halton'"),
-        ({"num_samples": 8, "output": "s3://bucket/x"}, "it must be a directory"),
+        ({"num_samples": 8, "output": "s3://bucket/x"}, "it must be a local or mounted directory"),
     ],
 )
 def test_arguments_that_break_a_rule_are_refused(arguments: dict[str, Any], words: str) -> None:

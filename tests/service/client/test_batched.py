@@ -120,10 +120,10 @@ def asking(batch: BatchedClient) -> tuple[threading.Thread, list[Any]]:
         except ArqonError as error:
             answers.append(error)
 
-    before = len(batch._buffer._line)
+    before = len(batch._buffer._queue)
     thread = threading.Thread(target=ask)
     thread.start()
-    until(lambda: len(batch._buffer._line) > before or answers)
+    until(lambda: len(batch._buffer._queue) > before or answers)
     return thread, answers
 
 

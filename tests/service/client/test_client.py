@@ -97,10 +97,10 @@ def test_an_ask_waits_in_slices() -> None:
     slices = Slices(0)
     assert slices.next() == 0
     with pytest.raises(AskTimeoutError, match=r"held \(waited 0 s in all\)"):
-        slices.over(AskTimeoutError("held"))
+        slices.raise_if_last(AskTimeoutError("held"))
     endless = Slices(None)
     assert 0 < endless.next() < 60
-    endless.over(AskTimeoutError("held"))
+    endless.raise_if_last(AskTimeoutError("held"))
 
 
 def test_it_pickles_by_name_with_its_patience() -> None:
