@@ -98,7 +98,7 @@ def test_what_only_some_lack_is_a_failure_of_those() -> None:
     assert 0 < len(lacking) < 16
     assert len(result.failures) == len(lacking)
     assert all("metric 'loss' is not in the returned dict" in failure.error for failure in result.failures)
-    swept = arqon_ray.sweep(some, CONFIG, 16, metric="loss", shard_size=1, max_concurrency=1, progress=False)
+    swept = arqon_ray.sweep(some, CONFIG, 16, metric="loss", shard_size=1, max_in_flight=1, progress=False)
     assert (swept.num_done, swept.num_failed) == (16, 8)
 
 
