@@ -14,7 +14,10 @@ by an entry point of an installed package, in the group ``arqon_ray.strategies``
 ...     def propose(self, evidence, memory, rng):
 ...         best = evidence.X[np.argmin(evidence.y)]
 ...         step = rng.normal(scale=0.1, size=evidence.space.d)
-...         return Proposal(evidence.space.snap((best + step)[None])[0], memory={})
+...         point = evidence.space.snap((best + step)[None])[0]
+...         if (evidence.pending == point).all(axis=1).any():
+...             return None  # somebody evaluates it now
+...         return Proposal(point, memory={})
 >>> solver = ArqonSolver({"bounds": {"x": {"min": 0, "max": 1}}, "strategy": "jitter", "budget": 30})
 >>> while (params := solver.ask_one()) is not None:
 ...     _ = solver.tell([{"params": params, "value": (params["x"] - 0.3) ** 2}])

@@ -44,7 +44,7 @@ class ArqonSolver(StudyState):
 
     # Asking
 
-    def ask_one(self) -> Params | None:
+    def ask_one(self) -> dict[str, Any] | None:
         """Return the parameters of a fresh candidate, or None if there is none to hand out.
 
         There is none when the budget is spent, or when every point of a finite space is in flight.
@@ -52,7 +52,7 @@ class ArqonSolver(StudyState):
         candidate = self.propose()
         return None if candidate is None else self.space.given(candidate.params)
 
-    def ask(self, n: int | None = None) -> list[Params] | None:
+    def ask(self, n: int | None = None) -> list[dict[str, Any]] | None:
         """Return a batch of fresh candidates, or None if there is none to hand out.
 
         Args:
@@ -67,7 +67,7 @@ class ArqonSolver(StudyState):
             view = self._ledger.view()
             n = max(1, self._coverage.remaining(view.number, view.outside, len(view.y)))
         n = values.whole("n", n, 1)
-        batch: list[Params] = []
+        batch: list[dict[str, Any]] = []
         while len(batch) < n:
             try:
                 candidate = proposer.propose()

@@ -180,7 +180,10 @@ class StrategyTestCase(ABC):
             proposal = self.ask(evidence_of(space, X, y, pending=pending), memory, seed)
             if proposal is None or proposal.repeat:
                 break
-            assert not any(np.array_equal(proposal.point, point) for point in pending)
+            again = [index for index, point in enumerate(pending) if np.array_equal(proposal.point, point)]
+            assert not again, (
+                f"{proposal.point} is evidence.pending[{again}]: return None, or a Proposal with repeat=True"
+            )
             pending.append(proposal.point)
             memory = {**memory, **_through_json(proposal.memory)}
 

@@ -396,3 +396,17 @@ def test_an_empty_cell_of_a_table_is_no_status() -> None:
     solver.ask_one()
     solver.tell([{"id": "0", "value": 1.0, "status": pd.NA}])
     assert solver.history()[0]["status"] == "complete"
+
+
+@pytest.mark.parametrize("number", ["0", None, 0.0, True])
+def test_a_number_is_no_id(number: Any) -> None:
+    solver = ArqonSolver({"bounds": {"x": {"min": 0.0, "max": 1.0}}})
+    solver.ask_one()
+    for call in (
+        solver.retract,
+        solver.candidate,
+        lambda n: solver.observe(n, 1.0),
+        lambda n: solver.report(n, 1, 1.0),
+    ):
+        with pytest.raises(UnknownCandidateError, match="it must be a whole number"):
+            call(number)

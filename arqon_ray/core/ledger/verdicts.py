@@ -112,6 +112,10 @@ def _of_an_earlier(step: Step, told: Evaluation) -> bool:
 
 def check_number(number: int, ledger: Ledger, where: str = "") -> None:
     """Raise UnknownCandidateError if no candidate of this number was handed out; ``where`` names a list's entry."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        raise UnknownCandidateError(
+            f"number is {number!r}: it must be a whole number, such as row['number'] of a history"
+        )
     if not 0 <= number < ledger.handed_out:
         prefix = f"{where}." if where else ""
         raise UnknownCandidateError(

@@ -20,6 +20,10 @@ _LONGEST = 300
 """Characters of an error that are kept: it is written to the log with the candidate."""
 
 
+_traced: set[tuple[str, str]] = set()
+"""Failures whose traceback was logged in this process: a broken strategy fails at every ask."""
+
+
 class StrategyFailedError(Exception):
     """A strategy could not compute: the next one is asked, and ``explain()`` shows this as ``trouble``."""
 
@@ -55,13 +59,10 @@ def attempt(
         raise StrategyFailedError(str(error)[:_LONGEST]) from error
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:_LONGEST]
-        logger.error(
-            "strategy %r failed at candidate %d, another one answers: %s",
-            strategy.name,
-            evidence.number,
-            reason,
-            exc_info=error,
-        )
+        first = (strategy.name, reason) not in _traced
+        _traced.add((strategy.name, reason))
+        text = "strategy %r failed at candidate %d, and another one or the probe answers: %s"
+        logger.error(text, strategy.name, evidence.number, reason, exc_info=error if first else None)
         raise StrategyFailedError(reason) from error
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 import arqon_ray.core.refine  # noqa: F401  (registers our own strategies)
 from arqon_ray.core.config import StudyConfig
+from arqon_ray.core.inputs.callers import stacklevel_of_user
 from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.inputs.values import shown
 from arqon_ray.core.space.space import Space
@@ -134,7 +135,7 @@ def warn_of_unread(config: StudyConfig) -> None:
         has = {name for cls in _of_auto(config) for name in cls.params_model.model_fields}
         if unread := [name for name in config.strategy_params if name not in has]:
             text = f"strategy_params has {', '.join(map(repr, unread))}: {config.strategy!r} reads no such name"
-            warnings.warn(text, UnreadParameterWarning, stacklevel=2)
+            warnings.warn(text, UnreadParameterWarning, stacklevel=stacklevel_of_user())
 
 
 def without_unread(config: StudyConfig) -> StudyConfig:

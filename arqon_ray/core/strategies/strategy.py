@@ -86,6 +86,9 @@ class Strategy(ABC):
     def propose(self, evidence: Evidence, memory: Memory, rng: np.random.Generator) -> Proposal | None:
         """Return the next point, or None to leave this ask to the next strategy, in the end to the probe.
 
+        A point that is being evaluated (in ``evidence.pending``) is not proposed again, unless the proposal says
+        ``repeat=True``: look for another one, or return None. A point that was observed before is passed over.
+
         It may run in any thread, and depends on its arguments and ``params`` alone. An ArithmeticError or a
         ``LinAlgError`` (a matrix that does not factorize) counts as None, and ``explain()`` shows it as ``trouble``.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterable
 
-_PACKAGE = __name__.partition(".")[0]
+from arqon_ray.core.inputs.callers import stacklevel_of_user
 
 
 class WarnOnce:
@@ -25,12 +24,4 @@ class WarnOnce:
         for name, message in notes:
             if name not in self._warned:
                 self._warned.add(name)
-                warnings.warn(message, stacklevel=_depth_of_user())
-
-
-def _depth_of_user() -> int:
-    """Return the number of frames from :meth:`WarnOnce.warn` to the first one outside of this package."""
-    frame, depth = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        frame, depth = frame.f_back, depth + 1
-    return depth
+                warnings.warn(message, stacklevel=stacklevel_of_user())

@@ -15,6 +15,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutErro
 from ray.util import list_named_actors
 
 from arqon_ray.core.config import StudyConfig, load_config
+from arqon_ray.core.inputs.spelling import did_you_mean
 from arqon_ray.core.points import check_points
 from arqon_ray.core.propose.roster import check_strategy, warn_of_unread
 from arqon_ray.core.strategies.registry import GROUP, find_strategy, is_installed
@@ -237,7 +238,8 @@ def _not_found(name: str) -> str:
     studies = _studies()
     elsewhere = [each["namespace"] for each in list_named_actors(all_namespaces=True) if each["name"] == name]
     there = f"the studies that run are {', '.join(map(repr, studies))}" if studies else "no study runs"
-    message = f"no study {name!r} runs in this cluster, {there}: arqon_ray.start(config, {name!r}) begins one"
+    near = did_you_mean(name, studies)
+    message = f"no study {name!r} runs in this cluster{near} ({there}); to begin one: arqon_ray.start(config, {name!r})"
     if elsewhere:
         message += f". An actor of this name is in the namespace {elsewhere[0]!r}; studies live in {NAMESPACE!r}"
     return message

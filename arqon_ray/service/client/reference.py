@@ -66,8 +66,8 @@ class StudyReference:
                 handle = self._handle = ray.get_actor(self.name, namespace=NAMESPACE)
             except ValueError:
                 raise StudyNotFoundError(
-                    f"the study {self.name!r} has no actor in this cluster: arqon_ray.start(config, {self.name!r}) it, "
-                    "with the storage_path that it was started with, if any"
+                    f"the study {self.name!r} has no actor in this cluster: continue it with arqon_ray.start(config, "
+                    f"{self.name!r}, storage_path=...), the path that it was started with, if any"
                 ) from None
         return handle
 

@@ -107,4 +107,4 @@ class Slices:
     def raise_if_last(self, error: AskTimeoutError) -> None:
         """Raise AskTimeoutError if the slice that ended was the last one."""
         if time.monotonic() >= self._deadline:
-            raise AskTimeoutError(f"{error} (waited {self._timeout} s in all)") from None
+            raise AskTimeoutError(f"{error} (waited {self._timeout:g} s in all)") from None

@@ -28,7 +28,7 @@ class Snapshot:
     Attributes:
         name: the object's name.
         at: the position at which it was taken.
-        parts: the state, see :meth:`.StudyState.freeze`.
+        parts: the state, see :meth:`.LoggedState.freeze`.
     """
 
     name: str

@@ -234,13 +234,13 @@ class Asking(DurableState):
             coming = self._state.finished or bool(self._state.pool) or self._worker.ready(1, begin=False) != 0
         if deadline is not None and coming and now >= deadline + COMPUTING:
             raise AskTimeoutError(
-                f"no candidate was computed within {timeout} s and {COMPUTING:.0f} s more: the strategy "
+                f"no candidate was computed within {timeout:g} s and {COMPUTING:.0f} s more: the strategy "
                 f"{self._state.solver.config.strategy!r} takes longer, or hangs; status() tells for how long"
             )
         if deadline is not None and now >= deadline and not coming:
             raise AskTimeoutError(
                 f"every candidate is held by somebody ({len(self._state.leases)} pending) and none came free within "
-                f"{timeout} s: ask again, with the same key or a longer timeout"
+                f"{timeout:g} s: ask again, with the same key or a longer timeout"
             )
         ends = []
         if coming and first:

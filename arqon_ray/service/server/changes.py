@@ -24,7 +24,7 @@ from arqon_ray.service.answers import Told
 from arqon_ray.service.log.records import Record
 from arqon_ray.service.server.idempotency import from_record, to_record
 from arqon_ray.service.server.outcomes import Body, Report, Retract, Tell
-from arqon_ray.service.server.state import StudyState
+from arqon_ray.service.server.state import LoggedState
 
 
 class Change(Protocol):
@@ -42,7 +42,7 @@ class Change(Protocol):
         """Return the record's body, plain Python."""
         ...
 
-    def resolve(self, state: StudyState) -> Any:
+    def resolve(self, state: LoggedState) -> Any:
         """Check the change and return what ``apply`` needs; nothing is changed.
 
         Raises:
@@ -50,7 +50,7 @@ class Change(Protocol):
         """
         ...
 
-    def apply(self, state: StudyState, resolved: Any) -> None:
+    def apply(self, state: LoggedState, resolved: Any) -> None:
         """Change the state; this cannot fail."""
         ...
 
@@ -100,11 +100,11 @@ class Ask:
                 body[name] = column
         return body
 
-    def resolve(self, state: StudyState) -> list[Candidate]:
+    def resolve(self, state: LoggedState) -> list[Candidate]:
         """Return the fresh candidates with their points."""
         return state.solver.locate(self.fresh)
 
-    def apply(self, state: StudyState, resolved: list[Candidate]) -> None:
+    def apply(self, state: LoggedState, resolved: list[Candidate]) -> None:
         """Lease the candidates."""
         for candidate in resolved:
             state.solver.adopt(candidate)
@@ -135,11 +135,11 @@ class Enqueue:
     def body(self) -> Body:
         return {"op": self.OP, **to_record(self.key, self.digest), "points": self.points}
 
-    def resolve(self, state: StudyState) -> list[dict[str, Any]]:
+    def resolve(self, state: LoggedState) -> list[dict[str, Any]]:
         """Check that the points fit the space."""
         return state.solver.complete(self.points)
 
-    def apply(self, state: StudyState, resolved: list[dict[str, Any]]) -> None:
+    def apply(self, state: LoggedState, resolved: list[dict[str, Any]]) -> None:
         """Put the points into the solver's queue."""
         state.solver.put(resolved)
         state.remember(self.OP, self.key, resolved, self.digest)
@@ -173,13 +173,13 @@ class Release:
         call = {**to_record(self.key, self.digest), "answers": self.answers} if self.answers else {}
         return {"op": self.OP, "numbers": self.numbers, "why": self.why, **call}
 
-    def resolve(self, state: StudyState) -> None:
+    def resolve(self, state: LoggedState) -> None:
         """Check that the candidates are held."""
         free = [number for number in self.numbers if number not in state.leases]
         if free:
             raise StateError(f"candidates {free} are released and nobody holds them")
 
-    def apply(self, state: StudyState, resolved: None) -> None:
+    def apply(self, state: LoggedState, resolved: None) -> None:
         """Put the candidates into the pool."""
         state.put_back(self.numbers)
         if self.answers:
@@ -200,11 +200,11 @@ class Budget:
     def body(self) -> Body:
         return {"op": self.OP, "budget": self.budget}
 
-    def resolve(self, state: StudyState) -> StudyConfig:
+    def resolve(self, state: LoggedState) -> StudyConfig:
         """Check that the budget is larger than the present one."""
         return state.solver.with_budget(self.budget)
 
-    def apply(self, state: StudyState, resolved: StudyConfig) -> None:
+    def apply(self, state: LoggedState, resolved: StudyConfig) -> None:
         """Set the budget."""
         state.solver.extend_budget(resolved.budget)
 
@@ -223,12 +223,12 @@ class Epoch:
     def body(self) -> Body:
         return self.record
 
-    def resolve(self, state: StudyState) -> dict[str, Any]:
+    def resolve(self, state: LoggedState) -> dict[str, Any]:
         """Return who opened it."""
         host: dict[str, Any] = self.record["host"]
         return host
 
-    def apply(self, state: StudyState, resolved: dict[str, Any]) -> None:
+    def apply(self, state: LoggedState, resolved: dict[str, Any]) -> None:
         """Remember who opened it."""
         state.hosts.append(resolved)
 
@@ -257,14 +257,14 @@ class Import:
     def body(self) -> Body:
         return {"op": self.OP, "uuid": self.uuid, "seq": self.seq, "export": self.export, "keys": self.keys}
 
-    def resolve(self, state: StudyState) -> ArqonSolver:
+    def resolve(self, state: LoggedState) -> ArqonSolver:
         """Return the other study's solver, with all candidates without a result withdrawn."""
         solver = ArqonSolver.from_state(self.export)
         for number in solver.pending:
             solver.withdraw(number)
         return solver
 
-    def apply(self, state: StudyState, resolved: ArqonSolver) -> None:
+    def apply(self, state: LoggedState, resolved: ArqonSolver) -> None:
         """Begin with that solver; as seen from this log, all of its results came with this record."""
         resolved.rebase(state.seq)
         state.begin_from(resolved, self.uuid, self.seq)
@@ -277,7 +277,7 @@ _ALL: tuple[type[Change], ...] = (Ask, Enqueue, Tell, Release, Report, Retract, 
 _KINDS = {kind.OP: kind for kind in _ALL}
 
 
-def replay(state: StudyState, record: Record) -> None:
+def replay(state: LoggedState, record: Record) -> None:
     """Apply the change that a record holds.
 
     Raises:

@@ -27,7 +27,7 @@ from arqon_ray.service.server.candidate_worker import CandidateWorker
 from arqon_ray.service.server.changes import Change, Release, replay
 from arqon_ray.service.server.crash_guard import CrashGuard
 from arqon_ray.service.server.snapshotting import Snapshotting
-from arqon_ray.service.server.state import StudyState
+from arqon_ray.service.server.state import LoggedState
 from arqon_ray.service.server.wait_queue import WaitQueue
 from arqon_ray.service.storage.base import Store
 
@@ -46,7 +46,7 @@ class DurableState:
 
     def __init__(
         self,
-        state: StudyState,
+        state: LoggedState,
         journal: Journal,
         clock: Callable[[], float] = time.monotonic,
         guard: CrashGuard | None = None,
@@ -200,22 +200,22 @@ class DurableState:
             self._queue.call()
 
 
-def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], float]) -> tuple[StudyState, int]:
+def _restored(config: Mapping[str, Any], opened: Opened, clock: Callable[[], float]) -> tuple[LoggedState, int]:
     """Return the state that a snapshot and the records after it build, and the snapshot's last record."""
     journal, snapshot = opened.journal, opened.snapshot
     if snapshot is not None:
         try:
-            state = StudyState.thaw(snapshot.take(), clock, snapshot.at.seq)
+            state = LoggedState.thaw(snapshot.take(), clock, snapshot.at.seq)
         except StateError as error:
             # Undamaged, but another release wrote it. The log holds everything.
             journal.passed_over.append(f"{journal.store.where(snapshot.name)}: {error}")
         else:
             return replayed(state, opened.records, journal.store), snapshot.at.seq
     records = opened.records if snapshot is None else list(accepted_records(read_segments(journal.store)[0]))
-    return replayed(StudyState(ArqonSolver(load_config(config)), clock), records, journal.store), 0
+    return replayed(LoggedState(ArqonSolver(load_config(config)), clock), records, journal.store), 0
 
 
-def replayed(state: StudyState, records: list[Record], store: Store) -> StudyState:
+def replayed(state: LoggedState, records: list[Record], store: Store) -> LoggedState:
     """Apply records to a state, and return it.
 
     Raises:

@@ -13,7 +13,7 @@ from arqon_ray.core.record.error_kinds import BAD_VALUE, RAISED
 from arqon_ray.core.record.evaluation import Error, Evaluation, Metric
 from arqon_ray.errors import StateError
 from arqon_ray.service.server.idempotency import digest_of, from_record, to_record
-from arqon_ray.service.server.state import StudyState
+from arqon_ray.service.server.state import LoggedState
 
 Body = dict[str, Any]
 
@@ -55,11 +55,11 @@ class Tell:
             body["params"] = [None if entry.params is None else dict(entry.params) for entry in self.entries]
         return {**body, **columns.pack([entry.told for entry in self.entries])}
 
-    def resolve(self, state: StudyState) -> list[Verdict]:
+    def resolve(self, state: LoggedState) -> list[Verdict]:
         """Return which results are accepted, and whose they are."""
         return state.solver.resolve(self.entries)
 
-    def apply(self, state: StudyState, resolved: list[Verdict]) -> None:
+    def apply(self, state: LoggedState, resolved: list[Verdict]) -> None:
         """Take the accepted results."""
         state.solver.apply(resolved, state.seq)
         state.take(resolved)
@@ -114,14 +114,14 @@ class Report:
             body["time"] = [report.time for report in self.reports]
         return body
 
-    def resolve(self, state: StudyState) -> None:
+    def resolve(self, state: LoggedState) -> None:
         """Check that no candidate has a result yet."""
         for number in dict.fromkeys(report.number for report in self.reports):
             state.solver.candidate(number)
             if not state.is_open(number):
                 raise StateError(f"candidate {number} was told before: it has no intermediate results any more")
 
-    def apply(self, state: StudyState, resolved: None) -> None:
+    def apply(self, state: LoggedState, resolved: None) -> None:
         """Keep the reports."""
         for each in self.reports:
             state.solver.report(each.number, each.step, each.value, each.metrics, each.time)
@@ -152,11 +152,11 @@ class Retract:
         why = {} if self.reason is None else {"reason": self.reason}
         return {"op": self.OP, "number": self.number, **why, **to_record(self.key, self.digest)}
 
-    def resolve(self, state: StudyState) -> Evaluation:
+    def resolve(self, state: LoggedState) -> Evaluation:
         """Return the evaluation that is retracted."""
         return state.solver.check_retraction(self.number)
 
-    def apply(self, state: StudyState, resolved: Evaluation) -> None:
+    def apply(self, state: LoggedState, resolved: Evaluation) -> None:
         """Forget the result."""
         state.solver.retract(self.number)
         state.uncount(resolved)

@@ -12,7 +12,7 @@ from arqon_ray.service.log.manifest import read_study
 from arqon_ray.service.log.segments import PositionError, accepted_records, read_segments
 from arqon_ray.service.log.snapshots import read_snapshots
 from arqon_ray.service.server.durable import replayed
-from arqon_ray.service.server.state import StudyState
+from arqon_ray.service.server.state import LoggedState
 from arqon_ray.service.storage.base import Store
 from arqon_ray.service.storage.opening import check_storage_path, open_store
 from arqon_ray.service.storage.paths import check_name, is_shared
@@ -20,7 +20,7 @@ from arqon_ray.service.storage.paths import check_name, is_shared
 _ATTEMPTS, _PAUSE = 4, 0.25
 
 
-def read_state(storage_path: str, name: str) -> StudyState:
+def read_state(storage_path: str, name: str) -> LoggedState:
     """Return the state of a stored study, as far as its log has been written.
 
     Args:
@@ -45,7 +45,7 @@ def read_state(storage_path: str, name: str) -> StudyState:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _read(store: Store) -> StudyState:
+def _read(store: Store) -> LoggedState:
     described = read_study(store)
     if described is None:
         raise StudyNotFoundError(f"no study in {store}: give the storage_path and the name that start() was given")
@@ -54,12 +54,12 @@ def _read(store: Store) -> StudyState:
             continue
         try:
             segments, _ = read_segments(store, snapshot.at)
-            state = StudyState.thaw(snapshot.take(), time.monotonic, snapshot.at.seq)
+            state = LoggedState.thaw(snapshot.take(), time.monotonic, snapshot.at.seq)
         except (PositionError, StateError):
             continue  # the log holds everything
         return replayed(state, list(accepted_records(segments)), store)
     segments, _ = read_segments(store)
-    fresh = StudyState(ArqonSolver(load_config(described["config"])), time.monotonic)
+    fresh = LoggedState(ArqonSolver(load_config(described["config"])), time.monotonic)
     return replayed(fresh, list(accepted_records(segments)), store)
 
 

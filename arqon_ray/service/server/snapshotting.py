@@ -9,7 +9,7 @@ import threading
 from arqon_ray.service.background import Background, short
 from arqon_ray.service.log.journal import Journal
 from arqon_ray.service.log.snapshots import write_snapshot
-from arqon_ray.service.server.state import StudyState
+from arqon_ray.service.server.state import LoggedState
 
 _EVERY = 5_000
 _SHARE = 8
@@ -40,7 +40,7 @@ class Snapshotting:
         newest: that record's number, as it is by now.
     """
 
-    def __init__(self, lock: threading.Lock, state: StudyState, journal: Journal, snapshot_seq: int) -> None:
+    def __init__(self, lock: threading.Lock, state: LoggedState, journal: Journal, snapshot_seq: int) -> None:
         self._lock = lock
         self._state = state
         self._journal = journal

@@ -21,7 +21,7 @@ from arqon_ray.service.server.leases import Leases
 _PART = 5000
 
 
-class StudyState:
+class LoggedState:
     """The state of one study; not thread-safe.
 
     Args:
@@ -191,7 +191,7 @@ class StudyState:
         return parts()
 
     @classmethod
-    def thaw(cls, parts: Iterable[dict[str, Any]], clock: Callable[[], float], seq: int) -> StudyState:
+    def thaw(cls, parts: Iterable[dict[str, Any]], clock: Callable[[], float], seq: int) -> LoggedState:
         """Return the state that ``freeze`` wrote.
 
         Args:

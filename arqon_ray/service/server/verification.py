@@ -19,7 +19,7 @@ from arqon_ray.service.log.manifest import read_study
 from arqon_ray.service.log.records import Record
 from arqon_ray.service.log.segments import accepted_records, read_segments
 from arqon_ray.service.server.changes import Ask, candidate_of, replay
-from arqon_ray.service.server.state import StudyState
+from arqon_ray.service.server.state import LoggedState
 from arqon_ray.service.storage.base import Store
 from arqon_ray.service.storage.opening import check_storage_path, open_store
 from arqon_ray.service.storage.paths import check_name
@@ -127,7 +127,7 @@ class _Replay:
     """A replay of a study, always as far as the next candidate's proposer knew it."""
 
     def __init__(self, config: dict[str, Any], records: list[Record], store: Store) -> None:
-        self._state = StudyState(ArqonSolver(load_config(config)), lambda: 0.0)
+        self._state = LoggedState(ArqonSolver(load_config(config)), lambda: 0.0)
         self._records = records
         self._store = store
         self._applied = 0

@@ -27,7 +27,7 @@ from arqon_ray.service.server.changes import Ask, Budget, Change, Import, Releas
 from arqon_ray.service.server.host import ActorSpec, StudyHost
 from arqon_ray.service.server.idempotency import Operations, digest_of
 from arqon_ray.service.server.outcomes import Report, Reported, Retract, Tell
-from arqon_ray.service.server.state import StudyState
+from arqon_ray.service.server.state import LoggedState
 from arqon_ray.service.server.study import Study
 from arqon_ray.service.storage.local import LocalLog, LocalStore
 from tests.service.conftest import CONFIG, Clock, known, reports
@@ -128,7 +128,7 @@ def host(tmp_path: Path) -> StudyHost:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), KeyError("x"), RecursionError()])
-@pytest.mark.parametrize("place", [(LocalLog, "append"), (StudyState, "take"), (Journal, "_commit")])
+@pytest.mark.parametrize("place", [(LocalLog, "append"), (LoggedState, "take"), (Journal, "_commit")])
 def test_whatever_fails_after_the_record_was_made_the_study_is_opened_anew(
     host: StudyHost, monkeypatch: pytest.MonkeyPatch, place: tuple[type, str], error: Exception
 ) -> None:
