@@ -61,6 +61,14 @@ def without_ray_in_the_fast_lane(request: pytest.FixtureRequest) -> Iterator[Non
         yield
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_as_before() -> Iterator[None]:
+    """Set the handler of SIGINT back: a run of Tune leaves one behind that swallows the next Ctrl-C."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """One local Ray per xdist worker, in the namespace ``arqon``; shut down at the end of the session."""
