@@ -139,7 +139,9 @@ class SolverActor:
         """
         context = ray.get_runtime_context()
         try:
-            return (self._host or self._serving()).call(work, label or context.get_task_id(), context.get_task_name)
+            return (self._host or self._serving()).call(
+                work, str(label or context.get_task_id()), context.get_task_name
+            )
         except Exception as error:
             _raise_plain(error)
 

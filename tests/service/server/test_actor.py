@@ -125,6 +125,8 @@ def test_a_call_answers_in_plain_python_and_errors_are_our_own(start: Start) -> 
     assert client.best() is not None
     with pytest.raises(ConfigError, match="objectives is None"):
         client.pareto()
+    with pytest.raises(ResultsError, match="key is 5"):
+        client.ask_one(key=5)  # type: ignore[arg-type]
     assert json.loads(client.export())["handed_out"] == 1
     explained = client.explain()
     assert json.loads(json.dumps(explained)) == explained

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,10 @@ def test_what_tune_itself_has_pickled_before_the_modules_moved_is_read() -> None
     config = searcher.suggest("one")
     assert config["lr"] == 0.1
     assert set(config) == {"lr", "n", "q", "z", "kind", "deep"}
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="cloudpickle stores bytecode")
+def test_a_searcher_that_0_1_0_cloudpickled_with_its_solver_goes_on() -> None:
+    searcher = pickle.loads((ASSETS / "searcher-used-0.1.0.cloudpickle").read_bytes())
+    assert searcher.suggest("a") == {"x": 0.5}
+    assert searcher.suggest("b")["x"] != 0.5
