@@ -263,7 +263,7 @@ SPACES: dict[str, tuple[Case, Failures]] = {
         fails(
             optuna=ValueError,
             hyperopt=NotImplementedError,  # Ray left add_evaluated_point of these two unwritten
-            nevergrad=NotImplementedError,
+            nevergrad=NotImplementedError,  # likewise: Ray left it unwritten
             bayesopt=ValueError,
         ),
     ),

@@ -12,7 +12,7 @@ ASSETS = Path(__file__).parent.parent / "assets"
 MADE_BY = (3, 11)
 
 
-@pytest.mark.skipif(sys.version_info[:2] != MADE_BY, reason="cloudpickle stores bytecode")
+@pytest.mark.skipif(sys.version_info[:2] != MADE_BY, reason="its pickle holds bytecode that only this version loads")
 def test_a_cloudpickled_solver_goes_on() -> None:
     solver = pickle.loads((ASSETS / "solver-0.1.0.cloudpickle").read_bytes())
     assert solver.handed_out == 2

@@ -72,7 +72,7 @@ def test_what_tune_itself_has_pickled_before_the_modules_moved_is_read() -> None
     assert set(config) == {"lr", "n", "q", "z", "kind", "deep"}
 
 
-@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="cloudpickle stores bytecode")
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="its pickle holds bytecode that only Python 3.11 loads")
 def test_a_searcher_that_0_1_0_cloudpickled_with_its_solver_goes_on() -> None:
     searcher = pickle.loads((ASSETS / "searcher-used-0.1.0.cloudpickle").read_bytes())
     assert searcher.suggest("a") == {"x": 0.5}
